@@ -1,0 +1,73 @@
+//! The status codes of the C interface: the one table from kinds of failure to numbers.
+//!
+//! Numbers are never reused; a code that is retired stays listed here as a comment.
+
+/// What went wrong, as the C interface names it. The discriminant is the `WSOCK_ERR_*` number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(i32)]
+#[allow(missing_docs)] // the names say it; the header documents each
+pub enum Code {
+    InvalidArgument = -1,
+    InvalidHandle = -2,
+    WrongKind = -3,
+    WrongThread = -4,
+    Reentrant = -5,
+    State = -6,
+    Unsupported = -7,
+    Limit = -8,
+    Interrupted = -9,
+    System = -20,
+    Resolve = -21,
+    Connect = -22,
+    ConnectTimeout = -23,
+    ConnectionLost = -24,
+    Handshake = -40,
+    HttpStatus = -41,
+    HandshakeTimeout = -42,
+    Protocol = -60,
+    InvalidData = -61,
+    TooBig = -62,
+    Policy = -63,
+    PingTimeout = -64,
+    CloseTimeout = -65,
+    IdleTimeout = -66,
+    Aborted = -67,
+    Panic = -100,
+    Poisoned = -101,
+}
+
+/// A failure with everything the application may want to know about it.
+///
+/// `message` is one line without a full stop at its end, says the fact and, where it helps, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// The kind of failure.
+    pub code: Code,
+    /// `errno`, or 0.
+    pub os_error: i32,
+    /// The HTTP status that refused a handshake, or 0.
+    pub http_status: u16,
+    /// The close code that was sent to the peer because of this failure, or 0.
+    pub close_code: u16,
+    /// For a person to read.
+    pub message: String,
+}
+
+impl Error {
+    /// A failure that needs no more than its kind and a sentence.
+    pub fn new(code: Code, message: impl Into<String>) -> Error {
+        Error { code, os_error: 0, http_status: 0, close_code: 0, message: message.into() }
+    }
+
+    /// A failed system call; `doing` says what was attempted.
+    pub fn os(code: Code, doing: impl std::fmt::Display, cause: &std::io::Error) -> Error {
+        Error {
+            os_error: cause.raw_os_error().unwrap_or(0),
+            ..Error::new(code, format!("{doing}: {cause}"))
+        }
+    }
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,9 @@
+//! RFC 6455 and RFC 7692 without a socket, a clock or a global: bytes and times come in as arguments,
+//! bytes and events go out as values.
+//!
+//! A driver first runs a [`handshake`], then a connection; both may be fed in any chunks.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod deflate;
+pub mod event;

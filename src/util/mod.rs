@@ -1,0 +1,5 @@
+//! Small tools without knowledge of WebSocket or sockets.
+
+pub mod pool;
+pub mod rng;
+pub mod time;
