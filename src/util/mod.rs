@@ -1,5 +1,11 @@
-//! Small tools without knowledge of WebSocket or sockets.
+//! Small tools without knowledge of WebSocket. All `unsafe` below `ffi` lives here.
 
+pub mod beacon;
+pub mod id;
+pub mod owner;
 pub mod pool;
 pub mod rng;
+pub mod signals;
+pub mod table;
+pub mod text;
 pub mod time;

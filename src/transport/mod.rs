@@ -1,0 +1,6 @@
+//! Bytes in, bytes out. Knows sockets, not WebSocket.
+
+pub mod listen;
+pub mod stream;
+
+pub use stream::Stream;

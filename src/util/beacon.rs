@@ -1,0 +1,117 @@
+//! One file descriptor that a foreign event loop can watch in place of everything inside ours.
+//!
+//! The poller's own descriptor is not enough: its members are edge-triggered, so it goes quiet while
+//! data or timers are still due. The beacon is a level-triggered epoll set over the poller, a timer
+//! and a flag: readable as long as a poll of the loop would find something to do.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use super::time::Time;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Beacon {
+    set: OwnedFd,
+    timer: OwnedFd,
+    flag: OwnedFd,
+    deadline: Option<Time>,
+    raised: bool,
+}
+
+fn owned(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made by the caller's system call and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn check(result: i32) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+impl Beacon {
+    /// Watches `poller` and nothing else yet.
+    pub fn new(poller: RawFd) -> io::Result<Beacon> {
+        // SAFETY: plain system calls without pointers.
+        let (set, timer, flag) = unsafe {
+            (
+                owned(libc::epoll_create1(libc::EPOLL_CLOEXEC))?,
+                owned(libc::timerfd_create(
+                    libc::CLOCK_MONOTONIC,
+                    libc::TFD_CLOEXEC | libc::TFD_NONBLOCK,
+                ))?,
+                owned(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?,
+            )
+        };
+        for member in [poller, timer.as_raw_fd(), flag.as_raw_fd()] {
+            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+            // SAFETY: `event` lives across the call, which copies it.
+            check(unsafe {
+                libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, member, &mut event)
+            })?;
+        }
+        Ok(Beacon { set, timer, flag, deadline: None, raised: false })
+    }
+
+    /// The descriptor to watch.
+    pub fn fd(&self) -> RawFd {
+        self.set.as_raw_fd()
+    }
+
+    /// Readable at once when `due`, else from `deadline` on. Costs a system call only on a change.
+    pub fn set(&mut self, now: Time, due: bool, deadline: Option<Time>) {
+        if due != self.raised {
+            let mut count = 1u64;
+            let pointer = (&raw mut count).cast::<libc::c_void>();
+            // SAFETY: eight bytes are read from or written to `count`, which is that long. Neither
+            // call can fail in a way that matters: the flag is not blocking and never near its maximum.
+            unsafe {
+                if due {
+                    libc::write(self.flag.as_raw_fd(), pointer, 8);
+                } else {
+                    libc::read(self.flag.as_raw_fd(), pointer, 8);
+                }
+            }
+            self.raised = due;
+        }
+        if deadline != self.deadline {
+            // All zero disarms, so a deadline that has passed becomes the shortest time there is.
+            let micros = deadline.map_or(0, |at| at.micros_since(now).max(1));
+            // SAFETY: all-zero is a valid itimerspec; `time` lives across the call.
+            unsafe {
+                let mut time: libc::itimerspec = std::mem::zeroed();
+                time.it_value.tv_sec = (micros / 1_000_000) as libc::time_t;
+                time.it_value.tv_nsec = (micros % 1_000_000 * 1000) as _;
+                libc::timerfd_settime(self.timer.as_raw_fd(), 0, &time, std::ptr::null_mut());
+            }
+            self.deadline = deadline;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readable(fd: RawFd, timeout_ms: i32) -> bool {
+        let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, which lives across the call.
+        unsafe { libc::poll(&mut poll, 1, timeout_ms) == 1 }
+    }
+
+    #[test]
+    fn flag_and_timer_make_it_readable_and_quiet_again() {
+        let poller = mio::Poll::new().unwrap();
+        let mut beacon = Beacon::new(poller.as_raw_fd()).unwrap();
+        assert!(!readable(beacon.fd(), 0));
+        beacon.set(Time(0), true, None);
+        assert!(readable(beacon.fd(), 0) && readable(beacon.fd(), 0));
+        beacon.set(Time(0), false, Some(Time(20_000)));
+        assert!(!readable(beacon.fd(), 0));
+        assert!(readable(beacon.fd(), 5_000));
+        beacon.set(Time(20_000), false, None);
+        assert!(!readable(beacon.fd(), 0));
+    }
+}

@@ -1,0 +1,99 @@
+//! A value that one thread at a time may enter, again and again from within.
+
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number for the current thread, never zero and never used for another.
+pub fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    // No destructor: a thread may end after the library was unloaded.
+    thread_local!(static TOKEN: Cell<u64> = const { Cell::new(0) });
+    TOKEN.with(|token| {
+        if token.get() == 0 {
+            token.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        token.get()
+    })
+}
+
+/// A lock that never waits. The thread inside may enter again: a callback that calls back into the
+/// library pays one load for that.
+#[derive(Debug, Default)]
+pub struct Owned<T> {
+    inside: AtomicU64,
+    depth: Cell<u32>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: `value` and `depth` are only reached by the thread whose token is in `inside`, and the
+// token changes hands with acquire/release. `T` moves between threads, hence `Send`.
+unsafe impl<T: Send> Sync for Owned<T> {}
+
+/// Being inside. Not `Send`: another thread would not be.
+#[derive(Debug)]
+pub struct Inside<'a, T> {
+    owned: &'a Owned<T>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl<T> Owned<T> {
+    /// Nobody is inside yet.
+    pub const fn new(value: T) -> Owned<T> {
+        Owned { inside: AtomicU64::new(0), depth: Cell::new(0), value: UnsafeCell::new(value) }
+    }
+
+    /// Enters, or answers `None` because another thread is inside.
+    pub fn try_enter(&self) -> Option<Inside<'_, T>> {
+        let me = this_thread();
+        if self.inside.load(Ordering::Relaxed) != me {
+            self.inside.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        }
+        self.depth.set(self.depth.get() + 1);
+        Some(Inside { owned: self, not_send: PhantomData })
+    }
+
+    /// Whether the calling thread is inside.
+    pub fn is_inside(&self) -> bool {
+        self.inside.load(Ordering::Relaxed) == this_thread()
+    }
+}
+
+impl<T> Deref for Inside<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: this thread is inside, so no other touches the value; only `&T` is handed out.
+        unsafe { &*self.owned.value.get() }
+    }
+}
+
+impl<T> Drop for Inside<'_, T> {
+    fn drop(&mut self) {
+        let depth = self.owned.depth.get() - 1;
+        self.owned.depth.set(depth);
+        if depth == 0 {
+            self.owned.inside.store(0, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thread_enters_twice_and_another_not_at_all() {
+        static LOCK: Owned<u32> = Owned::new(7);
+        let outer = LOCK.try_enter().unwrap();
+        let inner = LOCK.try_enter().unwrap();
+        assert_eq!(*inner, 7);
+        drop(inner);
+        assert!(LOCK.is_inside());
+        assert!(std::thread::spawn(|| LOCK.try_enter().is_none()).join().unwrap());
+        drop(outer);
+        assert!(std::thread::spawn(|| LOCK.try_enter().is_some()).join().unwrap());
+        assert!(!LOCK.is_inside());
+    }
+}

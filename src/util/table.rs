@@ -1,0 +1,237 @@
+//! Slots with generations that any thread can read without a lock.
+//!
+//! The table of a loop outlives the loop: the next loop with the same number goes on with the
+//! generations, so a handle from before never fits again.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use once_cell::sync::OnceCell;
+
+use super::id::{Id, Kind, LAST_GENERATION, MAX_SLOTS};
+
+const SEGMENT: usize = 1024;
+
+/// What every thread may know of an object.
+#[derive(Debug, Default)]
+pub struct Cell {
+    /// `generation << 16 | kind << 8 | state`; kind 0 while the slot is free.
+    tag: AtomicU64,
+    /// Bytes queued in the connection, as its own thread last told.
+    buffered: AtomicUsize,
+    /// Bytes other threads have queued and its own has not taken up yet.
+    incoming: AtomicUsize,
+    /// What both together must not exceed.
+    limit: AtomicUsize,
+}
+
+/// Why an id does not name a living object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// It did once, or never.
+    Stale,
+    /// It names one of another class.
+    OtherKind,
+}
+
+impl Cell {
+    fn tag(generation: u32, kind: u8, state: u8) -> u64 {
+        (generation as u64) << 16 | (kind as u64) << 8 | state as u64
+    }
+
+    /// The state last set.
+    pub fn state(&self) -> u8 {
+        self.tag.load(Ordering::SeqCst) as u8
+    }
+
+    /// Sets the state. SeqCst, so that whoever ends a connection and whoever queues for it agree on
+    /// which came first.
+    pub fn set_state(&self, state: u8) {
+        let tag = self.tag.load(Ordering::Relaxed);
+        self.tag.store(tag & !0xff | state as u64, Ordering::SeqCst);
+    }
+
+    /// Moves the state forward from any thread; false when the object is no longer `id` or already there.
+    pub fn advance_state(&self, id: Id, state: u8) -> bool {
+        let mut tag = self.tag.load(Ordering::SeqCst);
+        while tag >> 16 == id.generation() as u64 && (tag as u8) < state {
+            let next = tag & !0xff | state as u64;
+            match self.tag.compare_exchange(tag, next, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return true,
+                Err(now) => tag = now,
+            }
+        }
+        false
+    }
+
+    /// Queued bytes, all threads' together.
+    pub fn buffered(&self) -> usize {
+        self.buffered.load(Ordering::Relaxed) + self.incoming.load(Ordering::SeqCst)
+    }
+
+    /// The owner's part of it.
+    pub fn set_buffered(&self, bytes: usize) {
+        self.buffered.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The limit for [`Cell::reserve`].
+    pub fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes other threads queued that the owner has not taken up.
+    pub fn incoming(&self) -> usize {
+        self.incoming.load(Ordering::SeqCst)
+    }
+
+    /// Another thread queues `bytes`, if the limit allows; an empty queue takes anything.
+    pub fn reserve(&self, bytes: usize) -> bool {
+        let before = self.incoming.fetch_add(bytes, Ordering::SeqCst);
+        let queued = before + self.buffered.load(Ordering::Relaxed);
+        let fits = queued == 0 || queued.saturating_add(bytes) <= self.limit.load(Ordering::Relaxed);
+        if !fits {
+            self.incoming.fetch_sub(bytes, Ordering::SeqCst);
+        }
+        fits
+    }
+
+    /// The owner has taken up `bytes`, or the queueing thread thought better of it.
+    pub fn unreserve(&self, bytes: usize) {
+        self.incoming.fetch_sub(bytes, Ordering::SeqCst);
+    }
+}
+
+/// The slots of one loop.
+pub struct Table {
+    owner: u16,
+    segments: Box<[OnceCell<Box<[Cell]>>]>,
+    free: Mutex<Free>,
+}
+
+#[derive(Default)]
+struct Free {
+    slots: Vec<u32>,
+    never_used: u32,
+}
+
+impl Table {
+    /// An empty table for the loop of that number.
+    pub fn new(owner: u16) -> Table {
+        let segments = (0..MAX_SLOTS as usize / SEGMENT).map(|_| OnceCell::new()).collect();
+        Table { owner, segments, free: Mutex::default() }
+    }
+
+    /// A slot for a new object, or `None` when a million objects live already.
+    pub fn insert(&self, kind: Kind, state: u8) -> Option<Id> {
+        let slot = {
+            let mut free = self.free.lock().unwrap_or_else(|poison| poison.into_inner());
+            match free.slots.pop() {
+                Some(slot) => slot,
+                None if free.never_used < MAX_SLOTS => {
+                    free.never_used += 1;
+                    free.never_used - 1
+                }
+                None => return None,
+            }
+        };
+        let segment = self.segments[slot as usize / SEGMENT]
+            .get_or_init(|| (0..SEGMENT).map(|_| Cell::default()).collect());
+        let cell = &segment[slot as usize % SEGMENT];
+        let generation = (cell.tag.load(Ordering::Relaxed) >> 16) as u32 + 1;
+        cell.buffered.store(0, Ordering::Relaxed);
+        cell.incoming.store(0, Ordering::Relaxed);
+        cell.limit.store(usize::MAX, Ordering::Relaxed);
+        cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
+        Some(Id::new(kind, self.owner, slot, generation))
+    }
+
+    /// The object is gone; its id is stale from now on.
+    pub fn remove(&self, id: Id) {
+        if let Ok(cell) = self.get(id) {
+            cell.tag.store(Cell::tag(id.generation(), 0, 0), Ordering::SeqCst);
+            if id.generation() < LAST_GENERATION {
+                self.free.lock().unwrap_or_else(|poison| poison.into_inner()).slots.push(id.slot());
+            }
+        }
+    }
+
+    /// The cell of a living object.
+    pub fn get(&self, id: Id) -> Result<&Cell, Dead> {
+        let cell = self.segments[id.slot() as usize / SEGMENT]
+            .get()
+            .map(|segment| &segment[id.slot() as usize % SEGMENT])
+            .ok_or(Dead::Stale)?;
+        let tag = cell.tag.load(Ordering::SeqCst);
+        if tag >> 16 != id.generation() as u64 || (tag >> 8) as u8 == 0 {
+            return Err(Dead::Stale);
+        }
+        if (tag >> 8) as u8 != id.kind() as u8 {
+            return Err(Dead::OtherKind);
+        }
+        Ok(cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_slot_does_not_answer_to_the_old_id() {
+        let table = Table::new(3);
+        let first = table.insert(Kind::Conn, 0).unwrap();
+        table.remove(first);
+        let second = table.insert(Kind::Conn, 0).unwrap();
+        assert_eq!(first.slot(), second.slot());
+        assert_eq!(table.get(first).unwrap_err(), Dead::Stale);
+        assert!(table.get(second).is_ok());
+    }
+
+    #[test]
+    fn the_kind_is_part_of_the_identity() {
+        let table = Table::new(0);
+        let conn = table.insert(Kind::Conn, 0).unwrap();
+        let lie = Id::new(Kind::Server, 0, conn.slot(), conn.generation());
+        assert_eq!(table.get(lie).unwrap_err(), Dead::OtherKind);
+    }
+
+    #[test]
+    fn a_slot_retires_when_its_generations_are_used_up() {
+        let table = Table::new(0);
+        let mut id = table.insert(Kind::Conn, 0).unwrap();
+        while id.generation() < LAST_GENERATION {
+            table.remove(id);
+            id = table.insert(Kind::Conn, 0).unwrap();
+            assert_eq!(id.slot(), 0);
+        }
+        table.remove(id);
+        assert_eq!(table.insert(Kind::Conn, 0).unwrap().slot(), 1);
+        assert_eq!(table.get(id).unwrap_err(), Dead::Stale);
+    }
+
+    #[test]
+    fn reservations_respect_the_limit_but_never_starve() {
+        let table = Table::new(0);
+        let id = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(id).unwrap();
+        cell.set_limit(10);
+        assert!(cell.reserve(100), "an empty queue takes one message of any size");
+        assert!(!cell.reserve(1));
+        cell.unreserve(100);
+        assert!(cell.reserve(6) && cell.reserve(4) && !cell.reserve(1));
+        assert_eq!(cell.buffered(), 10);
+    }
+
+    #[test]
+    fn states_only_advance_for_the_right_generation() {
+        let table = Table::new(0);
+        let id = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(id).unwrap();
+        assert!(cell.advance_state(id, 2));
+        assert!(!cell.advance_state(id, 2));
+        table.remove(id);
+        let next = table.insert(Kind::Conn, 0).unwrap();
+        assert!(!cell.advance_state(id, 3));
+        assert!(cell.advance_state(next, 3));
+    }
+}
