@@ -4,7 +4,7 @@
 //! generations, so a handle from before never fits again.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -12,10 +12,16 @@ use super::id::{Id, Kind, LAST_GENERATION, MAX_SLOTS};
 
 const SEGMENT: usize = 1024;
 
+/// Set in the byte that also holds the state: the connection was accepted by a server.
+pub const ACCEPTED: u8 = 0x80;
+/// Set in the same byte: a panic hit the object, nothing more is done with it.
+pub const POISONED: u8 = 0x40;
+const STATE: u8 = 0x0f;
+
 /// What every thread may know of an object.
 #[derive(Debug, Default)]
 pub struct Cell {
-    /// `generation << 16 | kind << 8 | state`; kind 0 while the slot is free.
+    /// `generation << 16 | kind << 8 | flags and state`; kind 0 while the slot is free.
     tag: AtomicU64,
     /// Bytes queued in the connection, as its own thread last told.
     buffered: AtomicUsize,
@@ -23,6 +29,10 @@ pub struct Cell {
     incoming: AtomicUsize,
     /// What both together must not exceed.
     limit: AtomicUsize,
+    /// Above this a sender is told to wait for the drain event.
+    high_water: AtomicUsize,
+    /// Somebody was told so.
+    drain_wanted: AtomicBool,
 }
 
 /// Why an id does not name a living object.
@@ -41,21 +51,25 @@ impl Cell {
 
     /// The state last set.
     pub fn state(&self) -> u8 {
-        self.tag.load(Ordering::SeqCst) as u8
+        self.tag.load(Ordering::SeqCst) as u8 & STATE
     }
 
-    /// Sets the state. SeqCst, so that whoever ends a connection and whoever queues for it agree on
-    /// which came first.
-    pub fn set_state(&self, state: u8) {
-        let tag = self.tag.load(Ordering::Relaxed);
-        self.tag.store(tag & !0xff | state as u64, Ordering::SeqCst);
+    /// Whether [`ACCEPTED`] or [`POISONED`] is set.
+    pub fn has(&self, flag: u8) -> bool {
+        self.tag.load(Ordering::Relaxed) as u8 & flag != 0
     }
 
-    /// Moves the state forward from any thread; false when the object is no longer `id` or already there.
+    /// Sets [`POISONED`].
+    pub fn set(&self, flag: u8) {
+        self.tag.fetch_or(flag as u64, Ordering::SeqCst);
+    }
+
+    /// Moves the state forward from any thread; false when the object is no longer `id` or already
+    /// there. SeqCst, so that whoever ends a connection and whoever queues for it agree on which came first.
     pub fn advance_state(&self, id: Id, state: u8) -> bool {
         let mut tag = self.tag.load(Ordering::SeqCst);
-        while tag >> 16 == id.generation() as u64 && (tag as u8) < state {
-            let next = tag & !0xff | state as u64;
+        while tag >> 16 == id.generation() as u64 && (tag as u8 & STATE) < state {
+            let next = tag & !(STATE as u64) | state as u64;
             match self.tag.compare_exchange(tag, next, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return true,
                 Err(now) => tag = now,
@@ -74,9 +88,27 @@ impl Cell {
         self.buffered.store(bytes, Ordering::Relaxed);
     }
 
-    /// The limit for [`Cell::reserve`].
-    pub fn set_limit(&self, bytes: usize) {
-        self.limit.store(bytes, Ordering::Relaxed);
+    /// The limit for [`Cell::reserve`] and the mark for [`Cell::want_drain`].
+    pub fn set_limits(&self, limit: usize, high_water: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+        self.high_water.store(high_water, Ordering::Relaxed);
+    }
+
+    /// After queueing: whether the queue is above the high-water mark. If so the owner will be
+    /// asked by [`Cell::take_drain`] to tell when it no longer is.
+    pub fn want_drain(&self) -> bool {
+        let above = self.buffered() > self.high_water.load(Ordering::Relaxed);
+        if above {
+            self.drain_wanted.store(true, Ordering::SeqCst);
+        }
+        above
+    }
+
+    /// Whether the queue has fallen to `low_water` after somebody was told that it is full.
+    pub fn take_drain(&self, low_water: usize) -> bool {
+        self.drain_wanted.load(Ordering::SeqCst)
+            && self.buffered() <= low_water
+            && self.drain_wanted.swap(false, Ordering::SeqCst)
     }
 
     /// Bytes other threads queued that the owner has not taken up.
@@ -140,7 +172,8 @@ impl Table {
         let generation = (cell.tag.load(Ordering::Relaxed) >> 16) as u32 + 1;
         cell.buffered.store(0, Ordering::Relaxed);
         cell.incoming.store(0, Ordering::Relaxed);
-        cell.limit.store(usize::MAX, Ordering::Relaxed);
+        cell.set_limits(usize::MAX, usize::MAX);
+        cell.drain_wanted.store(false, Ordering::Relaxed);
         cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
         Some(Id::new(kind, self.owner, slot, generation))
     }
@@ -214,12 +247,15 @@ mod tests {
         let table = Table::new(0);
         let id = table.insert(Kind::Conn, 1).unwrap();
         let cell = table.get(id).unwrap();
-        cell.set_limit(10);
+        cell.set_limits(10, 8);
         assert!(cell.reserve(100), "an empty queue takes one message of any size");
         assert!(!cell.reserve(1));
         cell.unreserve(100);
         assert!(cell.reserve(6) && cell.reserve(4) && !cell.reserve(1));
         assert_eq!(cell.buffered(), 10);
+        assert!(cell.want_drain() && !cell.take_drain(5));
+        cell.unreserve(6);
+        assert!(cell.take_drain(5) && !cell.take_drain(5));
     }
 
     #[test]

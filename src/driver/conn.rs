@@ -1,0 +1,208 @@
+//! What an application does to a connection. Sending, closing and asking for the state work from any
+//! thread: directly on the loop's own, through its inbox from others.
+
+use std::sync::Arc;
+
+use super::handler::Handler;
+use super::inbox::Command;
+use super::loops::{self, Place};
+use super::session::{Phase, Session, state};
+use crate::error::{Code, Error, Result};
+use crate::proto::close;
+use crate::proto::config::Role;
+use crate::proto::conn::Stats;
+use crate::proto::event::Kind as MessageKind;
+use crate::util::id::{Id, Kind};
+use crate::util::table::{ACCEPTED, Cell, POISONED};
+
+/// RFC 6455 section 5.5: control frames carry at most this.
+const MAX_PING: usize = 125;
+
+fn find(id: Id) -> Result<(&'static Place, &'static Cell)> {
+    let place = loops::find_object(id, Kind::Conn)?;
+    let cell = place.table.get(id).map_err(|_| gone())?;
+    if cell.has(POISONED) {
+        return Err(Error::new(
+            Code::Poisoned,
+            "a panic inside the library ended this connection; on_close follows",
+        ));
+    }
+    Ok((place, cell))
+}
+
+fn gone() -> Error {
+    Error::new(Code::InvalidHandle, "the connection has ended")
+}
+
+fn check_open(cell: &Cell) -> Result<()> {
+    let told = match cell.state() {
+        state::OPEN => return Ok(()),
+        state::CONNECTING => "the connection is not open yet: wait for on_open",
+        state::CLOSING => "the connection is closing: nothing more can be sent",
+        _ => "the connection is closed",
+    };
+    Err(Error::new(Code::State, told))
+}
+
+fn limit_reached(cell: &Cell, length: usize) -> Error {
+    Error::new(
+        Code::Limit,
+        format!(
+            "{} bytes wait to be sent, {length} more would exceed WSOCK_OPT_MAX_BUFFERED; wait for on_drain",
+            cell.buffered()
+        ),
+    )
+}
+
+/// Queues one message. True when the queue is now above the high-water mark.
+pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bool> {
+    let (place, cell) = find(id)?;
+    check_open(cell)?;
+    if place.is_home() {
+        place.with(|core| {
+            core.contain(id, |session, cx, now| {
+                let max = session.shared.settings.conn.max_buffered;
+                let waiting = session.buffered();
+                let conn = session.conn().ok_or_else(gone)?;
+                if waiting > 0 && waiting.saturating_add(data.len()) > max {
+                    return Err(limit_reached(cell, data.len()));
+                }
+                conn.send(cx, now, kind, data, compress)?;
+                cell.set_buffered(conn.buffered());
+                Ok(())
+            })?;
+            let above = cell.want_drain();
+            core.dirty(id);
+            Ok(above)
+        })
+    } else {
+        if kind == MessageKind::Text {
+            crate::proto::utf8::check(data)?;
+        }
+        if !cell.reserve(data.len()) {
+            return Err(limit_reached(cell, data.len()));
+        }
+        // The connection may have ended between the first look and the reservation; if not,
+        // whoever ends it from here on sees the reservation and reports it as unsent.
+        let open = place.table.get(id).map_err(|_| gone()).and_then(check_open);
+        if let Err(e) = open {
+            cell.unreserve(data.len());
+            return Err(e);
+        }
+        let above = cell.want_drain();
+        place.inbox.push(Command::Send { conn: id, kind, data: data.to_vec(), compress });
+        Ok(above)
+    }
+}
+
+/// Sends a ping.
+pub fn ping(id: Id, data: &[u8]) -> Result<()> {
+    let (place, cell) = find(id)?;
+    if data.len() > MAX_PING {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("a ping carries at most {MAX_PING} bytes, not {}", data.len()),
+        ));
+    }
+    check_open(cell)?;
+    if place.is_home() {
+        place.with(|core| {
+            core.contain(id, |session, cx, now| {
+                session.conn().ok_or_else(gone)?.ping(cx, now, data)
+            })?;
+            core.dirty(id);
+            Ok(())
+        })
+    } else {
+        place.inbox.push(Command::Ping(id, data.to_vec()));
+        Ok(())
+    }
+}
+
+/// Begins the close handshake. Closing again does nothing.
+pub fn close(id: Id, code: Option<u16>, reason: &str) -> Result<()> {
+    let (place, cell) = find(id)?;
+    let role = if cell.has(ACCEPTED) { Role::Server } else { Role::Client };
+    close::check_local(role, code, reason)?;
+    if !cell.advance_state(id, state::CLOSING) {
+        return Ok(());
+    }
+    if place.is_home() {
+        place.with(|core| {
+            core.close(id, code, reason);
+            Ok(())
+        })
+    } else {
+        place.inbox.push(Command::Close(id, code, reason.to_owned()));
+        Ok(())
+    }
+}
+
+/// Gives up at once: no close frame, what is queued is lost, TCP is reset.
+pub fn abort(id: Id) -> Result<()> {
+    let (place, cell) = find(id)?;
+    cell.advance_state(id, state::CLOSING);
+    if place.is_home() {
+        place.with(|core| {
+            core.abort(id);
+            Ok(())
+        })
+    } else {
+        place.inbox.push(Command::Abort(id));
+        Ok(())
+    }
+}
+
+/// `readyState`; a handle that names nothing is closed.
+pub fn ready_state(id: Id) -> u8 {
+    find(id).map_or(state::CLOSED, |(_, cell)| cell.state())
+}
+
+/// `bufferedAmount`.
+pub fn buffered_amount(id: Id) -> Result<usize> {
+    find(id).map(|(_, cell)| cell.buffered())
+}
+
+/// Does something with a session on the loop's thread.
+pub fn with<R>(id: Id, f: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+    let (place, _) = find(id)?;
+    place.with(|core| f(core.session(id).ok_or_else(gone)?))
+}
+
+/// Stops or resumes giving input to the application. While stopped nothing is read from the socket,
+/// so TCP stops the peer.
+pub fn pause(id: Id, paused: bool) -> Result<()> {
+    let (place, _) = find(id)?;
+    place.with(|core| {
+        core.session(id).ok_or_else(gone)?.paused = paused;
+        if !paused {
+            core.make_ready(id);
+        }
+        Ok(())
+    })
+}
+
+/// Lets another handler hear of the connection from now on.
+pub fn set_handler(
+    id: Id,
+    make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>,
+) -> Result<()> {
+    let (place, _) = find(id)?;
+    place.with(|core| {
+        let session = core.session(id).ok_or_else(gone)?;
+        let next = make(&*session.handler);
+        let last = std::mem::replace(&mut session.handler, next);
+        core.trash.push(last);
+        Ok(())
+    })
+}
+
+/// Figures up to now.
+pub fn stats(id: Id) -> Result<Stats> {
+    with(id, |session| {
+        Ok(match &session.phase {
+            Phase::Open(conn) => conn.stats(),
+            _ => session.details.stats.unwrap_or_default(),
+        })
+    })
+}

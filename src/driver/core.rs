@@ -1,0 +1,547 @@
+//! What one loop owns, and the bookkeeping that never calls the application.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Interest, Token};
+
+use super::handler::Handler;
+use super::loops::Place;
+use super::request::Pending;
+use super::server::Server;
+use super::session::{Phase, Session, state};
+use super::timers::{NEVER, Timers};
+use crate::error::{Code, Error, Result};
+use crate::proto::conn;
+use crate::proto::context::Context;
+use crate::proto::event::Transport;
+use crate::transport::Stream;
+#[cfg(target_os = "linux")]
+use crate::util::beacon::Beacon;
+use crate::util::id::{Id, Kind};
+use crate::util::rng::Entropy;
+use crate::util::table::{POISONED, Table};
+use crate::util::time::Time;
+
+/// One receive buffer serves every connection of the loop. Larger gains nothing, smaller costs
+/// system calls for large messages.
+pub const RECEIVE_BUFFER: usize = 256 * 1024;
+/// A queue that has grown to this during a turn is sent at once instead of at its end.
+const SEND_EARLY: usize = 64 * 1024;
+/// A peer that has closed its side after an HTTP answer is given this long to read it.
+const LINGER_MS: u64 = 5_000;
+
+const WAKE: Token = Token(usize::MAX);
+
+/// What may live in a slot.
+pub enum Entry {
+    /// Nothing.
+    Vacant,
+    /// A connection.
+    Session(Box<Session>),
+    /// A listener.
+    Server(Box<Server>),
+    /// A request that waits for the application's answer.
+    Request(Box<Pending>),
+}
+
+/// See the module.
+pub struct Core {
+    /// Where the loop lives: its table and inbox.
+    pub place: &'static Place,
+    /// The operating system's side.
+    pub poll: mio::Poll,
+    /// Room for what it reports.
+    pub events: mio::Events,
+    entries: Vec<Entry>,
+    /// Sessions and servers alive.
+    pub living: usize,
+    /// Deadlines.
+    pub timers: Timers,
+    /// Sessions and servers that have input to look at.
+    pub ready: VecDeque<Id>,
+    dirty: Vec<Id>,
+    /// Sessions that are over and owe their last events.
+    pub endings: VecDeque<Id>,
+    /// Sessions whose queue has drained.
+    pub drains: VecDeque<Id>,
+    /// Handlers to drop when nothing is borrowed.
+    pub trash: Vec<Arc<dyn Handler>>,
+    /// Buffers, random bytes, shared compressors.
+    pub cx: Context,
+    /// The shared receive buffer, while no turn is using it.
+    pub receive: Vec<u8>,
+    /// A turn is running: what is sent now leaves at its end.
+    pub dispatching: bool,
+    /// Callbacks run in this turn.
+    pub callbacks: u32,
+    origin: Instant,
+    /// Time of this turn.
+    pub now: Time,
+    #[cfg(target_os = "linux")]
+    beacon: Option<Beacon>,
+}
+
+impl Core {
+    /// An empty loop, and what wakes it.
+    pub fn new(place: &'static Place) -> io::Result<(Core, mio::Waker)> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), WAKE)?;
+        let core = Core {
+            place,
+            poll,
+            events: mio::Events::with_capacity(1024),
+            entries: Vec::new(),
+            living: 0,
+            timers: Timers::default(),
+            ready: VecDeque::new(),
+            dirty: Vec::new(),
+            endings: VecDeque::new(),
+            drains: VecDeque::new(),
+            trash: Vec::new(),
+            cx: Context::new(Entropy::from_os()),
+            receive: Vec::new(),
+            dispatching: false,
+            callbacks: 0,
+            origin: Instant::now(),
+            now: Time(1),
+            #[cfg(target_os = "linux")]
+            beacon: None,
+        };
+        Ok((core, waker))
+    }
+
+    /// Ids of the loop.
+    pub fn table(&self) -> &'static Table {
+        &self.place.table
+    }
+
+    /// Reads the clock.
+    pub fn tick(&mut self) {
+        self.now = Time(self.origin.elapsed().as_micros() as u64 + 1);
+    }
+
+    // Entries
+
+    /// Puts a new object into the slot of its id.
+    pub fn insert(&mut self, id: Id, entry: Entry) {
+        let slot = id.slot() as usize;
+        if slot >= self.entries.len() {
+            self.entries.resize_with(slot + 1, || Entry::Vacant);
+        }
+        self.living += !matches!(entry, Entry::Request(_)) as usize;
+        self.entries[slot] = entry;
+    }
+
+    /// A new id in this loop's table.
+    pub fn allocate(&mut self, kind: Kind, state: u8) -> Result<Id> {
+        self.table().insert(kind, state).ok_or_else(|| {
+            Error::new(Code::Limit, "this loop holds as many objects as it can; use another loop")
+        })
+    }
+
+    /// Takes an object out; its id is stale from here on.
+    pub fn remove(&mut self, id: Id) -> Entry {
+        self.table().remove(id);
+        let entry = std::mem::replace(&mut self.entries[id.slot() as usize], Entry::Vacant);
+        self.living -= matches!(entry, Entry::Session(_) | Entry::Server(_)) as usize;
+        entry
+    }
+
+    /// The living session of that id.
+    pub fn session(&mut self, id: Id) -> Option<&mut Session> {
+        match self.entries.get_mut(id.slot() as usize)? {
+            Entry::Session(session) if session.id == id => Some(session),
+            _ => None,
+        }
+    }
+
+    /// The same together with what the protocol works with.
+    pub fn session_and_context(&mut self, id: Id) -> Option<(&mut Session, &mut Context, Time)> {
+        match self.entries.get_mut(id.slot() as usize)? {
+            Entry::Session(session) if session.id == id => {
+                Some((session, &mut self.cx, self.now))
+            }
+            _ => None,
+        }
+    }
+
+    /// The living server of that id.
+    pub fn server(&mut self, id: Id) -> Option<&mut Server> {
+        match self.entries.get_mut(id.slot() as usize)? {
+            Entry::Server(server) if server.id == id => Some(server),
+            _ => None,
+        }
+    }
+
+    /// The request of that id, if it still waits.
+    pub fn request(&mut self, id: Id) -> Option<&mut Pending> {
+        match self.entries.get_mut(id.slot() as usize)? {
+            Entry::Request(request) if request.id == id => Some(request),
+            _ => None,
+        }
+    }
+
+    /// Ids of all sessions for which `wanted` holds.
+    pub fn sessions_where(&self, wanted: impl Fn(&Session) -> bool) -> Vec<Id> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Session(session) if wanted(session) => Some(session.id),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Ids of all servers.
+    pub fn servers(&self) -> Vec<Id> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Server(server) => Some(server.id),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Ends every id at once; what they named is dropped by the caller together with the core.
+    pub fn forget_all(&mut self) {
+        for entry in std::mem::take(&mut self.entries) {
+            match entry {
+                Entry::Session(session) => self.place.table.remove(session.id),
+                Entry::Server(server) => self.place.table.remove(server.id),
+                Entry::Request(request) => self.place.table.remove(request.id),
+                Entry::Vacant => {}
+            }
+        }
+    }
+
+    // Readiness
+
+    /// Watches a socket. `number` 0 is the session's own, others are attempts to connect.
+    pub fn register(&self, id: Id, number: u8, stream: &mut Stream) -> io::Result<()> {
+        self.poll.registry().register(stream.source(), token(id, number), BOTH)
+    }
+
+    /// Makes the socket of a successful attempt the session's own.
+    pub fn reregister(&self, id: Id, stream: &mut Stream) -> io::Result<()> {
+        self.poll.registry().reregister(stream.source(), token(id, 0), BOTH)
+    }
+
+    /// Watches a listener.
+    pub fn register_listener(
+        &self,
+        id: Id,
+        listener: &mut mio::net::TcpListener,
+    ) -> io::Result<()> {
+        self.poll.registry().register(listener, token(id, 0), Interest::READABLE)
+    }
+
+    /// Waits for the operating system, at most `timeout`, and notes what it reports.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll.poll(&mut self.events, timeout)?;
+        self.tick();
+        let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
+        for event in &events {
+            let Token(bits) = event.token();
+            let (slot, generation, number) = parts(event.token());
+            match self.entries.get_mut(slot) {
+                _ if bits == WAKE.0 => {}
+                Some(Entry::Session(session)) if session.id.generation() == generation => {
+                    if number != 0 {
+                        let id = session.id;
+                        self.dial_event(id, number);
+                        continue;
+                    }
+                    let hung_up = event.is_read_closed() || event.is_error();
+                    session.hung_up |= hung_up;
+                    session.readable |= event.is_readable() || hung_up;
+                    if event.is_writable() {
+                        session.writable = true;
+                    }
+                    if !session.in_ready {
+                        session.in_ready = true;
+                        self.ready.push_back(session.id);
+                    }
+                }
+                Some(Entry::Server(server)) if server.id.generation() == generation => {
+                    self.ready.push_back(server.id);
+                }
+                // A socket that was closed after the kernel had reported it.
+                _ => {}
+            }
+        }
+        self.events = events;
+        Ok(())
+    }
+
+    /// Puts a session on the list to be served, because there is more to do than one turn allows.
+    pub fn make_ready(&mut self, id: Id) {
+        if let Some(session) = self.session(id) {
+            if !session.in_ready {
+                session.in_ready = true;
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    /// Whether a poll has something to do without waiting.
+    pub fn has_work(&self) -> bool {
+        !(self.ready.is_empty()
+            && self.dirty.is_empty()
+            && self.endings.is_empty()
+            && self.drains.is_empty())
+            || self.place.inbox.has_work()
+    }
+
+    /// The earliest deadline.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Whether anything is left that could ever cause an event.
+    pub fn is_idle(&self) -> bool {
+        self.living == 0 && !self.has_work()
+    }
+
+    /// Sees to it that the session is called at its next deadline.
+    pub fn arm(&mut self, id: Id) {
+        if let Some(Entry::Session(session)) = self.entries.get_mut(id.slot() as usize) {
+            if session.id == id {
+                let at = session.next_timeout();
+                self.timers.arm(id, at, &mut session.scheduled);
+            }
+        }
+    }
+
+    /// A timer entry fired: is it the one that counts?
+    pub fn take_timer(&mut self, id: Id, at: Time) -> bool {
+        match self.session(id) {
+            Some(session) if session.scheduled == at => {
+                session.scheduled = NEVER;
+                true
+            }
+            _ => self.server(id).is_some(),
+        }
+    }
+
+    // Settling: after anything was done to a session
+
+    /// Puts it on the list of sessions to settle.
+    pub fn dirty(&mut self, id: Id) {
+        let early = self.dispatching;
+        let Some(session) = self.session(id) else { return };
+        let large = session.buffered() >= SEND_EARLY && session.writable;
+        if !session.in_dirty {
+            session.in_dirty = true;
+            self.dirty.push(id);
+        }
+        if early && large {
+            self.settle(id);
+        }
+    }
+
+    /// Settles every session something was done to.
+    pub fn settle_all(&mut self) {
+        let mut list = std::mem::take(&mut self.dirty);
+        for id in list.drain(..) {
+            if let Some(session) = self.session(id) {
+                session.in_dirty = false;
+            }
+            self.settle(id);
+        }
+        if self.dirty.is_empty() {
+            self.dirty = list;
+        }
+    }
+
+    /// Sends what waits, follows the connection's state, arms its timer.
+    fn settle(&mut self, id: Id) {
+        if let Err(error) = self.contain(id, |session, cx, now| session.write(cx, now)) {
+            if let Some(session) = self.session(id) {
+                if matches!(session.phase, Phase::Open(_)) && !session.paused {
+                    // What the peer sent before it went away may still be there to read.
+                    session.lost.get_or_insert(error);
+                    session.readable = true;
+                    session.hung_up = true;
+                    self.make_ready(id);
+                } else {
+                    session.fail(error);
+                }
+            }
+        }
+        let now = self.now;
+        let Some(session) = self.session(id) else { return };
+        match session.transport() {
+            Transport::Keep => {}
+            Transport::HalfClose => {
+                if let Some(stream) = &session.stream {
+                    if !session.half_closed {
+                        session.half_closed = true;
+                        stream.half_close();
+                        if matches!(session.phase, Phase::Answered) {
+                            session.deadline = Some(now.plus_ms(LINGER_MS));
+                        }
+                        // Paused or not, the end of the stream must be seen.
+                        session.paused = false;
+                        session.held = Vec::new();
+                    }
+                }
+            }
+            Transport::Drop => return self.end(id),
+        }
+        self.publish(id);
+        self.arm(id);
+    }
+
+    /// Makes visible to every thread what the session has come to.
+    fn publish(&mut self, id: Id) {
+        let table = self.table();
+        let Some(session) = self.session(id) else { return };
+        let low_water = session.shared.settings.low_water;
+        let buffered = session.buffered();
+        let reached = match &session.phase {
+            Phase::Open(conn) => match conn.state() {
+                conn::State::Open => state::OPEN,
+                conn::State::Closing | conn::State::Closed => state::CLOSING,
+            },
+            Phase::Over(_) => state::CLOSED,
+            _ => state::CONNECTING,
+        };
+        if let Ok(cell) = table.get(id) {
+            cell.set_buffered(buffered);
+            cell.advance_state(id, reached);
+            if cell.take_drain(low_water) && reached == state::OPEN {
+                self.drains.push_back(id);
+            }
+        }
+    }
+
+    /// The session is over: its socket closes now, the application hears of it from the loop.
+    fn end(&mut self, id: Id) {
+        let table = self.table();
+        let Some(session) = self.session(id) else { return };
+        let unsent = session.buffered();
+        session.stream = None;
+        session.deadline = None;
+        if let Phase::Open(conn) = &mut session.phase {
+            let closed = conn.take_closed();
+            session.details.unsent = unsent as u64;
+            session.details.stats = Some(conn.stats());
+            session.phase = Phase::Over(Box::new(closed));
+        }
+        if let Ok(cell) = table.get(id) {
+            cell.advance_state(id, state::CLOSED);
+        }
+        if session.announced {
+            self.endings.push_back(id);
+        } else {
+            self.bury(id);
+        }
+    }
+
+    /// Ends a session because of `error`.
+    pub fn fail(&mut self, id: Id, error: Error) {
+        if let Some(session) = self.session(id) {
+            session.fail(error);
+        }
+        self.dirty(id);
+    }
+
+    /// Removes a session whose last event has been delivered, or that never was announced.
+    pub fn bury(&mut self, id: Id) {
+        if let Entry::Session(session) = self.remove(id) {
+            if let Some(server) = session.server {
+                self.session_gone(server, &session);
+            }
+            self.trash.push(session.handler);
+        }
+    }
+
+    /// Runs a step of the protocol. A panic in it ends this session and no other.
+    pub fn contain<R>(
+        &mut self,
+        id: Id,
+        step: impl FnOnce(&mut Session, &mut Context, Time) -> Result<R>,
+    ) -> Result<R> {
+        let Some((session, cx, now)) = self.session_and_context(id) else {
+            return Err(Error::new(Code::InvalidHandle, "the connection has ended"));
+        };
+        match catch_unwind(AssertUnwindSafe(|| step(session, cx, now))) {
+            Ok(result) => result,
+            Err(_) => {
+                let error = Error::new(
+                    Code::Panic,
+                    "a panic inside the library ended this connection; please report it",
+                );
+                session.phase = Phase::Over(Box::new(super::session::never_open(error.clone())));
+                if let Ok(cell) = self.table().get(id) {
+                    cell.set(POISONED);
+                }
+                self.dirty(id);
+                Err(error)
+            }
+        }
+    }
+
+    // Embedding
+
+    /// The descriptor for foreign loops.
+    #[cfg(target_os = "linux")]
+    pub fn descriptor(&mut self) -> Result<i32> {
+        use std::os::fd::AsRawFd;
+        if self.beacon.is_none() {
+            let beacon = Beacon::new(self.poll.as_raw_fd())
+                .map_err(|e| Error::os(Code::System, "cannot make the loop's descriptor", &e))?;
+            self.beacon = Some(beacon);
+        }
+        self.update_beacon();
+        Ok(self.beacon.as_ref().expect("made above").fd())
+    }
+
+    /// Without timer and flag descriptors there is none that tells everything.
+    #[cfg(not(target_os = "linux"))]
+    pub fn descriptor(&mut self) -> Result<i32> {
+        Err(Error::new(Code::Unsupported, "this system has no descriptor that covers timers"))
+    }
+
+    /// Keeps the descriptor readable exactly while a poll has something to do.
+    pub fn update_beacon(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(mut beacon) = self.beacon.take() {
+            self.tick();
+            beacon.set(self.now, self.has_work(), self.next_deadline());
+            self.beacon = Some(beacon);
+        }
+    }
+}
+
+// Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and
+// back-pressure needs no system call.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// `generation 20 | slot 20 | number 4`.
+fn token(id: Id, number: u8) -> Token {
+    Token((id.generation() as usize) << 24 | (id.slot() as usize) << 4 | number as usize)
+}
+
+fn parts(token: Token) -> (usize, u32, u8) {
+    (token.0 >> 4 & 0xf_ffff, (token.0 >> 24) as u32, token.0 as u8 & 0xf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::id::{LAST_GENERATION, MAX_SLOTS};
+
+    #[test]
+    fn tokens_hold_their_parts_and_never_look_like_the_waker() {
+        let id = Id::new(Kind::Conn, 5, MAX_SLOTS - 1, LAST_GENERATION);
+        let token = token(id, 15);
+        assert_ne!(token, WAKE);
+        assert_eq!(parts(token), (MAX_SLOTS as usize - 1, LAST_GENERATION, 15));
+    }
+}

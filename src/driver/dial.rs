@@ -1,0 +1,215 @@
+//! Racing the addresses of a host, RFC 8305: the next one is tried when the last failed or has kept
+//! us waiting, and the first that connects wins.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::core::Core;
+use super::session::{Phase, Session};
+use crate::error::{Code, Error};
+use crate::proto::url::Url;
+use crate::transport::Stream;
+use crate::util::id::Id;
+use crate::util::time::Time;
+
+/// RFC 8305 section 5: the recommended Connection Attempt Delay.
+const ATTEMPT_DELAY_MS: u64 = 250;
+/// As many as tokens tell apart; a host with more addresses than that does not answer on any.
+const MAX_ATTEMPTS: usize = 15;
+
+/// A connection that is being made.
+pub struct Dial {
+    /// Where to.
+    pub url: Url,
+    candidates: VecDeque<SocketAddr>,
+    attempts: Vec<Attempt>,
+    begun: u8,
+    /// When the next address is tried although the last has not failed.
+    pub next_attempt: Option<Time>,
+    failures: String,
+    os_error: i32,
+    /// The name look-up is over.
+    resolved: bool,
+}
+
+struct Attempt {
+    number: u8,
+    address: SocketAddr,
+    stream: Stream,
+}
+
+impl Dial {
+    /// Waits for addresses.
+    pub fn new(url: Url) -> Dial {
+        Dial {
+            url,
+            candidates: VecDeque::new(),
+            attempts: Vec::new(),
+            begun: 0,
+            next_attempt: None,
+            failures: String::new(),
+            os_error: 0,
+            resolved: false,
+        }
+    }
+
+    fn note_failure(&mut self, address: SocketAddr, error: &std::io::Error) {
+        self.os_error = error.raw_os_error().unwrap_or(self.os_error);
+        if !self.failures.is_empty() {
+            self.failures.push_str("; ");
+        }
+        self.failures.push_str(&format!("{address}: {error}"));
+    }
+
+    /// The failure of the whole, once nothing is left to try.
+    fn verdict(&self) -> Error {
+        Error {
+            os_error: self.os_error,
+            ..Error::new(
+                Code::Connect,
+                format!("cannot connect to {}: {}", self.url.host_header(), self.failures),
+            )
+        }
+    }
+
+    /// What the time limit says about it.
+    pub fn timeout(&self, after_ms: u64) -> Error {
+        let doing = if self.resolved { "connecting to" } else { "looking up" };
+        Error::new(
+            Code::ConnectTimeout,
+            format!("{doing} {} took longer than {after_ms} ms", self.url.host_header()),
+        )
+    }
+}
+
+/// IPv6 first, then one of each kind in turn (RFC 8305 section 4), in the order of the resolver.
+pub fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
+    let (mut v6, mut v4): (VecDeque<_>, VecDeque<_>) =
+        addresses.iter().copied().partition(|address| address.is_ipv6());
+    let mut order = VecDeque::new();
+    while !(v6.is_empty() && v4.is_empty()) {
+        order.extend(v6.pop_front());
+        order.extend(v4.pop_front());
+    }
+    order.truncate(MAX_ATTEMPTS);
+    order
+}
+
+impl Core {
+    /// The look-up gave these addresses.
+    pub fn dial(&mut self, id: Id, addresses: &[SocketAddr]) {
+        if let Some(dial) = self.dialing(id) {
+            dial.candidates = interleave(addresses);
+            dial.resolved = true;
+        }
+        self.dial_next(id);
+    }
+
+    fn dialing(&mut self, id: Id) -> Option<&mut Dial> {
+        match &mut self.session(id)?.phase {
+            Phase::Dialing(dial) => Some(dial),
+            _ => None,
+        }
+    }
+
+    /// Tries the next address; ends the session when there is none and nothing is under way.
+    fn dial_next(&mut self, id: Id) {
+        let now = self.now;
+        loop {
+            let Some(dial) = self.dialing(id) else { return };
+            let Some(address) = dial.candidates.pop_front() else {
+                dial.next_attempt = None;
+                if dial.attempts.is_empty() {
+                    let error = dial.verdict();
+                    self.fail(id, error);
+                }
+                return;
+            };
+            dial.begun += 1;
+            let number = dial.begun;
+            let begun = Stream::connect(address)
+                .and_then(|mut stream| self.register(id, number, &mut stream).map(|()| stream));
+            let dial = self.dialing(id).expect("still dialing");
+            match begun {
+                Ok(stream) => {
+                    dial.attempts.push(Attempt { number, address, stream });
+                    let more = !dial.candidates.is_empty();
+                    dial.next_attempt = more.then(|| now.plus_ms(ATTEMPT_DELAY_MS));
+                    self.arm(id);
+                    return;
+                }
+                Err(e) => dial.note_failure(address, &e),
+            }
+        }
+    }
+
+    /// The attempt of that number has news.
+    pub fn dial_event(&mut self, id: Id, number: u8) {
+        let Some(dial) = self.dialing(id) else { return };
+        let Some(index) = dial.attempts.iter().position(|a| a.number == number) else { return };
+        match dial.attempts[index].stream.connected() {
+            Ok(false) => {}
+            Ok(true) => {
+                let winner = dial.attempts.swap_remove(index).stream;
+                self.connected(id, winner);
+            }
+            Err(e) => {
+                let failed = dial.attempts.swap_remove(index);
+                dial.note_failure(failed.address, &e);
+                self.dial_next(id);
+            }
+        }
+    }
+
+    /// The delay between two attempts is over.
+    pub fn dial_tick(&mut self, id: Id) {
+        let now = self.now;
+        if self.dialing(id).is_some_and(|dial| dial.next_attempt.is_some_and(|at| at <= now)) {
+            self.dial_next(id);
+        }
+    }
+
+    fn connected(&mut self, id: Id, mut stream: Stream) {
+        let registered = self.reregister(id, &mut stream);
+        let now = self.now;
+        let key = self.cx.entropy.bytes::<16>();
+        let Some(session) = self.session(id) else { return };
+        match registered {
+            Ok(()) => session.begin_handshake(stream, key, now),
+            Err(e) => session.fail(Error::os(Code::System, "cannot watch the socket", &e)),
+        }
+        self.dirty(id);
+    }
+}
+
+impl Session {
+    fn begin_handshake(&mut self, stream: Stream, key: [u8; 16], now: Time) {
+        use crate::proto::handshake::client::ClientHandshake;
+        let Phase::Dialing(dial) = &self.phase else { return };
+        match ClientHandshake::new(&dial.url, &self.shared.client(), key) {
+            Ok(handshake) => {
+                self.details.peer = stream.peer_address();
+                self.stream = Some(stream);
+                self.writable = true;
+                self.head = handshake.request().to_vec();
+                self.phase = Phase::ClientHandshake(Box::new(handshake));
+                let limit = self.shared.settings.handshake_timeout_ms;
+                self.deadline = (limit > 0).then(|| now.plus_ms(limit));
+            }
+            Err(e) => self.fail(e),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_and_ipv6_begins() {
+        let parse = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>();
+        let order = interleave(&parse(&["1.1.1.1:1", "2.2.2.2:1", "[::1]:1", "3.3.3.3:1"]));
+        assert_eq!(order, parse(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]));
+        assert_eq!(interleave(&vec!["1.1.1.1:1".parse().unwrap(); 40]).len(), MAX_ATTEMPTS);
+    }
+}

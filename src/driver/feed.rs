@@ -1,0 +1,286 @@
+//! From bytes to callbacks: reads a socket, feeds the handshake or the connection, and calls the
+//! application for each event with nothing borrowed.
+
+use std::sync::Arc;
+
+use super::core::{Core, RECEIVE_BUFFER};
+use super::handler::Handler;
+use super::loops::Entered;
+use super::session::Phase;
+use crate::error::{Code, Error, Result};
+use crate::proto::event::{Event, Payload};
+use crate::proto::handshake::client::ClientOutcome;
+use crate::proto::handshake::server::{Refusal, Request};
+use crate::util::id::Id;
+
+/// Bytes taken from one socket before the others have their turn.
+const BYTES_PER_TURN: usize = RECEIVE_BUFFER;
+
+/// What reading came to.
+enum Read {
+    /// So many bytes are in the buffer.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// End of the stream, or an error of the socket, has been told to the session.
+    End,
+}
+
+/// What the protocol made of some bytes.
+enum Found {
+    /// Nothing for the application yet.
+    Nothing,
+    Event(Event),
+    Request(Request),
+    Refusal(Refusal),
+    Client(ClientOutcome),
+}
+
+/// Reads what the socket has and handles it, up to a turn's share.
+pub fn serve(entered: &Entered<'_>, id: Id, buffer: &mut [u8]) -> Result<()> {
+    let mut budget = BYTES_PER_TURN;
+    loop {
+        let held = entered.with(|core| Ok(core.take_held(id)))?;
+        if let Some(mut held) = held {
+            feed(entered, id, &mut held)?;
+            continue;
+        }
+        match entered.with(|core| Ok(core.read(id, buffer)))? {
+            Read::Bytes(count) => {
+                feed(entered, id, &mut buffer[..count])?;
+                budget = budget.saturating_sub(count);
+            }
+            Read::Nothing => return Ok(()),
+            Read::End => return at_end(entered, id),
+        }
+        if budget == 0 {
+            // The edge will not come again.
+            return entered.with(|core| {
+                if core.session(id).is_some_and(|session| session.readable) {
+                    core.make_ready(id);
+                }
+                Ok(())
+            });
+        }
+    }
+}
+
+/// Handles all of `input`, event by event.
+fn feed(entered: &Entered<'_>, id: Id, input: &mut [u8]) -> Result<()> {
+    let mut at = 0;
+    let mut spent: Option<Vec<u8>> = None;
+    loop {
+        let next = entered.with(|core| {
+            if let Some(spent) = spent.take() {
+                core.cx.pool.put(spent);
+            }
+            Ok(core.step(id, &mut input[at..]))
+        })?;
+        let Some((consumed, found, handler)) = next else { return Ok(()) };
+        let rest = &input[at..];
+        at += consumed;
+        match found {
+            Found::Nothing if consumed == 0 || at == input.len() => return Ok(()),
+            Found::Nothing => {}
+            Found::Event(event) => {
+                entered.count_callback()?;
+                spent = deliver(&*handler, id, event, rest);
+            }
+            Found::Request(request) => ask(entered, id, request)?,
+            Found::Refusal(refusal) => entered.with(|core| {
+                core.refuse(id, &refusal);
+                Ok(())
+            })?,
+            Found::Client(outcome) => {
+                if entered.with(|core| Ok(core.client_handshake_over(id, outcome)))? {
+                    announce(entered, id)?;
+                }
+            }
+        }
+    }
+}
+
+/// Calls the application for one event. Gives back a buffer that is done with.
+fn deliver(handler: &dyn Handler, id: Id, event: Event, input: &[u8]) -> Option<Vec<u8>> {
+    let payload = match event {
+        Event::Message { kind, payload } => {
+            handler.on_message(id, kind, payload.bytes(input));
+            payload
+        }
+        Event::Ping(payload) => {
+            handler.on_ping(id, payload.bytes(input));
+            payload
+        }
+        Event::Pong(payload) => {
+            handler.on_pong(id, payload.bytes(input));
+            payload
+        }
+    };
+    match payload {
+        Payload::Owned(buffer) => Some(buffer),
+        Payload::Input(_) => None,
+    }
+}
+
+/// Lets the application decide on a request.
+fn ask(entered: &Entered<'_>, id: Id, request: Request) -> Result<()> {
+    let asked = entered.with(|core| {
+        let Some(request_id) = core.receive_request(id, request) else { return Ok(None) };
+        core.callbacks += 1;
+        Ok(core.session(id).and_then(|session| {
+            Some((request_id, session.server?, session.handler.clone()))
+        }))
+    })?;
+    let Some((request_id, server_id, handler)) = asked else { return Ok(()) };
+    let decision = handler.on_request(server_id, request_id);
+    drop(handler);
+    if entered.with(|core| Ok(core.decide(request_id, decision)))? {
+        announce(entered, id)?;
+    }
+    Ok(())
+}
+
+/// `on_open`, after which the headers of the handshake are let go.
+fn announce(entered: &Entered<'_>, id: Id) -> Result<()> {
+    entered.count_callback()?;
+    let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { return Ok(()) };
+    handler.on_open(id);
+    drop(handler);
+    entered.with(|core| {
+        if let Some(session) = core.session(id) {
+            session.details.headers = None;
+        }
+        Ok(())
+    })
+}
+
+/// The stream has ended; a client's handshake may have an outcome from that.
+fn at_end(entered: &Entered<'_>, id: Id) -> Result<()> {
+    entered.with(|core| {
+        core.stream_ended(id);
+        Ok(())
+    })
+}
+
+impl Entered<'_> {
+    fn count_callback(&self) -> Result<()> {
+        self.with(|core| {
+            core.callbacks += 1;
+            Ok(())
+        })
+    }
+}
+
+impl Core {
+    /// Who hears of that session.
+    pub fn handler(&mut self, id: Id) -> Option<Arc<dyn Handler>> {
+        self.session(id).map(|session| session.handler.clone())
+    }
+
+    /// Input that was held back while reading was paused, once it no longer is.
+    fn take_held(&mut self, id: Id) -> Option<Vec<u8>> {
+        let session = self.session(id)?;
+        (!session.paused && !session.held.is_empty()).then(|| std::mem::take(&mut session.held))
+    }
+
+    fn read(&mut self, id: Id, buffer: &mut [u8]) -> Read {
+        let Some(session) = self.session(id) else { return Read::Nothing };
+        if !session.readable || session.paused {
+            return Read::Nothing;
+        }
+        let Some(stream) = &mut session.stream else { return Read::Nothing };
+        match stream.read(buffer) {
+            Ok(0) => Read::End,
+            Ok(count) => {
+                // A short read has emptied the socket, unless its end is what comes next.
+                session.readable = count == buffer.len() || session.hung_up;
+                Read::Bytes(count)
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                session.readable = false;
+                // Sending failed and nothing is left to read: that was the end.
+                if session.lost.is_some() { Read::End } else { Read::Nothing }
+            }
+            Err(e) => {
+                let error = Error::os(Code::ConnectionLost, "the connection was lost", &e);
+                session.lost.get_or_insert(error);
+                Read::End
+            }
+        }
+    }
+
+    /// Gives the protocol the next bytes. `None` when there is nobody to give them to.
+    fn step(
+        &mut self,
+        id: Id,
+        input: &mut [u8],
+    ) -> Option<(usize, Found, Arc<dyn Handler>)> {
+        let session = self.session(id)?;
+        let handler = session.handler.clone();
+        if session.paused && matches!(session.phase, Phase::Open(_)) {
+            session.held.extend_from_slice(input);
+            return None;
+        }
+        let stepped = self.contain(id, |session, cx, now| {
+            #[cfg(feature = "test-panic")]
+            provoke(input);
+            Ok(match &mut session.phase {
+                Phase::Open(conn) => {
+                    let step = conn.recv(cx, now, input);
+                    (step.consumed, step.event.map_or(Found::Nothing, Found::Event))
+                }
+                Phase::ServerHandshake(handshake) => match handshake.recv(input) {
+                    (used, None) => (used, Found::Nothing),
+                    (used, Some(Ok(request))) => (used, Found::Request(request)),
+                    (used, Some(Err(refusal))) => (used, Found::Refusal(refusal)),
+                },
+                Phase::ClientHandshake(handshake) => match handshake.recv(input) {
+                    (used, None) => (used, Found::Nothing),
+                    (used, Some(outcome)) => (used, Found::Client(outcome)),
+                },
+                Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
+                    (input.len(), Found::Nothing)
+                }
+            })
+        });
+        self.dirty(id);
+        let (consumed, found) = stepped.ok()?;
+        Some((consumed, found, handler))
+    }
+
+    /// End of the stream, or its loss.
+    fn stream_ended(&mut self, id: Id) {
+        let Some((session, _, now)) = self.session_and_context(id) else { return };
+        session.readable = false;
+        let lost = session.lost.take();
+        let server = session.server;
+        match (&mut session.phase, lost) {
+            (Phase::Open(conn), Some(error)) => conn.transport_lost(error),
+            (Phase::Open(conn), None) => conn.recv_eof(now),
+            (Phase::ClientHandshake(handshake), None) => {
+                let outcome = handshake.recv_eof();
+                self.client_handshake_over(id, outcome);
+            }
+            (Phase::ServerHandshake(_), _) => {
+                if let Some(server) = server.and_then(|server| self.server(server)) {
+                    server.stats.handshake_errors += 1;
+                }
+                self.fail(id, hung_up());
+            }
+            (_, lost) => session.fail(lost.unwrap_or_else(hung_up)),
+        }
+        self.dirty(id);
+    }
+}
+
+fn hung_up() -> Error {
+    Error::new(Code::ConnectionLost, "the peer closed the connection during the handshake")
+}
+
+/// Lets a test prove that a panic in the protocol ends one connection and nothing else.
+#[cfg(feature = "test-panic")]
+fn provoke(input: &[u8]) {
+    if input.windows(10).any(|window| window == b"panic here") {
+        panic!("asked for by a test");
+    }
+}

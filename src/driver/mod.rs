@@ -1,0 +1,21 @@
+//! The mio loop: time, threads, sessions, listeners, and the only calls into the application.
+//!
+//! One rule makes it safe to call anything from inside a callback: the application is called only
+//! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
+//! [`core::Core`], let go of it, call, and look everything up again.
+
+pub mod client;
+pub mod conn;
+pub mod core;
+pub mod dial;
+pub mod feed;
+pub mod handler;
+pub mod inbox;
+pub mod loops;
+pub mod request;
+pub mod resolve;
+pub mod server;
+pub mod session;
+pub mod settings;
+pub mod timers;
+pub mod turn;

@@ -1,0 +1,195 @@
+//! A request that the application is looking at, and what becomes of its answer.
+
+use super::core::{Core, Entry};
+use super::loops::Place;
+use super::session::{Phase, state};
+use crate::error::{Code, Error, Result};
+use crate::proto::conn::Connection;
+use crate::proto::config::Role;
+use crate::proto::handshake::server::{Answer, Refusal, Request, http_response};
+use crate::proto::http::check_application_header;
+use crate::util::id::{Id, Kind};
+use crate::util::text::TextCache;
+
+/// Lives from the arrival of the request until `on_request` has returned.
+pub struct Pending {
+    /// Its handle.
+    pub id: Id,
+    /// Who asks.
+    pub session: Id,
+    /// What is asked.
+    pub request: Request,
+    /// Address of who asks.
+    pub peer: String,
+    /// The subprotocol chosen so far.
+    protocol: Option<String>,
+    headers: Vec<(String, String)>,
+    content_type: Option<String>,
+    body: Vec<u8>,
+    /// What was handed to C.
+    pub texts: TextCache,
+}
+
+/// Reads or changes a request, inside its `on_request`.
+pub fn with<R>(
+    place: &Place,
+    id: Id,
+    f: impl FnOnce(&mut Pending) -> Result<R>,
+) -> Result<R> {
+    place.with(|core| {
+        core.request(id).map(f).unwrap_or_else(|| {
+            Err(Error::new(Code::InvalidHandle, "the request has been answered already"))
+        })
+    })
+}
+
+impl Pending {
+    /// Answers with this subprotocol, which the client must have offered.
+    pub fn select_protocol(&mut self, protocol: &str) -> Result<()> {
+        let Some(upgrade) = &self.request.upgrade else {
+            return Err(Error::new(Code::State, "a plain HTTP request has no subprotocol"));
+        };
+        if !upgrade.protocols.iter().any(|offered| offered == protocol) {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("the client did not offer the subprotocol \"{protocol}\""),
+            ));
+        }
+        self.protocol = Some(protocol.to_owned());
+        Ok(())
+    }
+
+    /// Adds a header to the answer, whatever it will be.
+    pub fn add_header(&mut self, name: &str, value: &str) -> Result<()> {
+        check_application_header(name, value)?;
+        self.headers.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    /// Sets the body of an answer other than an upgrade.
+    pub fn set_body(&mut self, content_type: Option<&str>, body: &[u8]) -> Result<()> {
+        if let Some(content_type) = content_type {
+            check_application_header("Content-Type", content_type)?;
+        }
+        self.content_type = content_type.map(str::to_owned);
+        self.body = body.to_vec();
+        Ok(())
+    }
+}
+
+impl Core {
+    /// A request has arrived: refuses it, or gives it a handle for the application to look at.
+    pub fn receive_request(&mut self, session_id: Id, request: Request) -> Option<Id> {
+        let session = self.session(session_id)?;
+        let (server_id, peer) = (session.server?, session.details.peer.clone());
+        let server = self.server(server_id)?;
+        let settings = server.handshake.clone();
+        let mut protocol = None;
+        if let Some(upgrade) = &request.upgrade {
+            if let Err(refusal) = upgrade.check_origin(&request, &settings.origins) {
+                self.refuse(session_id, &refusal);
+                return None;
+            }
+            protocol = upgrade.default_protocol(&settings).map(str::to_owned);
+        }
+        let Ok(id) = self.allocate(Kind::Request, state::OPEN) else {
+            let refusal = Refusal::new(503, "the server is full");
+            self.refuse(session_id, &refusal);
+            return None;
+        };
+        let pending = Pending {
+            id,
+            session: session_id,
+            request,
+            peer,
+            protocol,
+            headers: Vec::new(),
+            content_type: None,
+            body: Vec::new(),
+            texts: TextCache::default(),
+        };
+        self.insert(id, Entry::Request(Box::new(pending)));
+        Some(id)
+    }
+
+    /// Sends a refusal of the library's own and ends the exchange.
+    pub fn refuse(&mut self, session_id: Id, refusal: &Refusal) {
+        if let Some(server) = self.session(session_id).and_then(|session| session.server) {
+            if let Some(server) = self.server(server) {
+                server.stats.refused += 1;
+            }
+        }
+        self.answer(session_id, refusal.bytes(false));
+    }
+
+    fn answer(&mut self, session_id: Id, response: Vec<u8>) {
+        if let Some(session) = self.session(session_id) {
+            session.head = response;
+            session.writable = true;
+            session.phase = Phase::Answered;
+        }
+        self.dirty(session_id);
+    }
+
+    /// The application has decided. True when the connection is open now.
+    pub fn decide(&mut self, request_id: Id, decision: i32) -> bool {
+        let Entry::Request(pending) = self.remove(request_id) else { return false };
+        let session_id = pending.session;
+        let is_upgrade = pending.request.upgrade.is_some();
+        // The application may have closed the server meanwhile.
+        let waiting = self
+            .session(session_id)
+            .is_some_and(|session| matches!(session.phase, Phase::ServerHandshake(_)));
+        if !waiting {
+            return false;
+        }
+        if is_upgrade && decision == 0 {
+            self.open_accepted(*pending);
+            return true;
+        }
+        let head_only = pending.request.method == "HEAD";
+        if let Some(server) = self.session(session_id).and_then(|session| session.server) {
+            if let Some(server) = self.server(server) {
+                match is_upgrade {
+                    true => server.stats.refused += 1,
+                    false => server.stats.http_responses += 1,
+                }
+            }
+        }
+        let response = match decision {
+            0 => Refusal::upgrade_required().bytes(head_only),
+            200..=599 => http_response(
+                decision as u16,
+                &pending.headers,
+                pending.content_type.as_deref(),
+                &pending.body,
+                head_only,
+            ),
+            _ => Refusal::new(500, "the application gave no valid answer").bytes(head_only),
+        };
+        self.answer(session_id, response);
+        false
+    }
+
+    fn open_accepted(&mut self, pending: Pending) {
+        let now = self.now;
+        let Some(session) = self.session(pending.session) else { return };
+        let Some(server_id) = session.server else { return };
+        let Some(server) = self.server(server_id) else { return };
+        server.stats.opened += 1;
+        let settings = server.handshake.clone();
+        let Pending { request, protocol, headers, session: session_id, .. } = pending;
+        let Some(upgrade) = &request.upgrade else { return };
+        let accepted = upgrade.accept(&settings, &Answer { protocol, headers });
+        let Some(session) = self.session(session_id) else { return };
+        session.head = accepted.response;
+        session.details.url = format!("ws://{}{}", request.host(), request.target);
+        session.details.protocol = accepted.protocol.unwrap_or_default();
+        session.details.extensions = accepted.extensions;
+        session.details.headers = Some(request.headers);
+        let conn =
+            Connection::new(Role::Server, session.shared.conn.clone(), accepted.deflate, now);
+        session.open(conn);
+        self.opened(session_id);
+    }
+}

@@ -1,0 +1,122 @@
+//! Name look-up on helper threads, because the system's resolver may take seconds.
+//!
+//! The threads are few, take no signals, never call the application and end when nothing is to be
+//! looked up.
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Mutex, MutexGuard};
+
+use once_cell::sync::Lazy;
+
+use crate::error::{Code, Error, Result};
+use crate::util::signals;
+
+const MAX_THREADS: usize = 8;
+/// glibc resolves within 100 KiB; plug-ins of the name service switch may want more.
+const STACK: usize = 512 * 1024;
+
+/// Gets the result, on a helper thread.
+pub type Reply = Box<dyn FnOnce(Result<Vec<SocketAddr>>) + Send>;
+
+struct Job {
+    host: String,
+    port: u16,
+    reply: Reply,
+}
+
+#[derive(Default)]
+struct Pool {
+    jobs: VecDeque<Job>,
+    threads: usize,
+}
+
+static POOL: Lazy<Mutex<Pool>> = Lazy::new(Mutex::default);
+
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Looks up `host` and tells `reply`, from another thread and possibly before this returns.
+pub fn resolve(host: &str, port: u16, reply: Reply) {
+    let mut pool = pool();
+    pool.jobs.push_back(Job { host: host.to_owned(), port, reply });
+    if pool.threads < MAX_THREADS {
+        let spawned = signals::blocked(|| {
+            std::thread::Builder::new()
+                .name("wsock-resolve".into())
+                .stack_size(STACK)
+                .spawn(work)
+        });
+        match spawned {
+            Ok(_) => pool.threads += 1,
+            // Another thread will come to it; without any this one cannot wait.
+            Err(_) if pool.threads > 0 => {}
+            Err(e) => {
+                let job = pool.jobs.pop_back().expect("pushed above");
+                drop(pool);
+                (job.reply)(Err(Error::os(Code::Resolve, "cannot start a look-up thread", &e)));
+            }
+        }
+    }
+}
+
+fn work() {
+    loop {
+        let job = {
+            let mut pool = pool();
+            match pool.jobs.pop_front() {
+                Some(job) => job,
+                None => {
+                    pool.threads -= 1;
+                    return;
+                }
+            }
+        };
+        (job.reply)(look_up(&job.host, job.port));
+    }
+}
+
+fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    let doing = format!("cannot look up the host name \"{host}\"");
+    match (host, port).to_socket_addrs() {
+        Ok(addresses) => {
+            let mut addresses: Vec<_> = addresses.collect();
+            let mut seen = std::collections::HashSet::new();
+            addresses.retain(|address| seen.insert(*address));
+            if addresses.is_empty() {
+                return Err(Error::new(Code::Resolve, format!("{doing}: it has no address")));
+            }
+            Ok(addresses)
+        }
+        Err(e) => Err(Error::os(Code::Resolve, doing, &e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn many_look_ups_all_get_an_answer() {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..3 * MAX_THREADS {
+            let sender = sender.clone();
+            resolve("localhost", 80, Box::new(move |r| sender.send(r).unwrap()));
+        }
+        for _ in 0..3 * MAX_THREADS {
+            let addresses = receiver.recv().unwrap().unwrap();
+            assert!(addresses.iter().all(|a| a.ip().is_loopback() && a.port() == 80));
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_told_by_name() {
+        let (sender, receiver) = mpsc::channel();
+        resolve("no-such-host.invalid", 80, Box::new(move |r| sender.send(r).unwrap()));
+        let error = receiver.recv().unwrap().unwrap_err();
+        assert_eq!(error.code, Code::Resolve);
+        assert!(error.message.contains("no-such-host.invalid"), "{error}");
+    }
+}

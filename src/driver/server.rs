@@ -1,0 +1,274 @@
+//! A listener: accepting, counting, and ending all at once.
+
+use std::io;
+use std::sync::Arc;
+
+use mio::net::TcpListener;
+
+use super::core::{Core, Entry};
+use super::handler::Handler;
+use super::loops::Place;
+use super::session::{Phase, Session, state};
+use super::settings::{Settings, Shared};
+use crate::error::{Code, Error, Result};
+use crate::proto::close;
+use crate::proto::config::Role;
+use crate::proto::handshake::server::{ServerHandshake, ServerSettings};
+use crate::transport::{Stream, listen};
+use crate::util::id::{Id, Kind};
+use crate::util::table::ACCEPTED;
+
+/// Connections accepted in one turn, so that a crowd at the door does not starve those inside.
+const ACCEPTS_PER_TURN: usize = 256;
+/// How long to wait when the process has no descriptor left for another connection.
+const BACK_OFF_MS: u64 = 50;
+
+/// Figures of a server, as `wsock_server_stats` has them.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)] // the header documents each
+pub struct ServerStats {
+    pub connections: u64,
+    pub handshakes: u64,
+    pub accepted: u64,
+    pub opened: u64,
+    pub refused: u64,
+    pub http_responses: u64,
+    pub handshake_timeouts: u64,
+    pub handshake_errors: u64,
+    pub accept_errors: u64,
+    pub messages_received: u64,
+    pub messages_sent: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+}
+
+/// One listener and what its connections share.
+pub struct Server {
+    /// Its handle.
+    pub id: Id,
+    /// Who hears of its requests and connections.
+    pub handler: Arc<dyn Handler>,
+    /// How it was set up.
+    pub shared: Arc<Shared>,
+    /// The part its handshakes read.
+    pub handshake: Arc<ServerSettings>,
+    listeners: Vec<TcpListener>,
+    /// Where it listens.
+    pub port: u16,
+    /// Accepts no more and ends with its last connection.
+    pub closing: bool,
+    /// Figures, but for what is counted when asked.
+    pub stats: ServerStats,
+    sessions: usize,
+    backed_off: bool,
+}
+
+/// Listens and lets `handler` hear of everything.
+pub fn listen(
+    place: &'static Place,
+    host: &str,
+    port: u16,
+    settings: &Settings,
+    handler: Arc<dyn Handler>,
+) -> Result<Id> {
+    place.with(|core| {
+        let listeners = listen::listen_on_host(host, port, settings.backlog).ok_or_else(|| {
+            Error::new(
+                Code::InvalidArgument,
+                format!(
+                    "the host \"{host}\" is neither a numeric address nor \"localhost\" nor \"*\" (look names up first)"
+                ),
+            )
+        })?;
+        let failed = |e: io::Error| {
+            let at = if host.is_empty() { "*" } else { host };
+            Error::os(Code::System, format!("cannot listen on {at} port {port}"), &e)
+        };
+        let mut listeners = listeners.map_err(failed)?;
+        let port = listeners[0].local_addr().map_err(failed)?.port();
+        let id = core.allocate(Kind::Server, state::OPEN)?;
+        for listener in &mut listeners {
+            if let Err(e) = core.register_listener(id, listener) {
+                core.table().remove(id);
+                return Err(failed(e));
+            }
+        }
+        let shared = Shared::new(settings);
+        let server = Server {
+            id,
+            handler,
+            handshake: Arc::new(shared.server()),
+            shared,
+            listeners,
+            port,
+            closing: false,
+            stats: ServerStats::default(),
+            sessions: 0,
+            backed_off: false,
+        };
+        core.insert(id, Entry::Server(Box::new(server)));
+        Ok(id)
+    })
+}
+
+/// The port a server listens on.
+pub fn port(place: &Place, id: Id) -> Result<u16> {
+    place.with(|core| Ok(core.server(id).map_or(0, |server| server.port)))
+}
+
+/// Stops listening, closes every open connection with `code` and drops unfinished handshakes.
+pub fn close(place: &Place, id: Id, code: Option<u16>, reason: &str) -> Result<()> {
+    close::check_local(Role::Server, code, reason)?;
+    place.with(|core| {
+        core.close_server(id, code, reason);
+        Ok(())
+    })
+}
+
+/// Figures up to now.
+pub fn stats(place: &Place, id: Id) -> Result<ServerStats> {
+    place.with(|core| {
+        let live = core.sessions_where(|session| session.server == Some(id));
+        let mut stats = core.server(id).map(|server| server.stats).unwrap_or_default();
+        for session in live {
+            let Some(session) = core.session(session) else { continue };
+            match &session.phase {
+                Phase::Open(_) | Phase::Over(_) => stats.connections += 1,
+                Phase::ServerHandshake(_) => stats.handshakes += 1,
+                _ => {}
+            }
+            stats.add(session);
+        }
+        Ok(stats)
+    })
+}
+
+impl ServerStats {
+    fn add(&mut self, session: &Session) {
+        let of_session = match &session.phase {
+            Phase::Open(conn) => Some(conn.stats()),
+            _ => session.details.stats,
+        };
+        if let Some(s) = of_session {
+            self.messages_received += s.messages_received;
+            self.messages_sent += s.messages_sent;
+            self.bytes_received += s.bytes_received;
+            self.bytes_sent += s.bytes_sent;
+        }
+    }
+}
+
+impl Core {
+    /// Accepts what waits. Readiness is told once, so what is left goes to the next turn.
+    pub fn accept(&mut self, id: Id) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(server) = self.server(id) else { return };
+            match server.accept() {
+                Ok(Some(stream)) => self.welcome(id, stream),
+                Ok(None) => return,
+                Err(_) => {
+                    server.stats.accept_errors += 1;
+                    server.backed_off = true;
+                    let (at, mut unscheduled) =
+                        (self.now.plus_ms(BACK_OFF_MS), super::timers::NEVER);
+                    self.timers.arm(id, Some(at), &mut unscheduled);
+                    return;
+                }
+            }
+        }
+        self.ready.push_back(id);
+    }
+
+    /// The back-off of a server is over.
+    pub fn accept_again(&mut self, id: Id) {
+        if self.server(id).is_some_and(|server| std::mem::take(&mut server.backed_off)) {
+            self.accept(id);
+        }
+    }
+
+    fn welcome(&mut self, server_id: Id, mut stream: Stream) {
+        let now = self.now;
+        let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
+        if self.register(id, 0, &mut stream).is_err() {
+            self.table().remove(id);
+            return;
+        }
+        let Some(server) = self.server(server_id) else { return };
+        server.stats.accepted += 1;
+        server.sessions += 1;
+        let shared = server.shared.clone();
+        let handshake = ServerHandshake::new(&shared.settings.head);
+        let phase = Phase::ServerHandshake(Box::new(handshake));
+        let mut session = Session::new(id, server.handler.clone(), shared, phase);
+        let limit = session.shared.settings.handshake_timeout_ms;
+        session.deadline = (limit > 0).then(|| now.plus_ms(limit));
+        session.details.peer = stream.peer_address();
+        session.server = Some(server_id);
+        session.stream = Some(stream);
+        self.insert(id, Entry::Session(Box::new(session)));
+        self.arm(id);
+    }
+
+    /// A session of this server has been removed.
+    pub fn session_gone(&mut self, server_id: Id, session: &Session) {
+        if let Some(server) = self.server(server_id) {
+            server.stats.add(session);
+            server.sessions -= 1;
+            self.end_server_if_empty(server_id);
+        }
+    }
+
+    /// See [`close`].
+    pub fn close_server(&mut self, id: Id, code: Option<u16>, reason: &str) {
+        let Some(server) = self.server(id) else { return };
+        server.closing = true;
+        server.listeners.clear();
+        for session_id in self.sessions_where(|session| session.server == Some(id)) {
+            let closing = self.contain(session_id, |session, cx, now| {
+                match &mut session.phase {
+                    Phase::Open(conn) => conn.close(cx, now, code, reason)?,
+                    Phase::Answered | Phase::Over(_) => {}
+                    _ => session.fail(Error::new(Code::Aborted, "the server closes")),
+                }
+                Ok(())
+            });
+            debug_assert!(closing.is_ok(), "code and reason were checked: {closing:?}");
+            self.dirty(session_id);
+        }
+        self.end_server_if_empty(id);
+    }
+
+    fn end_server_if_empty(&mut self, id: Id) {
+        if self.server(id).is_some_and(|server| server.closing && server.sessions == 0) {
+            if let Entry::Server(server) = self.remove(id) {
+                self.trash.push(server.handler);
+            }
+        }
+    }
+}
+
+impl Server {
+    /// The next connection, or `None` when no more wait.
+    fn accept(&mut self) -> io::Result<Option<Stream>> {
+        for listener in &self.listeners {
+            loop {
+                match listener.accept() {
+                    Ok((socket, _)) => return Ok(Some(Stream::accepted(socket))),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if out_of_resources(&e) => return Err(e),
+                    // The peer gave up while it waited, or the network told of an error that
+                    // belongs to that connection alone (accept(2)): on to the next.
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn out_of_resources(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}

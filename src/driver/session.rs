@@ -1,0 +1,248 @@
+//! One connection: its transport, the phase it is in, and what the loop must know of it.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use super::dial::Dial;
+use super::handler::Handler;
+use super::settings::Shared;
+use super::timers::NEVER;
+use crate::error::{Code, Error};
+use crate::proto::conn::{Connection, Stats};
+use crate::proto::context::Context;
+use crate::proto::event::{Closed, Initiator, Transport};
+use crate::proto::handshake::client::ClientHandshake;
+use crate::proto::handshake::server::ServerHandshake;
+use crate::proto::http::Headers;
+use crate::transport::Stream;
+use crate::util::id::Id;
+use crate::util::text::TextCache;
+use crate::util::time::Time;
+
+/// `readyState`, in the numbers of the browser.
+pub mod state {
+    /// Not open yet.
+    pub const CONNECTING: u8 = 0;
+    /// Messages flow.
+    pub const OPEN: u8 = 1;
+    /// A close frame went one way.
+    pub const CLOSING: u8 = 2;
+    /// Over.
+    pub const CLOSED: u8 = 3;
+}
+
+/// Where a connection is in its life.
+pub enum Phase {
+    /// Looking up the name, trying addresses.
+    Dialing(Box<Dial>),
+    /// The request is out.
+    ClientHandshake(Box<ClientHandshake>),
+    /// A stranger may send a request.
+    ServerHandshake(Box<ServerHandshake>),
+    /// Answered with plain HTTP; what still comes is thrown away until the peer closes.
+    Answered,
+    /// The handshake is done.
+    Open(Connection),
+    /// Nothing more to do but to tell the application.
+    Over(Box<Closed>),
+}
+
+/// What is only known after the handshake, or only asked for now and then.
+#[derive(Default)]
+pub struct Details {
+    /// As the browser's `url`; for accepted connections made from Host and target.
+    pub url: String,
+    /// The subprotocol agreed on.
+    pub protocol: String,
+    /// The extensions agreed on.
+    pub extensions: String,
+    /// Address of the peer, kept for when the socket is gone.
+    pub peer: String,
+    /// Headers of the peer's handshake, until `on_open` has returned.
+    pub headers: Option<Headers>,
+    /// Body of a refusal.
+    pub body: Vec<u8>,
+    /// Accepted bytes that never left, once it is over.
+    pub unsent: u64,
+    /// The last figures, once it is over.
+    pub stats: Option<Stats>,
+    /// What was handed to C.
+    pub texts: TextCache,
+}
+
+/// One connection.
+pub struct Session {
+    /// Its handle.
+    pub id: Id,
+    /// Who hears of it.
+    pub handler: Arc<dyn Handler>,
+    /// How it was set up.
+    pub shared: Arc<Shared>,
+    /// The server that accepted it.
+    pub server: Option<Id>,
+    /// The transport; `None` while dialing and when over.
+    pub stream: Option<Stream>,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Bytes of the HTTP exchange that go out before any frame.
+    pub head: Vec<u8>,
+    /// Input that waits because reading is paused.
+    pub held: Vec<u8>,
+    /// Rarely needed.
+    pub details: Box<Details>,
+    /// Deadline of the phases before and after `Open`, which has its own.
+    pub deadline: Option<Time>,
+    /// The timer entry that counts.
+    pub scheduled: Time,
+    /// The socket may have bytes.
+    pub readable: bool,
+    /// The peer has shut down its side or the socket failed: read until that shows.
+    pub hung_up: bool,
+    /// The socket may take bytes.
+    pub writable: bool,
+    /// On the list of sessions to serve.
+    pub in_ready: bool,
+    /// On the list of sessions to settle.
+    pub in_dirty: bool,
+    /// Sending failed with this; what is left to read decides how the connection ended.
+    pub lost: Option<Error>,
+    /// The application does not want input now.
+    pub paused: bool,
+    /// Our side of TCP is shut down.
+    pub half_closed: bool,
+    /// The application has a handle to it, so `on_close` is owed.
+    pub announced: bool,
+}
+
+impl Session {
+    /// A session in its first phase.
+    pub fn new(id: Id, handler: Arc<dyn Handler>, shared: Arc<Shared>, phase: Phase) -> Session {
+        Session {
+            id,
+            handler,
+            shared,
+            server: None,
+            stream: None,
+            phase,
+            head: Vec::new(),
+            held: Vec::new(),
+            details: Box::default(),
+            deadline: None,
+            scheduled: NEVER,
+            readable: false,
+            hung_up: false,
+            writable: false,
+            lost: None,
+            in_ready: false,
+            in_dirty: false,
+            paused: false,
+            half_closed: false,
+            announced: false,
+        }
+    }
+
+    /// The open connection.
+    pub fn conn(&mut self) -> Option<&mut Connection> {
+        match &mut self.phase {
+            Phase::Open(conn) => Some(conn),
+            _ => None,
+        }
+    }
+
+    /// When the session wants to be called next.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let inner = match &self.phase {
+            Phase::Open(conn) => conn.next_timeout(),
+            Phase::Dialing(dial) => dial.next_attempt,
+            _ => None,
+        };
+        match (inner, self.deadline) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Accepted bytes that have not been given to the kernel.
+    pub fn buffered(&self) -> usize {
+        match &self.phase {
+            Phase::Open(conn) => conn.buffered(),
+            _ => 0,
+        }
+    }
+
+    /// Whether there is anything to write.
+    fn has_output(&self) -> bool {
+        !self.head.is_empty()
+            || matches!(&self.phase, Phase::Open(conn) if conn.has_output())
+    }
+
+    /// Writes what waits until it is gone or the socket is full.
+    pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<(), Error> {
+        while self.writable && self.has_output() {
+            let Some(stream) = &mut self.stream else { return Ok(()) };
+            let mut slices: [IoSlice<'_>; MAX_SLICES] = [const { IoSlice::new(&[]) }; MAX_SLICES];
+            let mut used = 0;
+            if !self.head.is_empty() {
+                slices[0] = IoSlice::new(&self.head);
+                used = 1;
+            }
+            if let Phase::Open(conn) = &self.phase {
+                used += conn.transmit(&mut slices[used..]);
+            }
+            let offered: usize = slices[..used].iter().map(|slice| slice.len()).sum();
+            let sent = match stream.write(&slices[..used]) {
+                Ok(sent) => sent,
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
+                Err(e) => {
+                    self.writable = false;
+                    return Err(Error::os(Code::ConnectionLost, "sending failed", &e));
+                }
+            };
+            self.writable = sent == offered;
+            let of_head = sent.min(self.head.len());
+            self.head.drain(..of_head);
+            if self.head.is_empty() {
+                self.head = Vec::new();
+                if let Phase::Open(conn) = &mut self.phase {
+                    conn.sent(cx, now, sent - of_head);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What to do with the transport now.
+    pub fn transport(&self) -> Transport {
+        match &self.phase {
+            _ if self.has_output() && self.lost.is_none() => Transport::Keep,
+            Phase::Open(conn) => conn.transport(),
+            Phase::Answered => Transport::HalfClose,
+            Phase::Over(_) => Transport::Drop,
+            _ => Transport::Keep,
+        }
+    }
+
+    /// Ends it because of `error`, whatever phase it is in.
+    pub fn fail(&mut self, error: Error) {
+        match &mut self.phase {
+            Phase::Open(conn) => conn.abort(error),
+            Phase::Over(_) => {}
+            _ => self.phase = Phase::Over(Box::new(never_open(error))),
+        }
+    }
+}
+
+/// How many pieces one write gathers.
+const MAX_SLICES: usize = 16;
+
+/// The end of a connection that never was open.
+pub fn never_open(error: Error) -> Closed {
+    Closed {
+        code: 1006,
+        reason: error.message.clone(),
+        sent_code: None,
+        clean: false,
+        initiator: Initiator::Nobody,
+        error: Some(error),
+    }
+}

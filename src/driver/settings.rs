@@ -1,0 +1,93 @@
+//! Everything an application may set before it connects or listens.
+
+use std::sync::Arc;
+
+use crate::proto::config::{Config, HeadLimits};
+use crate::proto::handshake::client::ClientSettings;
+use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
+
+/// Plain values; copied when used, so that one set serves many connections.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name look-up and TCP together; 0: as long as the system tries.
+    pub connect_timeout_ms: u64,
+    /// From TCP being there to the end of the HTTP exchange; 0: no limit.
+    pub handshake_timeout_ms: u64,
+    /// Above this many queued bytes `send` says so.
+    pub high_water: usize,
+    /// At this many the drain event comes.
+    pub low_water: usize,
+    /// Connections the kernel keeps until we accept them.
+    pub backlog: i32,
+    /// Bounds of HTTP heads.
+    pub head: HeadLimits,
+    /// Headers of our side of the handshake.
+    pub headers: Vec<(String, String)>,
+    /// Subprotocols offered or known.
+    pub protocols: Vec<String>,
+    /// The Origin header a client sends.
+    pub origin: Option<String>,
+    /// Which origins a server lets in.
+    pub origins: OriginPolicy,
+    /// The open connection.
+    pub conn: Config,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            // Linux alone would try for more than two minutes.
+            connect_timeout_ms: 30_000,
+            handshake_timeout_ms: 10_000,
+            high_water: 1024 * 1024,
+            low_water: 256 * 1024,
+            backlog: 4096,
+            head: HeadLimits::default(),
+            headers: Vec::new(),
+            protocols: Vec::new(),
+            origin: None,
+            origins: OriginPolicy::Any,
+            conn: Config::default(),
+        }
+    }
+}
+
+/// The same, sorted by who reads it, shared by all connections it applies to.
+#[derive(Debug)]
+pub struct Shared {
+    /// As set.
+    pub settings: Settings,
+    /// What every connection refers to.
+    pub conn: Arc<Config>,
+}
+
+impl Shared {
+    /// For any number of connections.
+    pub fn new(settings: &Settings) -> Arc<Shared> {
+        Arc::new(Shared { conn: Arc::new(settings.conn.clone()), settings: settings.clone() })
+    }
+
+    /// The part a client's handshake reads.
+    pub fn client(&self) -> ClientSettings {
+        let s = &self.settings;
+        ClientSettings {
+            headers: s.headers.clone(),
+            protocols: s.protocols.clone(),
+            origin: s.origin.clone(),
+            deflate: s.conn.deflate.clone(),
+            limits: s.head.clone(),
+        }
+    }
+
+    /// The part a server's handshakes read.
+    pub fn server(&self) -> ServerSettings {
+        let s = &self.settings;
+        ServerSettings {
+            protocols: s.protocols.clone(),
+            headers: s.headers.clone(),
+            origins: s.origins.clone(),
+            deflate: s.conn.deflate.clone(),
+            limits: s.head.clone(),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! One turn of a loop: wait, take up what other threads asked for, serve sockets, fire timers, send
+//! what was queued, tell of endings.
+
+use std::time::Duration;
+
+use super::core::Core;
+use super::feed;
+use super::inbox::Command;
+use super::loops::{Entered, Place};
+use super::session::Phase;
+use crate::error::{Code, Error, Result};
+use crate::proto::event::Closed;
+use crate::util::id::{Id, Kind};
+
+/// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
+pub fn run(place: &'static Place) -> Result<()> {
+    loop {
+        let entered = place.enter_to_poll()?;
+        if place.inbox.take_stop() || entered.with(|core| Ok(core.is_idle()))? {
+            return Ok(());
+        }
+        turn(place, &entered, None)?;
+    }
+}
+
+/// One turn that waits at most `timeout_ms`, or for as long as it takes when negative.
+/// Answers how many callbacks ran.
+pub fn poll(place: &'static Place, timeout_ms: i32) -> Result<u32> {
+    let entered = place.enter_to_poll()?;
+    let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    turn(place, &entered, limit)
+}
+
+/// How long a foreign loop may sleep: `None` for ever.
+pub fn timeout_ms(place: &Place) -> Result<Option<u64>> {
+    place.with(|core| {
+        if core.has_work() {
+            return Ok(Some(0));
+        }
+        core.tick();
+        let now = core.now;
+        Ok(core.next_deadline().map(|at| at.ms_after(now)))
+    })
+}
+
+/// Ends everything in the loop, tells the application of it, and ends the loop.
+pub fn free(place: &'static Place) -> Result<()> {
+    let entered = match place.enter_to_poll() {
+        // Nothing of it can be trusted to run, but it can be dropped.
+        Err(e) if e.code == Code::Poisoned => place.enter_poisoned()?,
+        entered => {
+            let entered = entered?;
+            say_good_bye(&entered)?;
+            entered
+        }
+    };
+    place.vacate(entered);
+    Ok(())
+}
+
+fn say_good_bye(entered: &Entered<'_>) -> Result<()> {
+    let abort_all = |core: &mut Core| {
+        core.dispatching = true;
+        for id in core.servers() {
+            core.close_server(id, None, "");
+        }
+        for id in core.sessions_where(|session| !matches!(session.phase, Phase::Over(_))) {
+            core.fail(id, Error::new(Code::Aborted, "the loop was freed"));
+        }
+        core.settle_all();
+        Ok(core.endings.len())
+    };
+    // A callback may connect anew; what it makes ends in the next round. It cannot go on for ever:
+    // whoever does that in every on_close is told so by the connect that fails.
+    for _ in 0..GOOD_BYES {
+        if entered.with(abort_all)? == 0 {
+            break;
+        }
+        tell_endings(entered)?;
+    }
+    Ok(())
+}
+
+/// Rounds in which callbacks of a loop that is being freed may make new connections.
+const GOOD_BYES: usize = 16;
+
+fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -> Result<u32> {
+    let mut buffer = entered.with(|core| {
+        core.tick();
+        let wait = core.waiting_time(limit);
+        core.callbacks = 0;
+        core.wait(wait).map_err(|e| match e.kind() {
+            std::io::ErrorKind::Interrupted => {
+                Error::os(Code::Interrupted, "a signal interrupted the wait", &e)
+            }
+            _ => Error::os(Code::System, "waiting for events failed", &e),
+        })?;
+        core.dispatching = true;
+        let mut buffer = std::mem::take(&mut core.receive);
+        buffer.resize(super::core::RECEIVE_BUFFER, 0);
+        Ok(buffer)
+    })?;
+    take_commands(place, entered)?;
+    fire_timers(entered)?;
+    serve_ready(entered, &mut buffer)?;
+    settle(entered)?;
+    tell_drains(entered)?;
+    tell_endings(entered)?;
+    entered.with(|core| {
+        core.settle_all();
+        core.dispatching = false;
+        core.receive = buffer;
+        core.update_beacon();
+        Ok(core.callbacks)
+    })
+}
+
+fn settle(entered: &Entered<'_>) -> Result<()> {
+    entered.with(|core| {
+        core.settle_all();
+        Ok(())
+    })
+}
+
+fn take_commands(place: &Place, entered: &Entered<'_>) -> Result<()> {
+    if !place.inbox.has_work() {
+        return Ok(());
+    }
+    for command in place.inbox.take() {
+        match command {
+            Command::Task(task) => {
+                entered.with(|core| {
+                    core.callbacks += 1;
+                    Ok(())
+                })?;
+                task();
+            }
+            command => entered.with(|core| {
+                core.obey(command);
+                Ok(())
+            })?,
+        }
+    }
+    Ok(())
+}
+
+fn fire_timers(entered: &Entered<'_>) -> Result<()> {
+    entered.with(|core| {
+        while let Some((at, id)) = core.timers.pop_due(core.now) {
+            if core.take_timer(id, at) {
+                match id.kind() {
+                    Kind::Server => core.accept_again(id),
+                    _ => core.timed_out(id),
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn serve_ready(entered: &Entered<'_>, buffer: &mut [u8]) -> Result<()> {
+    // Only what is ready now: what becomes ready meanwhile has its turn after everybody else.
+    let mut count = entered.with(|core| Ok(core.ready.len()))?;
+    while count > 0 {
+        count -= 1;
+        let Some(id) = entered.with(|core| Ok(core.next_ready()))? else { continue };
+        feed::serve(entered, id, buffer)?;
+    }
+    Ok(())
+}
+
+fn tell_drains(entered: &Entered<'_>) -> Result<()> {
+    let count = entered.with(|core| Ok(core.drains.len()))?;
+    for _ in 0..count {
+        let next = entered.with(|core| {
+            let Some(id) = core.drains.pop_front() else { return Ok(None) };
+            core.callbacks += 1;
+            Ok(core.handler(id).map(|handler| (id, handler)))
+        })?;
+        if let Some((id, handler)) = next {
+            handler.on_drain(id);
+        }
+    }
+    Ok(())
+}
+
+/// `on_error` and `on_close` of the sessions that are over by now.
+fn tell_endings(entered: &Entered<'_>) -> Result<()> {
+    let count = entered.with(|core| Ok(core.endings.len()))?;
+    for _ in 0..count {
+        let ending = entered.with(|core| Ok(core.next_ending()))?;
+        let Some((id, closed, unsent)) = ending else { continue };
+        for last in [false, true] {
+            let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { break };
+            match (&closed.error, last) {
+                (_, true) => handler.on_close(id, &closed, unsent),
+                (Some(error), false) => handler.on_error(id, error),
+                (None, false) => {}
+            }
+        }
+        entered.with(|core| {
+            core.bury(id);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+impl Core {
+    fn waiting_time(&self, limit: Option<Duration>) -> Option<Duration> {
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let until = self
+            .next_deadline()
+            .map(|at| Duration::from_micros(at.micros_since(self.now)));
+        match (until, limit) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The next session with input; servers are served here, since accepting calls nobody.
+    fn next_ready(&mut self) -> Option<Id> {
+        let id = self.ready.pop_front()?;
+        if id.kind() == Kind::Server {
+            self.accept(id);
+            return None;
+        }
+        self.session(id)?.in_ready = false;
+        // It may also have become writable.
+        self.dirty(id);
+        Some(id)
+    }
+
+    fn next_ending(&mut self) -> Option<(Id, Closed, u64)> {
+        let id = self.endings.pop_front()?;
+        let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
+        let session = self.session(id)?;
+        let unsent = session.details.unsent + incoming as u64;
+        let Phase::Over(closed) = &session.phase else { return None };
+        let closed = Closed::clone(closed);
+        self.callbacks += 1 + closed.error.is_some() as u32;
+        Some((id, closed, unsent))
+    }
+
+    /// A deadline of this session has come.
+    fn timed_out(&mut self, id: Id) {
+        let now = self.now;
+        let handled = self.contain(id, |session, cx, now| {
+            if let Phase::Open(conn) = &mut session.phase {
+                conn.handle_timeout(cx, now);
+            }
+            Ok(())
+        });
+        if handled.is_err() {
+            return;
+        }
+        self.dial_tick(id);
+        let Some(session) = self.session(id) else { return };
+        if session.deadline.is_some_and(|at| at <= now) {
+            session.deadline = None;
+            let settings = &session.shared.settings;
+            let limit = settings.handshake_timeout_ms;
+            let error = match &session.phase {
+                Phase::Dialing(dial) => dial.timeout(settings.connect_timeout_ms),
+                _ => Error::new(
+                    Code::HandshakeTimeout,
+                    format!("the handshake took longer than {limit} ms"),
+                ),
+            };
+            if let (Phase::ServerHandshake(_), Some(server)) = (&session.phase, session.server) {
+                if let Some(server) = self.server(server) {
+                    server.stats.handshake_timeouts += 1;
+                }
+            }
+            self.fail(id, error);
+        }
+        self.dirty(id);
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Send { conn, kind, data, compress } => {
+                let length = data.len();
+                // The queueing thread was told "accepted", so no limit may refuse it now; when the
+                // connection has ended meanwhile, on_close counts it as unsent.
+                let sent = self.contain(conn, |session, cx, now| match session.conn() {
+                    Some(open) => open.send(cx, now, kind, &data, compress),
+                    None => Err(Error::new(Code::State, "not open")),
+                });
+                if sent.is_ok() {
+                    if let Ok(cell) = self.table().get(conn) {
+                        cell.unreserve(length);
+                    }
+                }
+                self.dirty(conn);
+            }
+            Command::Ping(id, data) => {
+                // A ping that comes too late has nobody to reach and nobody to tell.
+                let _ = self.contain(id, |session, cx, now| match session.conn() {
+                    Some(conn) => conn.ping(cx, now, &data),
+                    None => Ok(()),
+                });
+                self.dirty(id);
+            }
+            Command::Close(id, code, reason) => self.close(id, code, &reason),
+            Command::Abort(id) => self.abort(id),
+            Command::Resolved(id, result) => self.resolved(id, result),
+            Command::Task(task) => task(),
+        }
+    }
+
+    /// Begins the close handshake, or gives up a connection that is not open yet.
+    pub fn close(&mut self, id: Id, code: Option<u16>, reason: &str) {
+        // Code and reason were checked where the error could still be told.
+        let _ = self.contain(id, |session, cx, now| {
+            match &mut session.phase {
+                Phase::Open(conn) => return conn.close(cx, now, code, reason),
+                Phase::Over(_) => {}
+                _ => session.fail(Error::new(
+                    Code::Aborted,
+                    "closed before the connection was established",
+                )),
+            }
+            Ok(())
+        });
+        self.dirty(id);
+    }
+
+    /// Ends a connection without a close handshake.
+    pub fn abort(&mut self, id: Id) {
+        if let Some(session) = self.session(id) {
+            if let Some(stream) = &session.stream {
+                stream.reset_on_close();
+            }
+            session.fail(Error::new(Code::Aborted, "the application aborted the connection"));
+        }
+        self.dirty(id);
+    }
+}

@@ -1,0 +1,156 @@
+//! wsock_loop.
+
+use std::ffi::c_void;
+
+use super::args::{handle, id, out};
+use super::boundary;
+use super::status::wsock_status;
+use super::types::wsock_loop;
+use crate::driver::inbox::{Command, Task};
+use crate::driver::{loops, turn};
+use crate::error::{Code, Error};
+
+/// Makes a loop. It belongs to the calling thread until another one polls it. Free it with
+/// wsock_loop_free.
+///
+/// Thread: any. Errors: INVALID_ARGUMENT, SYSTEM, LIMIT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or writable, as the header says; so for every out_ argument.
+        let out = unsafe { out(out_loop, "out_loop") }?;
+        out.write(handle(loops::create()?));
+        Ok(())
+    })
+}
+
+/// Ends a loop and everything in it: every connection gets its on_error (WSOCK_ERR_ABORTED) and
+/// on_close from inside this call, without a close handshake; then all handles of the loop are stale.
+/// For a polite end, close servers and connections first and run until nothing is left. NULL is
+/// allowed and does nothing.
+///
+/// Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_free(loop_: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| match loop_.is_null() {
+        true => Ok(()),
+        false => turn::free(loops::find(id(loop_)?)?),
+    })
+}
+
+/// Runs until wsock_loop_stop is called, or until nothing is left that could ever cause a callback:
+/// no connection, no server, nothing posted.
+///
+/// Thread: any that finds nobody else inside; the loop is that thread's from now on.
+/// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_run(loop_: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| turn::run(loops::find(id(loop_)?)?))
+}
+
+/// Handles what there is to handle, after waiting for it at most timeout_ms milliseconds: 0 does not
+/// wait, a negative number waits as long as it takes. Returns the number of callbacks that ran, which
+/// may be 0 although time is left, or an error.
+///
+/// Thread: any that finds nobody else inside; the loop is that thread's from now on.
+/// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_poll(loop_: *mut wsock_loop, timeout_ms: i32) -> i32 {
+    boundary::number(|| {
+        let ran = turn::poll(loops::find(id(loop_)?)?, timeout_ms)?;
+        Ok(i32::try_from(ran).unwrap_or(i32::MAX))
+    })
+}
+
+/// Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
+/// inside it, the next call returns at once. A wsock_loop_poll that waits returns, too.
+///
+/// Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_stop(loop_: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| {
+        loops::find(id(loop_)?)?.inbox.stop();
+        Ok(())
+    })
+}
+
+/// Makes a wsock_loop_poll that waits return.
+///
+/// Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_wakeup(loop_: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| {
+        loops::find(id(loop_)?)?.inbox.wake();
+        Ok(())
+    })
+}
+
+/// Has task(loop, arg) called once on the thread of the loop, from inside run or poll, in the order
+/// of posting. Then, or when the loop is freed first, release(arg) is called; it may be NULL. When
+/// the post is refused, neither is.
+///
+/// Thread: any. Errors: INVALID_HANDLE, INVALID_ARGUMENT (task is NULL). Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_post(
+    loop_: *mut wsock_loop,
+    task: Option<unsafe extern "C-unwind" fn(loop_: *mut wsock_loop, arg: *mut c_void)>,
+    arg: *mut c_void,
+    release: Option<unsafe extern "C-unwind" fn(arg: *mut c_void)>,
+) -> wsock_status {
+    boundary::status(|| {
+        let loop_id = id(loop_)?;
+        let place = loops::find(loop_id)?;
+        let task =
+            task.ok_or_else(|| Error::new(Code::InvalidArgument, "the task function is NULL"))?;
+        let posted = Posted { arg, release };
+        let task: Task = Box::new(move || {
+            let posted = posted;
+            // SAFETY: a function of that type and the argument that was given with it.
+            unsafe { task(handle(loop_id), posted.arg) }
+        });
+        place.inbox.push(Command::Task(task));
+        Ok(())
+    })
+}
+
+/// The argument of a task, released whether it ran or not.
+struct Posted {
+    arg: *mut c_void,
+    release: Option<unsafe extern "C-unwind" fn(arg: *mut c_void)>,
+}
+
+// SAFETY: the pointer is only carried to the thread that the application chose by posting.
+unsafe impl Send for Posted {}
+
+impl Drop for Posted {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: given together with `arg` for exactly this call.
+            unsafe { release(self.arg) }
+        }
+    }
+}
+
+/// A file descriptor for foreign event loops. It is readable (level-triggered) while wsock_loop_poll
+/// has anything to do, timers included: watch it for reading and call wsock_loop_poll(loop, 0) when
+/// it is. Never read from it or close it; it lives as long as the loop.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_THREAD, SYSTEM, UNSUPPORTED (not on this system; use
+/// wsock_loop_timeout_ms and a short poll). Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_fd(loop_: *mut wsock_loop) -> i32 {
+    boundary::number(|| loops::find(id(loop_)?)?.with(|core| core.descriptor()))
+}
+
+/// For hosts that cannot watch wsock_loop_fd's timers: how many milliseconds may pass until
+/// wsock_loop_poll has to be called, although the descriptor is quiet. 0 at once, -1 no limit. Ask
+/// again after every call into the library.
+///
+/// Thread: loop. Errors (below -1): INVALID_HANDLE, WRONG_THREAD. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_timeout_ms(loop_: *mut wsock_loop) -> i32 {
+    boundary::number(|| {
+        let timeout = turn::timeout_ms(loops::find(id(loop_)?)?)?;
+        Ok(timeout.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX)))
+    })
+}

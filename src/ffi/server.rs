@@ -1,0 +1,112 @@
+//! wsock_server.
+
+use std::ffi::{c_char, c_void};
+
+use super::args::{self, handle, id, optional_text, out};
+use super::boundary;
+use super::conn::close_code;
+use super::handlers::CHandlers;
+use super::options;
+use super::status::wsock_status;
+use super::types::{
+    wsock_handlers, wsock_loop, wsock_options, wsock_server, wsock_server_stats,
+};
+use crate::driver::{loops, server};
+use crate::util::id::Kind;
+
+/// Listens for connections. host is a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, ""
+/// or "*" for every address of both protocols. port 0 takes a free one, which wsock_server_port
+/// tells. handlers and user_data apply to every connection that is accepted; on_open can give a
+/// connection its own with wsock_conn_set_user_data.
+///
+/// Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
+/// comes when the server and its last connection have ended.
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
+/// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_listen(
+    loop_: *mut wsock_loop,
+    host: *const c_char,
+    port: u16,
+    options: *const wsock_options,
+    handlers: *const wsock_handlers,
+    user_data: *mut c_void,
+    out_server: *mut *mut wsock_server,
+) -> wsock_status {
+    boundary::status(|| {
+        let place = loops::find(id(loop_)?)?;
+        // SAFETY: pointers as the header asks for.
+        let (host, out) = unsafe { (optional_text(host, "host")?, out(out_server, "out_server")?) };
+        let settings = options::settings(options)?;
+        let listen =
+            |handler| server::listen(place, host.unwrap_or(""), port, &settings, handler);
+        // SAFETY: as above.
+        let server = unsafe { CHandlers::attach(handlers, user_data, listen) }?;
+        out.write(handle(server));
+        Ok(())
+    })
+}
+
+/// The port a server listens on; 0 when the handle is not valid.
+///
+/// Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_server_port(server: *const wsock_server) -> u16 {
+    boundary::value(0, || {
+        let id = id(server)?;
+        server::port(loops::find_object(id, Kind::Server)?, id)
+    })
+}
+
+/// Stops listening and begins the close handshake with every connection, with this code (0 for none;
+/// 1001 is usual) and reason (may be NULL). Handshakes that are not done are dropped. The handle is
+/// valid until the last connection has ended; then comes the handlers' release.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (code or reason).
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_server_close(
+    server: *mut wsock_server,
+    code: i32,
+    reason: *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(server)?;
+        let place = loops::find_object(id, Kind::Server)?;
+        // SAFETY: NULL or NUL-terminated, as the header asks for.
+        let reason = unsafe { optional_text(reason, "reason") }?.unwrap_or("");
+        server::close(place, id, close_code(code)?, reason)
+    })
+}
+
+/// Copies the server's figures to out_stats. Set out_stats->struct_size first.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_server_get_stats(
+    server: *const wsock_server,
+    out_stats: *mut wsock_server_stats,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(server)?;
+        let stats = server::stats(loops::find_object(id, Kind::Server)?, id)?;
+        let stats = wsock_server_stats {
+            struct_size: size_of::<wsock_server_stats>(),
+            connections: stats.connections,
+            handshakes: stats.handshakes,
+            accepted: stats.accepted,
+            opened: stats.opened,
+            refused: stats.refused,
+            http_responses: stats.http_responses,
+            handshake_timeouts: stats.handshake_timeouts,
+            handshake_errors: stats.handshake_errors,
+            accept_errors: stats.accept_errors,
+            messages_received: stats.messages_received,
+            messages_sent: stats.messages_sent,
+            bytes_received: stats.bytes_received,
+            bytes_sent: stats.bytes_sent,
+        };
+        // SAFETY: NULL or a struct with its size in front.
+        unsafe { args::sized_out(out_stats, stats) }
+    })
+}
