@@ -7,3 +7,7 @@
 pub mod config;
 pub mod deflate;
 pub mod event;
+pub mod extension;
+pub mod handshake;
+pub mod http;
+pub mod url;

@@ -1,5 +1,7 @@
 //! permessage-deflate, RFC 7692.
 
+pub mod negotiate;
+
 /// What we want of the extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

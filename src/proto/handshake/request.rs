@@ -1,0 +1,277 @@
+//! What a client asks for: its request, and the upgrade in it (RFC 6455 section 4.2.1).
+
+use super::{key, subprotocol};
+use crate::proto::deflate::{self, negotiate};
+use crate::proto::extension::{self, Extension};
+use crate::proto::http::headers::write_header;
+use crate::proto::http::parse::RequestHead;
+use crate::proto::http::{Headers, http_response};
+
+use super::server::{OriginPolicy, ServerSettings};
+
+/// Why a request is answered with an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// 400 to 599.
+    pub status: u16,
+    /// One line, sent as the body.
+    pub message: String,
+    /// What the status needs besides.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Refusal {
+    /// A refusal without headers of its own.
+    pub fn new(status: u16, message: impl Into<String>) -> Refusal {
+        Refusal { status, message: message.into(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Refusal {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The whole response; `head_only` when the method was HEAD.
+    pub fn bytes(&self, head_only: bool) -> Vec<u8> {
+        let body = format!("{}\n", self.message);
+        let text = Some("text/plain; charset=utf-8");
+        http_response(self.status, &self.headers, text, body.as_bytes(), head_only)
+    }
+}
+
+/// A request whose head is well-formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `GET` for every upgrade.
+    pub method: String,
+    /// As sent: a path with a query, a whole URL, `*`, or what CONNECT names.
+    pub target: String,
+    /// In their order.
+    pub headers: Headers,
+    /// A valid wish for WebSocket; `None` for plain HTTP.
+    pub upgrade: Option<Upgrade>,
+}
+
+impl Request {
+    /// Checks a head. A request that tries to upgrade and is wrong is refused, one that does not try is plain.
+    pub(super) fn new(head: RequestHead) -> Result<Request, Refusal> {
+        let RequestHead { method, target, at_least_1_1, headers } = head;
+        let mut request = Request { method, target, headers, upgrade: None };
+        request.check_target()?;
+        request.check_host(at_least_1_1)?;
+        if request.tries_to_upgrade() {
+            request.upgrade = Some(Upgrade::new(&request, at_least_1_1)?);
+        }
+        Ok(request)
+    }
+
+    /// The path of the target without the query.
+    pub fn path(&self) -> &str {
+        match self.resource().split_once('?') {
+            Some((path, _)) => path,
+            None => self.resource(),
+        }
+    }
+
+    /// What follows the first `?` of the target; empty when there is none.
+    pub fn query(&self) -> &str {
+        self.resource().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// Host and port that the client asked for; empty when it did not say.
+    pub fn host(&self) -> &str {
+        // RFC 9112 section 3.2.2: the host in an absolute target goes before the header.
+        match split_absolute(&self.target) {
+            Some((_, authority, _)) => authority,
+            None => self.headers.get("Host").unwrap_or_default(),
+        }
+    }
+
+    /// The origin of the page that asks; empty when there is none.
+    pub fn origin(&self) -> &str {
+        self.headers.get("Origin").unwrap_or_default()
+    }
+
+    fn resource(&self) -> &str {
+        match split_absolute(&self.target) {
+            Some((_, _, "")) => "/",
+            Some((_, _, resource)) => resource,
+            None => &self.target,
+        }
+    }
+
+    fn tries_to_upgrade(&self) -> bool {
+        self.headers.lists("Upgrade", "websocket")
+            || self.headers.get("Sec-WebSocket-Key").is_some()
+            || self.headers.get("Sec-WebSocket-Version").is_some()
+    }
+
+    /// RFC 9112 section 3.2: the four forms.
+    fn check_target(&self) -> Result<(), Refusal> {
+        let known = self.target.starts_with('/')
+            || self.target == "*"
+            || self.method == "CONNECT"
+            || split_absolute(&self.target).is_some();
+        if !known || self.target.contains('#') {
+            return Err(Refusal::new(400, "the request target is neither a path nor a URL"));
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 section 3.2: one Host in HTTP/1.1, and never two.
+    fn check_host(&self, at_least_1_1: bool) -> Result<(), Refusal> {
+        match self.headers.single("Host").map_err(|message| Refusal::new(400, message))? {
+            None if at_least_1_1 => Err(Refusal::new(400, "the Host header is missing")),
+            Some(host) if !is_host(host) => Err(Refusal::new(400, "the Host header is malformed")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Scheme, authority, and the rest of a URL that stands as a request target.
+fn split_absolute(target: &str) -> Option<(&str, &str, &str)> {
+    const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+    let (scheme, rest) = target.split_once("://")?;
+    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, resource) = rest.split_at(authority_end);
+    let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (known && !authority.is_empty() && is_host(authority)).then_some((scheme, authority, resource))
+}
+
+/// The characters of a host and a port (RFC 3986 section 3.2.2); names that differ only in other
+/// characters have been used to get around checks.
+fn is_host(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
+}
+
+/// A valid wish for WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    accept: String,
+    origin: Option<String>,
+    /// What the client offers, in order of its preference.
+    pub protocols: Vec<String>,
+    /// What the client offers, in order of its preference.
+    pub extensions: Vec<Extension>,
+}
+
+/// What the application decided about an upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// One of those that the client offered.
+    pub protocol: Option<String>,
+    /// For the response, checked with [`check_application_header`](crate::proto::http::check_application_header).
+    pub headers: Vec<(String, String)>,
+}
+
+/// An upgrade that was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// All bytes of the response; frames follow.
+    pub response: Vec<u8>,
+    /// The subprotocol of the connection.
+    pub protocol: Option<String>,
+    /// The extensions of the connection, as in the response; may be empty.
+    pub extensions: String,
+    /// The parameters of permessage-deflate when that is in use.
+    pub deflate: Option<deflate::Params>,
+}
+
+impl Upgrade {
+    fn new(request: &Request, at_least_1_1: bool) -> Result<Upgrade, Refusal> {
+        let headers = &request.headers;
+        let bad = |message: &str| Refusal::new(400, message);
+        if !at_least_1_1 {
+            return Err(Refusal::new(505, "a WebSocket handshake needs HTTP/1.1"));
+        }
+        if request.method != "GET" {
+            return Err(Refusal::new(405, "a WebSocket handshake needs the method GET")
+                .with("Allow", "GET"));
+        }
+        if !request.resource().starts_with('/') && !request.resource().starts_with('?') {
+            return Err(bad("a WebSocket handshake needs a path as its target"));
+        }
+        if request.host().is_empty() {
+            return Err(bad("the Host header is empty"));
+        }
+        if !headers.lists("Upgrade", "websocket") {
+            return Err(bad("the Upgrade header does not name websocket"));
+        }
+        if !headers.lists("Connection", "upgrade") {
+            return Err(bad("the Connection header does not name Upgrade"));
+        }
+        let single = |name| headers.single(name).map_err(|message| Refusal::new(400, message));
+        match single("Sec-WebSocket-Version")? {
+            Some("13") => {}
+            None => return Err(bad("the Sec-WebSocket-Version header is missing")),
+            Some(_) => {
+                return Err(Refusal::new(426, "the only WebSocket version here is 13")
+                    .with("Sec-WebSocket-Version", "13"));
+            }
+        }
+        let key = single("Sec-WebSocket-Key")?
+            .ok_or_else(|| bad("the Sec-WebSocket-Key header is missing"))?;
+        if !key::is_valid(key) {
+            return Err(bad("the Sec-WebSocket-Key header is not 16 bytes in base64"));
+        }
+        // Bytes after the head are frames. If something between us thinks that they are a body,
+        // the two of us would not agree on where it ends.
+        let no_body = headers.get_all("Content-Length").all(|length| length == "0");
+        if !no_body || headers.get("Transfer-Encoding").is_some() {
+            return Err(bad("a WebSocket handshake cannot have a body"));
+        }
+        Ok(Upgrade {
+            accept: key::accept(key),
+            origin: single("Origin")?.filter(|origin| !origin.is_empty()).map(str::to_owned),
+            protocols: subprotocol::parse(headers.get_all("Sec-WebSocket-Protocol"))
+                .map_err(|message| Refusal::new(400, message))?,
+            extensions: extension::parse(headers.get_all("Sec-WebSocket-Extensions")).map_err(
+                |message| Refusal::new(400, format!("Sec-WebSocket-Extensions: {message}")),
+            )?,
+        })
+    }
+
+    /// Whether a page of this origin may connect (RFC 6455 section 10.2).
+    pub fn check_origin(&self, policy: &OriginPolicy) -> Result<(), Refusal> {
+        match (policy, &self.origin) {
+            (OriginPolicy::Any, _) | (OriginPolicy::Required, Some(_)) => Ok(()),
+            (_, None) => Err(Refusal::new(403, "the Origin header is missing")),
+            (OriginPolicy::Listed(allowed), Some(origin)) => {
+                let listed = allowed.iter().any(|one| one.eq_ignore_ascii_case(origin));
+                listed
+                    .then_some(())
+                    .ok_or_else(|| Refusal::new(403, "this origin is not allowed here"))
+            }
+        }
+    }
+
+    /// The subprotocol when the application does not choose: the first of the client's that the server knows.
+    pub fn default_protocol(&self, settings: &ServerSettings) -> Option<&str> {
+        subprotocol::select(&self.protocols, &settings.protocols)
+    }
+
+    /// Grants the upgrade. A subprotocol that the client did not offer is not answered.
+    pub fn accept(&self, settings: &ServerSettings, answer: &Answer) -> Accepted {
+        let protocol = answer.protocol.clone().filter(|name| self.protocols.contains(name));
+        let (params, extensions) = settings
+            .deflate
+            .as_ref()
+            .and_then(|config| negotiate::accept(config, &self.extensions))
+            .map_or((None, String::new()), |(params, text)| (Some(params), text));
+        let mut response = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+        write_header(&mut response, "Upgrade", "websocket");
+        write_header(&mut response, "Connection", "Upgrade");
+        write_header(&mut response, "Sec-WebSocket-Accept", &self.accept);
+        if let Some(protocol) = &protocol {
+            write_header(&mut response, "Sec-WebSocket-Protocol", protocol);
+        }
+        if !extensions.is_empty() {
+            write_header(&mut response, "Sec-WebSocket-Extensions", &extensions);
+        }
+        for (name, value) in settings.headers.iter().chain(&answer.headers) {
+            write_header(&mut response, name, value);
+        }
+        response.extend_from_slice(b"\r\n");
+        Accepted { response, protocol, extensions, deflate: params }
+    }
+}

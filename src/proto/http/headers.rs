@@ -1,0 +1,99 @@
+//! A list of header fields, and the rules for those that an application adds.
+
+use super::token::{is_token, list, trim};
+use crate::error::{Code, Error, Result};
+
+/// Header fields in the order they came. Names are compared without regard to ASCII case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Adds a field at the end; the spaces around its value go.
+    pub fn push(&mut self, name: impl Into<String>, value: &str) {
+        self.0.push((name.into(), trim(value).to_owned()));
+    }
+
+    /// The first value under this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_all(name).next()
+    }
+
+    /// Every value under this name.
+    pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.iter().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
+    }
+
+    /// All fields as name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value under a name that may stand there once only.
+    pub fn single(&self, name: &str) -> std::result::Result<Option<&str>, String> {
+        let mut values = self.get_all(name);
+        let first = values.next();
+        match values.next() {
+            Some(_) => Err(format!("more than one {name} header")),
+            None => Ok(first),
+        }
+    }
+
+    /// Whether a comma-separated list, possibly over repeated fields, has this token in any case.
+    pub fn lists(&self, name: &str, token: &str) -> bool {
+        list(self.get_all(name)).any(|element| element.eq_ignore_ascii_case(token))
+    }
+}
+
+/// Refuses a header that would not arrive as one field: the name must be a token and the value must
+/// have no control character but the tab.
+pub fn check_header(name: &str, value: &str) -> Result<()> {
+    let refuse = |message: String| Err(Error::new(Code::InvalidArgument, message));
+    if !is_token(name) {
+        return refuse(format!(
+            "the header name {name:?} is empty or has characters not allowed there"
+        ));
+    }
+    if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
+        return refuse(format!(
+            "the value of the header {name:?} has a line break or another control character"
+        ));
+    }
+    Ok(())
+}
+
+/// [`check_header`] for a field that an application adds: those that this library writes itself, and
+/// those that would change where the message ends, are refused too.
+pub fn check_application_header(name: &str, value: &str) -> Result<()> {
+    const OURS: [&str; 5] =
+        ["Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"];
+    const PREFIX: &str = "Sec-WebSocket-";
+    check_header(name, value)?;
+    let prefixed = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    if prefixed || OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("the header {name:?} is set by the library and cannot be added"),
+        ));
+    }
+    Ok(())
+}
+
+/// Writes one field. Values were checked when the application set them; should one slip through,
+/// a space takes the place of what could start another field.
+pub fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
+    let safe = |byte: u8| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { byte };
+    out.extend(name.bytes().map(safe));
+    out.extend_from_slice(b": ");
+    out.extend(value.bytes().map(safe));
+    out.extend_from_slice(b"\r\n");
+}
