@@ -4,6 +4,15 @@
 //! A driver first runs a [`handshake`], then a connection; both may be fed in any chunks.
 #![forbid(unsafe_code)]
 
+pub mod close;
 pub mod config;
+pub mod conn;
+pub mod context;
 pub mod deflate;
 pub mod event;
+pub mod frame;
+pub mod keepalive;
+pub mod mask;
+pub mod message;
+pub mod output;
+pub mod utf8;

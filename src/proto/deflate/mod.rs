@@ -1,5 +1,8 @@
 //! permessage-deflate, RFC 7692.
 
+#[cfg_attr(not(feature = "deflate"), path = "absent.rs")]
+pub mod codec;
+
 /// What we want of the extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
