@@ -10,6 +10,9 @@ compile_error!(
     "wsock catches panics at its C boundary and so must be built with panic = \"unwind\""
 );
 
+pub mod driver;
 pub mod error;
+pub mod ffi;
 pub mod proto;
+pub mod transport;
 pub mod util;

@@ -4,10 +4,19 @@
 //! A driver first runs a [`handshake`], then a connection; both may be fed in any chunks.
 #![forbid(unsafe_code)]
 
+pub mod close;
 pub mod config;
+pub mod conn;
+pub mod context;
 pub mod deflate;
 pub mod event;
 pub mod extension;
+pub mod frame;
 pub mod handshake;
 pub mod http;
+pub mod keepalive;
+pub mod mask;
+pub mod message;
+pub mod output;
 pub mod url;
+pub mod utf8;

@@ -1,5 +1,7 @@
 //! permessage-deflate, RFC 7692.
 
+#[cfg_attr(not(feature = "deflate"), path = "absent.rs")]
+pub mod codec;
 pub mod negotiate;
 
 /// What we want of the extension.

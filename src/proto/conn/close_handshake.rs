@@ -1,0 +1,225 @@
+//! The end of a connection, RFC 6455 section 7: close frames sent, answered and waited for, and the
+//! ends without one. What may stand in a close frame is `proto/close.rs`.
+//!
+//! ```text
+//!            close()                    peer's close frame
+//!   Open ------------------> CloseSent ------------------------> CloseDone
+//!    |  \                        |                                   |
+//!    |   peer's close frame, answered at once -----------------------+
+//!    |  violation, too big ...   |                                   |
+//!    +------------------------> Failed (half-closed)                 |
+//!    |                           |                                   |
+//!    +-- EOF, lost, abort, dead --+-- EOF or close timeout --> Gone <-+
+//! ```
+
+use super::{Connection, Context};
+use crate::error::{Code, Error, Result};
+use crate::proto::close;
+use crate::proto::event::{Closed, Initiator};
+use crate::proto::frame::Opcode;
+use crate::util::time::Time;
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not at all.
+    Open,
+    /// Our close frame is queued, the peer's has not come.
+    CloseSent,
+    /// Both are queued or came. The server drops TCP once all is sent, the client waits for that.
+    CloseDone,
+    /// We gave up and said why, if a close frame was still possible. TCP is half-closed.
+    Failed,
+    /// TCP has ended or is to be dropped.
+    Gone,
+}
+
+/// What is known about the end.
+pub(super) struct Ending {
+    pub closed: Closed,
+    /// The code of the close frame that waits in the send queue.
+    queued: Option<u16>,
+    /// The peer's close frame came.
+    answered: bool,
+    /// When waiting ends.
+    pub deadline: Time,
+}
+
+impl Connection {
+    /// Begins the close handshake: the close frame goes after all accepted messages. Closing twice is
+    /// fine, the first wins.
+    pub fn close(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        code: Option<u16>,
+        reason: &str,
+    ) -> Result<()> {
+        close::check_local(self.role, code, reason)?;
+        self.begin_close(cx, now, code, reason, None);
+        Ok(())
+    }
+
+    /// Gives up without a close frame and without what waits to be sent.
+    pub fn abort(&mut self, error: Error) {
+        self.transport_gone(Initiator::Local, error);
+    }
+
+    /// The transport failed: reset by the peer, write error.
+    pub fn transport_lost(&mut self, error: Error) {
+        self.transport_gone(Initiator::Nobody, error);
+    }
+
+    /// The peer will send no more.
+    pub fn recv_eof(&mut self, now: Time) {
+        match self.phase {
+            Phase::Open | Phase::CloseSent => {
+                let message = "the peer closed TCP without a close frame";
+                self.transport_lost(Error::new(Code::ConnectionLost, message));
+            }
+            // What is queued may still reach a peer that closed only one direction.
+            Phase::CloseDone | Phase::Failed if self.has_output() => {
+                self.ending(now).deadline = now.plus_ms(self.config.close_timeout_ms);
+                self.phase = Phase::Gone;
+            }
+            Phase::CloseDone | Phase::Failed => self.phase = Phase::Gone,
+            Phase::Gone => {}
+        }
+    }
+
+    /// `close`, and our own reasons to close.
+    pub(super) fn begin_close(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        code: Option<u16>,
+        reason: &str,
+        error: Option<Error>,
+    ) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.phase = Phase::CloseSent;
+        self.queue_close_frame(cx, now, code, reason);
+        let closed = &mut self.ending(now).closed;
+        closed.initiator = Initiator::Local;
+        closed.error = error;
+    }
+
+    /// The peer's close frame: answered with its code, unless ours went first.
+    pub(super) fn receive_close(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        payload: &[u8],
+    ) -> Result<()> {
+        let (code, reason) = close::parse(payload)?;
+        if self.phase == Phase::Open {
+            let echo = (code != close::NO_STATUS).then_some(code);
+            self.queue_close_frame(cx, now, echo, "");
+            self.ending(now).closed.initiator = Initiator::Peer;
+        }
+        self.phase = Phase::CloseDone;
+        self.inbox = None;
+        let timeout = self.config.close_timeout_ms;
+        let ending = self.ending(now);
+        ending.answered = true;
+        ending.deadline = now.plus_ms(timeout);
+        ending.closed.code = code;
+        ending.closed.reason = reason.to_owned();
+        self.close_progress(now, 0);
+        Ok(())
+    }
+
+    /// The peer broke a rule: say which in a close frame, read no more.
+    #[cold]
+    pub(super) fn fail(&mut self, cx: &mut Context, now: Time, mut error: Error) {
+        self.inbox = None;
+        if self.phase == Phase::Open {
+            self.queue_close_frame(cx, now, Some(error.close_code), &error.message);
+        } else {
+            // Our close frame went before; there is only one.
+            error.close_code = 0;
+        }
+        self.phase = Phase::Failed;
+        let timeout = self.config.close_timeout_ms;
+        let ending = self.ending(now);
+        ending.deadline = now.plus_ms(timeout);
+        ending.closed.initiator = Initiator::Local;
+        ending.closed.reason.clone_from(&error.message);
+        ending.closed.error = Some(error);
+    }
+
+    /// `n` bytes were sent after the connection stopped being open.
+    pub(super) fn close_progress(&mut self, now: Time, n: usize) {
+        let (flushed, phase) = (!self.has_output(), self.phase);
+        let timeout = self.config.close_timeout_ms;
+        let Some(ending) = &mut self.ending else { return };
+        if ending.queued.is_some() && n > 0 && phase != Phase::Failed {
+            // Accepted messages come first, however slow the peer is, as long as it takes them.
+            ending.deadline = now.plus_ms(timeout);
+        }
+        if flushed {
+            if let Some(code) = ending.queued.take() {
+                ending.closed.sent_code = Some(code);
+            }
+            ending.closed.clean = ending.answered;
+        }
+    }
+
+    /// Waiting for the peer has ended.
+    pub(super) fn close_timeout(&mut self) {
+        let error = match self.phase {
+            Phase::Open => return,
+            Phase::CloseSent => "the peer did not answer the close frame in time",
+            Phase::CloseDone | Phase::Failed | Phase::Gone => {
+                "the peer did not take the last bytes in time"
+            }
+        };
+        self.transport_gone(Initiator::Local, Error::new(Code::CloseTimeout, error));
+    }
+
+    /// TCP is of no use any more. Changes how it ended only if something was still to be done.
+    pub(super) fn transport_gone(&mut self, initiator: Initiator, error: Error) {
+        let finished = match self.phase {
+            Phase::Open | Phase::CloseSent => false,
+            Phase::CloseDone | Phase::Failed | Phase::Gone => !self.has_output(),
+        };
+        let first = self.phase == Phase::Open;
+        self.phase = Phase::Gone;
+        self.inbox = None;
+        self.output.clear();
+        if finished {
+            return;
+        }
+        let closed = &mut self.ending(Time(0)).closed;
+        if first {
+            closed.initiator = initiator;
+        }
+        if closed.code == close::ABNORMAL && closed.reason.is_empty() {
+            closed.reason.clone_from(&error.message);
+        }
+        closed.error.get_or_insert(error);
+    }
+
+    fn queue_close_frame(&mut self, cx: &mut Context, now: Time, code: Option<u16>, reason: &str) {
+        self.queue(cx, Opcode::Close, false, &close::payload(code, reason));
+        self.ending(now).queued = Some(code.unwrap_or(close::NO_STATUS));
+    }
+
+    fn ending(&mut self, now: Time) -> &mut Ending {
+        let timeout = self.config.close_timeout_ms;
+        self.ending.get_or_insert_with(|| {
+            let closed = Closed {
+                code: close::ABNORMAL,
+                reason: String::new(),
+                sent_code: None,
+                clean: false,
+                initiator: Initiator::Nobody,
+                error: None,
+            };
+            let deadline = now.plus_ms(timeout);
+            Box::new(Ending { closed, queued: None, answered: false, deadline })
+        })
+    }
+}

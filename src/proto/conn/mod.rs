@@ -1,0 +1,151 @@
+//! One open WebSocket connection: bytes in, events out, bytes out. No socket, no clock.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `receive.rs` | from bytes to frames, messages and events |
+//! | `send.rs` | messages, pings and pongs into the send queue |
+//! | `close_handshake.rs` | how the connection ends: close frames sent, answered, waited for; failures |
+//! | `timers.rs` | what happens when nothing happens: keepalive, idle and close timeouts |
+//! | `stats.rs` | counting |
+
+mod close_handshake;
+mod receive;
+mod send;
+mod stats;
+mod timers;
+
+use super::config::{Config, Role};
+use super::context::Context;
+use super::deflate::{Params, codec::Deflate};
+use super::event::{Closed, Transport};
+use super::keepalive::Keepalive;
+use super::output::Output;
+use crate::util::time::Time;
+use close_handshake::{Ending, Phase};
+use receive::{ControlRate, Inbox};
+use stats::Counters;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+pub use send::Queued;
+pub use stats::Stats;
+
+/// What an application can do with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// Our close frame is queued; messages may still come in.
+    Closing,
+    /// Nothing more will come but the end of TCP.
+    Closed,
+}
+
+/// A connection after its opening handshake. An idle one owns no memory beyond itself.
+pub struct Connection {
+    config: Arc<Config>,
+    output: Output,
+    inbox: Option<Box<Inbox>>,
+    keepalive: Keepalive,
+    counters: Counters,
+    deflate: Option<Deflate>,
+    ending: Option<Box<Ending>>,
+    last_message: Time,
+    control_rate: ControlRate,
+    role: Role,
+    phase: Phase,
+    /// The transport did not take all we had; nothing has been sent since.
+    blocked: bool,
+}
+
+impl Connection {
+    /// A connection whose handshake has just been completed. `deflate` is what it agreed on.
+    pub fn new(role: Role, config: Arc<Config>, deflate: Option<Params>, now: Time) -> Connection {
+        Connection {
+            output: Output::default(),
+            inbox: None,
+            keepalive: Keepalive::new(now),
+            counters: Counters::default(),
+            deflate: deflate.and_then(|params| Deflate::new(role, &config, params)),
+            ending: None,
+            last_message: now,
+            control_rate: ControlRate::default(),
+            role,
+            phase: Phase::Open,
+            blocked: false,
+            config,
+        }
+    }
+
+    /// Fills `slices` with bytes to send, in order, and returns how many it filled. Sixteen are
+    /// plenty.
+    pub fn transmit<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.output.transmit(slices)
+    }
+
+    /// The transport took the first `n` bytes of what `transmit` shows; 0 when it is full.
+    pub fn sent(&mut self, cx: &mut Context, now: Time, n: usize) {
+        self.output.sent(&mut cx.pool, n);
+        self.counters.bytes_sent += n as u64;
+        if n > 0 && self.blocked {
+            self.keepalive.progress(now);
+        }
+        self.blocked = self.has_output();
+        if self.phase != Phase::Open {
+            self.close_progress(now, n);
+        }
+    }
+
+    /// Bytes wait to be sent.
+    #[inline]
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Bytes of messages, as they are sent, that the transport has not taken yet.
+    #[inline]
+    pub fn buffered(&self) -> usize {
+        self.output.buffered()
+    }
+
+    /// What an application can do with it.
+    pub fn state(&self) -> State {
+        match self.phase {
+            Phase::Open => State::Open,
+            Phase::CloseSent => State::Closing,
+            Phase::CloseDone | Phase::Failed | Phase::Gone => State::Closed,
+        }
+    }
+
+    /// What to do with the transport. Valid once `has_output` is false.
+    pub fn transport(&self) -> Transport {
+        match (self.phase, self.role) {
+            (Phase::Open | Phase::CloseSent, _) => Transport::Keep,
+            // RFC 6455 section 7.1.1: the server closes TCP, the client waits for it.
+            (Phase::CloseDone, Role::Server) | (Phase::Gone, _) => Transport::Drop,
+            (Phase::CloseDone, Role::Client) => Transport::Keep,
+            (Phase::Failed, _) => Transport::HalfClose,
+        }
+    }
+
+    /// How it ended, from the moment it is no longer open; final when `transport` says `Drop`.
+    pub fn closed(&self) -> Option<&Closed> {
+        self.ending.as_ref().map(|ending| &ending.closed)
+    }
+
+    /// What went over it so far.
+    pub fn stats(&self) -> Stats {
+        self.counters.with_rtt(self.keepalive.rtt_us())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten thousand idle connections are ten thousand of these. Think twice before raising it.
+    #[test]
+    fn a_connection_is_small() {
+        assert!(size_of::<Connection>() <= 200, "{} bytes", size_of::<Connection>());
+    }
+}

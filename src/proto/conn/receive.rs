@@ -1,0 +1,315 @@
+//! From bytes to events. A message that lies whole in the input is unmasked and delivered in place;
+//! everything else is collected in an `Inbox` that exists only as long as it is needed.
+
+use super::close_handshake::Phase;
+use super::{Connection, Context};
+use crate::error::Result;
+use crate::proto::config::Role;
+use crate::proto::event::{Event, Kind, Payload, Step};
+use crate::proto::frame::{self, Expect, Header, MAX_HEADER, Opcode};
+use crate::proto::message::{self, Assembly};
+use crate::proto::{close, mask, utf8};
+use crate::util::time::Time;
+use std::ops::Range;
+
+/// What came in but is not a whole message yet.
+#[derive(Default)]
+pub(super) struct Inbox {
+    message: Option<Assembly>,
+    partial: Partial,
+}
+
+/// The frame that the input ended in.
+#[derive(Default)]
+enum Partial {
+    /// It ended between two frames.
+    #[default]
+    Nothing,
+    /// In its header.
+    Header { bytes: [u8; MAX_HEADER], len: usize },
+    /// In its payload. `header.key` is rotated to fit the next byte; control frames collect theirs
+    /// here, data goes to the message.
+    Payload { header: Header, left: u64, control: Vec<u8> },
+}
+
+/// Counts control frames by the second.
+#[derive(Default)]
+pub(super) struct ControlRate {
+    second: u32,
+    count: u32,
+}
+
+impl ControlRate {
+    fn exceeds(&mut self, now: Time, limit: u32) -> bool {
+        let second = (now.0 / 1_000_000) as u32;
+        if self.second != second {
+            *self = ControlRate { second, count: 0 };
+        }
+        self.count = self.count.saturating_add(1);
+        limit != 0 && self.count > limit
+    }
+}
+
+impl Connection {
+    /// Takes bytes of the peer, in any pieces, and returns at most one event. What `Step::consumed`
+    /// leaves over is to be passed again. Unmasks in place. After the end it swallows everything.
+    pub fn recv(&mut self, cx: &mut Context, now: Time, input: &mut [u8]) -> Step {
+        if input.is_empty() {
+            return Step::default();
+        }
+        self.keepalive.heard(now);
+        let mut step = Step::default();
+        while step.event.is_none() && step.consumed < input.len() {
+            if !matches!(self.phase, Phase::Open | Phase::CloseSent) {
+                step.consumed = input.len();
+                break;
+            }
+            match self.advance(cx, now, input, &mut step.consumed) {
+                Ok(event) => step.event = event,
+                Err(error) => self.fail(cx, now, error),
+            }
+        }
+        self.counters.bytes_received += step.consumed as u64;
+        step
+    }
+
+    /// Goes on from `at` by one frame, or to the end of the input.
+    #[inline]
+    fn advance(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        input: &mut [u8],
+        at: &mut usize,
+    ) -> Result<Option<Event>> {
+        if let Some(inbox) = &mut self.inbox {
+            match std::mem::take(&mut inbox.partial) {
+                Partial::Nothing => {}
+                Partial::Header { bytes, len } => {
+                    return self.resume_header(cx, now, input, at, bytes, len);
+                }
+                Partial::Payload { header, left, control } => {
+                    return self.resume_payload(cx, now, input, at, header, left, control);
+                }
+            }
+        }
+        let Some(header) = frame::parse(&input[*at..], self.expect())? else {
+            let mut bytes = [0; MAX_HEADER];
+            let len = input.len() - *at;
+            bytes[..len].copy_from_slice(&input[*at..]);
+            self.inbox().partial = Partial::Header { bytes, len };
+            *at = input.len();
+            return Ok(None);
+        };
+        *at += header.size;
+        if header.len > (input.len() - *at) as u64 {
+            return self.begin_partial(cx, now, input, at, header);
+        }
+        let payload = *at..*at + header.len as usize;
+        *at = payload.end;
+        mask::apply(&mut input[payload.clone()], header.key);
+        if header.opcode.is_control() {
+            let bytes = &input[payload.clone()];
+            return self.control(cx, now, header.opcode, bytes, Payload::Input(payload));
+        }
+        self.whole_data_frame(cx, now, header, input, payload)
+    }
+
+    /// A data frame whose payload lies in the input.
+    #[inline]
+    fn whole_data_frame(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        header: Header,
+        input: &[u8],
+        payload: Range<usize>,
+    ) -> Result<Option<Event>> {
+        let alone = header.fin && !header.rsv1 && self.inbox.is_none();
+        let kind = match header.opcode {
+            Opcode::Text if alone => Kind::Text,
+            Opcode::Binary if alone => Kind::Binary,
+            _ => {
+                let mut message = self.message_for(cx, header)?;
+                message.push(&input[payload], 0, &self.config)?;
+                return self.end_frame(cx, now, header.fin, message);
+            }
+        };
+        message::check_size(false, 0, header.len, &self.config)?;
+        if kind == Kind::Text && !utf8::is_valid(&input[payload.clone()]) {
+            return Err(message::not_utf8());
+        }
+        Ok(Some(self.deliver(now, kind, payload.len(), Payload::Input(payload))))
+    }
+
+    /// The input ends within the payload of this frame.
+    fn begin_partial(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        input: &mut [u8],
+        at: &mut usize,
+        header: Header,
+    ) -> Result<Option<Event>> {
+        if !header.opcode.is_control() {
+            let message = self.message_for(cx, header)?;
+            self.inbox().message = Some(message);
+        }
+        self.resume_payload(cx, now, input, at, header, header.len, Vec::new())
+    }
+
+    fn resume_header(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        input: &mut [u8],
+        at: &mut usize,
+        mut bytes: [u8; MAX_HEADER],
+        len: usize,
+    ) -> Result<Option<Event>> {
+        let more = (MAX_HEADER - len).min(input.len() - *at);
+        bytes[len..len + more].copy_from_slice(&input[*at..*at + more]);
+        match frame::parse(&bytes[..len + more], self.expect())? {
+            Some(header) => {
+                *at += header.size - len;
+                self.begin_partial(cx, now, input, at, header)
+            }
+            None => {
+                *at += more;
+                self.inbox().partial = Partial::Header { bytes, len: len + more };
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes what the input has of a payload of which `left` bytes are missing.
+    #[allow(clippy::too_many_arguments)] // the pieces of `Partial::Payload`
+    fn resume_payload(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        input: &mut [u8],
+        at: &mut usize,
+        mut header: Header,
+        mut left: u64,
+        mut control: Vec<u8>,
+    ) -> Result<Option<Event>> {
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - *at);
+        let piece = &mut input[*at..*at + here];
+        mask::apply(piece, header.key);
+        *at += here;
+        left -= here as u64;
+        header.key = mask::rotate(header.key, here);
+        if header.opcode.is_control() {
+            control.extend_from_slice(piece);
+            if left == 0 {
+                self.tidy_inbox();
+                let payload = Payload::Owned(control.clone());
+                return self.control(cx, now, header.opcode, &control, payload);
+            }
+        } else {
+            let inbox = self.inbox.as_mut().expect("a message is being received");
+            let message = inbox.message.as_mut().expect("a message is being received");
+            message.push(piece, left, &self.config)?;
+            if left == 0 {
+                let message = inbox.message.take().expect("a message is being received");
+                return self.end_frame(cx, now, header.fin, message);
+            }
+        }
+        self.inbox().partial = Partial::Payload { header, left, control };
+        Ok(None)
+    }
+
+    /// The message that a data frame begins or continues.
+    fn message_for(&mut self, cx: &mut Context, header: Header) -> Result<Assembly> {
+        let begun = self.inbox.as_mut().and_then(|inbox| inbox.message.take());
+        let mut message = match (header.opcode, begun) {
+            (Opcode::Continuation, Some(message)) => message,
+            (Opcode::Continuation, None) => {
+                return Err(close::violation("continuation of no message"));
+            }
+            (_, Some(_)) => {
+                return Err(close::violation("new message before the last one was complete"));
+            }
+            (opcode, None) => {
+                let kind = if opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
+                let deflate = self.deflate.as_mut().filter(|_| header.rsv1);
+                let inflater = deflate.map(|deflate| deflate.inflater(&mut cx.codecs));
+                Assembly::new(kind, cx.pool.take(), inflater)
+            }
+        };
+        message.begin_frame(header.len, &self.config)?;
+        Ok(message)
+    }
+
+    /// All of a data frame has arrived.
+    fn end_frame(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        fin: bool,
+        message: Assembly,
+    ) -> Result<Option<Event>> {
+        if !fin {
+            self.inbox().message = Some(message);
+            return Ok(None);
+        }
+        self.inbox = None;
+        let (kind, bytes, inflater) = message.finish(&self.config)?;
+        if let (Some(deflate), Some(inflater)) = (&mut self.deflate, inflater) {
+            deflate.give_back(&mut cx.codecs, inflater);
+        }
+        Ok(Some(self.deliver(now, kind, bytes.len(), Payload::Owned(bytes))))
+    }
+
+    #[inline]
+    fn deliver(&mut self, now: Time, kind: Kind, len: usize, payload: Payload) -> Event {
+        self.last_message = now;
+        self.counters.messages_received += 1;
+        self.counters.payload_received += len as u64;
+        Event::Message { kind, payload }
+    }
+
+    /// A whole control frame. `payload` tells an event where its bytes are.
+    fn control(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        opcode: Opcode,
+        bytes: &[u8],
+        payload: Payload,
+    ) -> Result<Option<Event>> {
+        if opcode == Opcode::Close {
+            self.receive_close(cx, now, bytes)?;
+            return Ok(None);
+        }
+        let limit = self.config.max_control_rate;
+        if self.control_rate.exceeds(now, limit) {
+            let message = format!("more than {limit} control frames in a second");
+            return Err(close::policy(message));
+        }
+        if opcode == Opcode::Ping {
+            self.counters.pings_received = self.counters.pings_received.saturating_add(1);
+            self.pong(cx, bytes);
+            return Ok(Some(Event::Ping(payload)));
+        }
+        self.counters.pongs_received = self.counters.pongs_received.saturating_add(1);
+        self.keepalive.ponged(now, bytes);
+        Ok(Some(Event::Pong(payload)))
+    }
+
+    fn expect(&self) -> Expect {
+        Expect { masked: self.role == Role::Server, compression: self.deflate.is_some() }
+    }
+
+    fn inbox(&mut self) -> &mut Inbox {
+        self.inbox.get_or_insert_default()
+    }
+
+    /// Lets the inbox go when nothing is left in it.
+    fn tidy_inbox(&mut self) {
+        if self.inbox.as_ref().is_some_and(|inbox| inbox.message.is_none()) {
+            self.inbox = None;
+        }
+    }
+}

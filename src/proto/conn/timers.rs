@@ -1,0 +1,78 @@
+//! What happens when nothing happens.
+
+use super::close_handshake::Phase;
+use super::{Connection, Context};
+use crate::error::{Code, Error};
+use crate::proto::close;
+use crate::proto::event::Initiator;
+use crate::proto::keepalive::Due;
+use crate::util::time::Time;
+
+impl Connection {
+    /// When `handle_timeout` has something to do. Any other call may change it.
+    pub fn next_timeout(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Open => {
+                let deflate = self.deflate.as_ref().and_then(|it| it.next_timeout(&self.config));
+                let keepalive = self.keepalive.next_timeout(&self.config);
+                [keepalive, self.idle_deadline(), deflate].into_iter().flatten().min()
+            }
+            Phase::Gone if !self.has_output() => None,
+            _ => self.ending.as_ref().map(|ending| ending.deadline),
+        }
+    }
+
+    /// Does what is due at `now`. Calling it too early is harmless.
+    pub fn handle_timeout(&mut self, cx: &mut Context, now: Time) {
+        if self.next_timeout().is_none_or(|due| now < due) {
+            return;
+        }
+        if self.phase != Phase::Open {
+            self.close_timeout();
+            return;
+        }
+        if let Some(deflate) = &mut self.deflate {
+            deflate.handle_timeout(now, &self.config);
+        }
+        if self.idle_deadline().is_some_and(|due| due <= now) {
+            self.close_idle(cx, now);
+            return;
+        }
+        match self.keepalive.check(now, &self.config) {
+            Due::Nothing => {}
+            Due::Ping => {
+                let payload: [u8; 4] = cx.entropy.bytes();
+                // Cannot fail: it is short and the connection is open.
+                let _ = self.ping(cx, now, &payload);
+            }
+            Due::Dead => {
+                let waited = seconds(self.config.pong_timeout_ms);
+                let message = format!("no answer to a ping within {waited}");
+                self.transport_gone(Initiator::Local, Error::new(Code::PingTimeout, message));
+            }
+        }
+    }
+
+    fn idle_deadline(&self) -> Option<Time> {
+        match self.config.idle_timeout_ms {
+            0 => None,
+            ms => Some(self.last_message.plus_ms(ms)),
+        }
+    }
+
+    fn close_idle(&mut self, cx: &mut Context, now: Time) {
+        let waited = seconds(self.config.idle_timeout_ms);
+        let error = Error {
+            close_code: close::GOING_AWAY,
+            ..Error::new(Code::IdleTimeout, format!("no message either way for {waited}"))
+        };
+        self.begin_close(cx, now, Some(close::GOING_AWAY), "idle timeout", Some(error));
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    match ms % 1000 {
+        0 => format!("{} s", ms / 1000),
+        _ => format!("{ms} ms"),
+    }
+}

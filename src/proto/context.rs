@@ -1,0 +1,22 @@
+//! What the connections of one loop share.
+
+use super::deflate::codec::CodecPool;
+use crate::util::pool::BufferPool;
+use crate::util::rng::Entropy;
+
+/// Buffers, random bytes and compressors: one per loop, lent to each call that needs them.
+pub struct Context {
+    /// Empty buffers between two uses.
+    pub pool: BufferPool,
+    /// Masking keys.
+    pub entropy: Entropy,
+    /// Compressors and inflaters of connections without context takeover.
+    pub codecs: CodecPool,
+}
+
+impl Context {
+    /// An empty context.
+    pub fn new(entropy: Entropy) -> Context {
+        Context { pool: BufferPool::default(), entropy, codecs: CodecPool::default() }
+    }
+}

@@ -1,0 +1,284 @@
+//! Compressing and inflating messages, RFC 7692 section 7.2.
+//!
+//! A side without context takeover borrows from the pool of the loop for each message, where one
+//! compressor stays warm for all connections. A side with takeover has its own, made on first use.
+
+use super::Params;
+use crate::error::Result;
+use crate::proto::close;
+use crate::proto::config::{Config, Role};
+use crate::proto::message::message_too_big;
+use crate::util::time::Time;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// The end of an empty stored block: every message ends with it, so it is not sent.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+/// How far back the data of a peer may refer.
+const WINDOW: usize = 1 << 15;
+/// Streams of each kind that wait in the pool.
+const KEPT: usize = 4;
+
+/// The streams that connections of one loop share.
+#[derive(Default)]
+pub struct CodecPool {
+    compressors: Vec<(Settings, Compress)>,
+    inflaters: Vec<Inflater>,
+}
+
+/// What a compressor is made with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Settings {
+    level: u8,
+    bits: u8,
+}
+
+impl Settings {
+    fn compressor(self) -> Compress {
+        let level = Compression::new(u32::from(self.level));
+        Compress::new_with_window_bits(level, false, self.bits)
+    }
+}
+
+impl CodecPool {
+    /// The compressor for these settings, at the start of a stream.
+    fn compressor(&mut self, settings: Settings) -> &mut Compress {
+        let at = match self.compressors.iter().position(|(made_with, _)| *made_with == settings) {
+            Some(at) => at,
+            None => {
+                self.compressors.truncate(KEPT - 1);
+                self.compressors.insert(0, (settings, settings.compressor()));
+                0
+            }
+        };
+        let compressor = &mut self.compressors[at].1;
+        compressor.reset();
+        compressor
+    }
+}
+
+/// Compression of one connection, both directions.
+pub struct Deflate {
+    own: Option<Box<Own>>,
+    settings: Settings,
+    peer_bits: u8,
+    takeover: bool,
+    peer_takeover: bool,
+}
+
+/// The streams of a connection with context takeover.
+struct Own {
+    compressor: Option<Compress>,
+    inflater: Option<Inflater>,
+    compressed: Time,
+}
+
+impl Deflate {
+    /// For what the handshake agreed on. Owns nothing until the first compressed message.
+    pub fn new(role: Role, config: &Config, params: Params) -> Option<Deflate> {
+        let wanted = config.deflate.clone().unwrap_or_default();
+        let server = (params.server_bits, params.server_no_takeover, wanted.server_takeover);
+        let client = (params.client_bits, params.client_no_takeover, wanted.client_takeover);
+        let (own, peer) = match role {
+            Role::Server => (server, client),
+            Role::Client => (client, server),
+        };
+        Some(Deflate {
+            own: None,
+            settings: Settings { level: wanted.level.clamp(1, 9) as u8, bits: own.0 },
+            peer_bits: peer.0,
+            // Starting anew with each message is always allowed.
+            takeover: !own.1 && own.2,
+            peer_takeover: !peer.1,
+        })
+    }
+
+    /// Appends the compressed form of `data` to `out`; false when it is to be sent as it is.
+    pub fn compress(
+        &mut self,
+        pool: &mut CodecPool,
+        now: Time,
+        data: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        // zlib has no raw stream with a window of 256 bytes; nobody has to compress.
+        if self.settings.bits < 9 {
+            return false;
+        }
+        if !self.takeover {
+            return deflate(pool.compressor(self.settings), data, out) && out.len() < data.len();
+        }
+        let own = self.own.get_or_insert_with(Own::new);
+        own.compressed = now;
+        let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
+        deflate(compressor, data, out)
+    }
+
+    /// The inflater for the next message of the peer.
+    pub fn inflater(&mut self, pool: &mut CodecPool) -> Inflater {
+        if !self.peer_takeover {
+            return pool.inflaters.pop().unwrap_or_else(|| Inflater::new(15, false));
+        }
+        let waiting = self.own.as_mut().and_then(|own| own.inflater.take());
+        waiting.unwrap_or_else(|| Inflater::new(self.peer_bits.max(9), true))
+    }
+
+    /// Takes an inflater back when its message is finished.
+    pub fn give_back(&mut self, pool: &mut CodecPool, mut inflater: Inflater) {
+        if self.peer_takeover {
+            self.own.get_or_insert_with(Own::new).inflater = Some(inflater);
+        } else if pool.inflaters.len() < KEPT {
+            inflater.stream.reset(false);
+            pool.inflaters.push(inflater);
+        }
+    }
+
+    /// When an unused compressor is given back.
+    pub fn next_timeout(&self, config: &Config) -> Option<Time> {
+        let own = self.own.as_ref()?;
+        own.compressor.as_ref()?;
+        let idle_ms = config.deflate.as_ref().map_or(0, |wanted| wanted.idle_ms);
+        (idle_ms > 0).then(|| own.compressed.plus_ms(idle_ms))
+    }
+
+    /// Gives an unused compressor back. A fresh one refers to nothing that was sent before, which
+    /// context takeover allows.
+    pub fn handle_timeout(&mut self, now: Time, config: &Config) {
+        if self.next_timeout(config).is_some_and(|due| due <= now) {
+            if let Some(own) = &mut self.own {
+                own.compressor = None;
+            }
+            if self.own.as_ref().is_some_and(|own| own.inflater.is_none()) {
+                self.own = None;
+            }
+        }
+    }
+}
+
+impl Own {
+    fn new() -> Box<Own> {
+        Box::new(Own { compressor: None, inflater: None, compressed: Time(0) })
+    }
+}
+
+/// Appends one message to `out`. False when the compressor fails, which leaves `data` to be sent as
+/// it is.
+fn deflate(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
+    if data.is_empty() {
+        // Section 7.2.3.6: an empty stored block less its tail.
+        out.push(0);
+        return true;
+    }
+    let (begin, end) = (compressor.total_in(), compressor.total_in() + data.len() as u64);
+    // Room for the whole in most cases; the flush marker needs some in any case.
+    out.reserve(data.len() / 2 + 32);
+    loop {
+        let rest = &data[(compressor.total_in() - begin) as usize..];
+        match compressor.compress_vec(rest, out, FlushCompress::Sync) {
+            Ok(Status::Ok | Status::BufError) => {}
+            Ok(Status::StreamEnd) | Err(_) => return false,
+        }
+        // A buffer filled to the brim may hide more output.
+        if compressor.total_in() == end && out.len() < out.capacity() {
+            break;
+        }
+        out.reserve(data.len() / 2 + 32);
+    }
+    debug_assert!(out.ends_with(&TAIL));
+    out.truncate(out.len() - TAIL.len());
+    true
+}
+
+/// Reads compressed messages piece by piece.
+pub struct Inflater {
+    stream: Decompress,
+    takeover: bool,
+    /// The last block was marked as final and nothing came after it.
+    ended: bool,
+}
+
+impl Inflater {
+    fn new(bits: u8, takeover: bool) -> Inflater {
+        Inflater { stream: Decompress::new_with_window_bits(false, bits), takeover, ended: false }
+    }
+
+    /// Appends what the next piece of a message inflates to; `out` never grows past `limit` + 1.
+    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<()> {
+        while !input.is_empty() {
+            input = &input[self.step(input, out, limit)?..];
+        }
+        // What did not fit into `out` waits inside the stream.
+        while out.len() == out.capacity() && !self.ended {
+            let before = out.len();
+            self.step(&[], out, limit)?;
+            if out.len() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the message with the tail that was not sent, and checks that the data ended there too.
+    pub fn finish(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
+        if self.ended {
+            self.ended = false;
+            return Ok(());
+        }
+        self.push(&TAIL, out, limit)?;
+        let end = out.len();
+        let whole = if self.takeover {
+            // Empty blocks leave a stream that stands between two blocks as it was. Within a block
+            // they are data, or break it; enough of them cannot hide in the longest block header.
+            self.push(&[0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(60), out, limit).is_ok()
+        } else {
+            self.push(&[0x01, 0x00, 0x00, 0xFF, 0xFF], out, limit).is_ok()
+                && std::mem::take(&mut self.ended)
+        };
+        if whole && out.len() == end {
+            Ok(())
+        } else {
+            Err(close::invalid_data("compressed message that is cut off"))
+        }
+    }
+
+    /// One call of the stream; the bytes it consumed.
+    fn step(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+        if out.len() == out.capacity() {
+            let wanted = (2 * out.capacity()).max(4 * input.len()).max(512).min(limit);
+            out.reserve_exact(wanted.saturating_sub(out.len()));
+        }
+        self.ended = false;
+        let (before, len) = (self.stream.total_in(), out.len());
+        let status = self.stream.decompress_vec(input, out, FlushDecompress::None);
+        let used = (self.stream.total_in() - before) as usize;
+        if out.len() >= limit {
+            return Err(message_too_big(limit as u64 - 1));
+        }
+        match status {
+            Ok(Status::StreamEnd) => {
+                self.restart(out)?;
+                Ok(used)
+            }
+            Ok(_) if used > 0 || out.len() > len || input.is_empty() => Ok(used),
+            Ok(_) | Err(_) => Err(close::invalid_data("compressed message that is corrupt")),
+        }
+    }
+
+    /// Goes on after a final block (section 7.2.3.4): more blocks may follow and refer to what came
+    /// before in this message.
+    fn restart(&mut self, out: &[u8]) -> Result<()> {
+        self.ended = true;
+        self.stream.reset(false);
+        if out.is_empty() {
+            return Ok(());
+        }
+        let window = &out[out.len().saturating_sub(WINDOW)..];
+        match self.stream.set_dictionary(window) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(close::invalid_data("compressed message that is corrupt")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Is the peer still there? Silence is answered with a ping, silence after that ping with the end.
+//! Any byte that comes in is a sign of life; a pong also tells the round-trip time.
+
+use super::config::Config;
+use crate::util::time::Time;
+
+/// When the peer was heard last and what it was asked.
+pub struct Keepalive {
+    heard: Time,
+    /// When silence made us ask. Later than `heard`: the answer is still due.
+    asked: Time,
+    /// When the newest ping left, ours or the application's, and a digest of what was in it.
+    pinged: Time,
+    mark: u32,
+    rtt_us: u32,
+}
+
+/// What silence calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// Ask whether the peer lives.
+    Ping,
+    /// It does not.
+    Dead,
+}
+
+impl Keepalive {
+    /// The peer has just been heard: it completed the handshake.
+    pub fn new(now: Time) -> Keepalive {
+        Keepalive { heard: now, asked: Time(0), pinged: Time(0), mark: 0, rtt_us: 0 }
+    }
+
+    /// Bytes came in.
+    #[inline]
+    pub fn heard(&mut self, now: Time) {
+        self.heard = now;
+    }
+
+    /// Bytes went out after the output had been blocked: the peer takes them, so the ping that waits
+    /// among them is not overdue.
+    pub fn progress(&mut self, now: Time) {
+        if self.awaits_answer() {
+            self.asked = now;
+        }
+    }
+
+    /// A ping was queued.
+    pub fn pinged(&mut self, now: Time, payload: &[u8]) {
+        self.pinged = now;
+        self.mark = digest(payload);
+    }
+
+    /// A pong came in. Only the answer to the newest ping is measured.
+    pub fn ponged(&mut self, now: Time, payload: &[u8]) {
+        if self.pinged != Time(0) && self.mark == digest(payload) {
+            let rtt = now.micros_since(self.pinged).max(1);
+            self.rtt_us = u32::try_from(rtt).unwrap_or(u32::MAX);
+            self.pinged = Time(0);
+        }
+    }
+
+    /// Round-trip time of the last answered ping; 0 when there is none.
+    pub fn rtt_us(&self) -> u32 {
+        self.rtt_us
+    }
+
+    /// When `check` will have something to say.
+    pub fn next_timeout(&self, config: &Config) -> Option<Time> {
+        match config.ping_interval_ms {
+            0 => None,
+            _ if self.awaits_answer() => Some(self.asked.plus_ms(config.pong_timeout_ms)),
+            interval => Some(self.heard.plus_ms(interval)),
+        }
+    }
+
+    /// What silence until `now` calls for. After `Ping` the caller sends one.
+    pub fn check(&mut self, now: Time, config: &Config) -> Due {
+        if self.next_timeout(config).is_none_or(|due| now < due) {
+            return Due::Nothing;
+        }
+        if self.awaits_answer() {
+            return Due::Dead;
+        }
+        self.asked = now;
+        Due::Ping
+    }
+
+    fn awaits_answer(&self) -> bool {
+        self.asked > self.heard
+    }
+}
+
+/// FNV-1a: enough to tell an answer to this ping from an answer to an earlier one.
+fn digest(payload: &[u8]) -> u32 {
+    payload
+        .iter()
+        .fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: fn() -> Config =
+        || Config { ping_interval_ms: 10, pong_timeout_ms: 5, ..Config::default() };
+
+    #[test]
+    fn silence_asks_and_more_silence_is_death() {
+        let (mut alive, config) = (Keepalive::new(Time(1000)), CONFIG());
+        assert_eq!(alive.next_timeout(&config), Some(Time(11_000)));
+        assert_eq!(alive.check(Time(10_999), &config), Due::Nothing);
+        assert_eq!(alive.check(Time(11_000), &config), Due::Ping);
+        assert_eq!(alive.check(Time(11_000), &config), Due::Nothing);
+        assert_eq!(alive.next_timeout(&config), Some(Time(16_000)));
+        assert_eq!(alive.check(Time(16_000), &config), Due::Dead);
+    }
+
+    #[test]
+    fn any_byte_is_life() {
+        let (mut alive, config) = (Keepalive::new(Time(0)), CONFIG());
+        assert_eq!(alive.check(Time(10_000), &config), Due::Ping);
+        alive.heard(Time(10_000));
+        assert_eq!(alive.check(Time(15_000), &config), Due::Nothing);
+        assert_eq!(alive.next_timeout(&config), Some(Time(20_000)));
+    }
+
+    #[test]
+    fn a_ping_that_waits_behind_flowing_data_is_not_overdue() {
+        let (mut alive, config) = (Keepalive::new(Time(0)), CONFIG());
+        alive.progress(Time(3_000));
+        assert_eq!(alive.check(Time(10_000), &config), Due::Ping);
+        alive.progress(Time(14_000));
+        assert_eq!(alive.check(Time(15_000), &config), Due::Nothing);
+        assert_eq!(alive.check(Time(19_000), &config), Due::Dead);
+    }
+
+    #[test]
+    fn only_the_answer_to_the_newest_ping_is_measured() {
+        let mut alive = Keepalive::new(Time(0));
+        alive.ponged(Time(5), b"unsolicited");
+        assert_eq!(alive.rtt_us(), 0);
+        alive.pinged(Time(10), b"one");
+        alive.pinged(Time(20), b"two");
+        alive.ponged(Time(30), b"one");
+        assert_eq!(alive.rtt_us(), 0);
+        alive.ponged(Time(50), b"two");
+        assert_eq!(alive.rtt_us(), 30);
+        alive.ponged(Time(90), b"two");
+        assert_eq!(alive.rtt_us(), 30);
+    }
+
+    #[test]
+    fn zero_turns_it_off() {
+        let config = Config { ping_interval_ms: 0, ..Config::default() };
+        let mut alive = Keepalive::new(Time(0));
+        assert_eq!(alive.next_timeout(&config), None);
+        assert_eq!(alive.check(Time(u64::MAX), &config), Due::Nothing);
+    }
+}

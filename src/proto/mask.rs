@@ -1,0 +1,49 @@
+//! Masking, RFC 6455 section 5.3. Applying a key twice removes it.
+
+/// XORs `data` with the repeated key. Written in words so that the compiler makes vectors of it.
+#[inline]
+pub fn apply(data: &mut [u8], key: [u8; 4]) {
+    let [a, b, c, d] = key;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, tail) = data.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(wide.to_ne_bytes()) {
+        *byte ^= key;
+    }
+}
+
+/// The key as it stands after `by` bytes, to go on with the next piece of the same frame.
+pub fn rotate(mut key: [u8; 4], by: usize) -> [u8; 4] {
+    key.rotate_left(by % 4);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_section_5_7() {
+        let mut data = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        apply(&mut data, [0x37, 0xfa, 0x21, 0x3d]);
+        assert_eq!(&data, b"Hello");
+    }
+
+    #[test]
+    fn every_length_in_any_two_pieces_equals_the_definition() {
+        let key = [0x12, 0x34, 0x56, 0x78];
+        for len in 0..70 {
+            let plain: Vec<u8> = (0..len).map(|i| i as u8 ^ 0xA5).collect();
+            let expected: Vec<u8> =
+                plain.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
+            for cut in 0..=len {
+                let mut data = plain.clone();
+                apply(&mut data[..cut], key);
+                apply(&mut data[cut..], rotate(key, cut));
+                assert_eq!(data, expected);
+            }
+        }
+    }
+}

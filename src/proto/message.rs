@@ -1,0 +1,162 @@
+//! A message that arrives in pieces: cut into frames, cut by the network, or compressed. Grows with
+//! the bytes that arrive, never with a length that is only announced.
+
+use super::close;
+use super::config::Config;
+use super::deflate::codec::Inflater;
+use super::event::Kind;
+use super::utf8::Validator;
+use crate::error::{Error, Result};
+
+/// The message so far.
+pub struct Assembly {
+    kind: Kind,
+    bytes: Vec<u8>,
+    /// How far text has been checked; idle for binary.
+    text: Validator,
+    frames: u32,
+    /// Present when the message is compressed.
+    inflater: Option<Inflater>,
+}
+
+impl Assembly {
+    /// An empty message in an empty buffer.
+    pub fn new(kind: Kind, buffer: Vec<u8>, inflater: Option<Inflater>) -> Assembly {
+        Assembly { kind, bytes: buffer, text: Validator::default(), frames: 0, inflater }
+    }
+
+    /// Another frame of `len` bytes begins: may the message have it?
+    pub fn begin_frame(&mut self, len: u64, config: &Config) -> Result<()> {
+        self.frames += 1;
+        if self.frames > config.max_fragments {
+            return Err(fragments(config));
+        }
+        let so_far = if self.inflater.is_some() { 0 } else { self.bytes.len() as u64 };
+        check_size(self.inflater.is_some(), so_far, len, config)
+    }
+
+    /// Bytes of that frame, unmasked; `to_come` more of them are still on their way.
+    pub fn push(&mut self, piece: &[u8], to_come: u64, config: &Config) -> Result<()> {
+        let before = self.bytes.len();
+        match &mut self.inflater {
+            Some(inflater) => inflater.push(piece, &mut self.bytes, config.max_message)?,
+            None => {
+                grow(&mut self.bytes, piece.len(), to_come);
+                self.bytes.extend_from_slice(piece);
+            }
+        }
+        self.check_text(before)
+    }
+
+    /// The last frame is complete. Hands over the message, and the inflater to be given back.
+    pub fn finish(mut self, config: &Config) -> Result<(Kind, Vec<u8>, Option<Inflater>)> {
+        if let Some(inflater) = &mut self.inflater {
+            let before = self.bytes.len();
+            inflater.finish(&mut self.bytes, config.max_message)?;
+            self.check_text(before)?;
+        }
+        if self.kind == Kind::Text && self.text.finish().is_err() {
+            return Err(not_utf8());
+        }
+        Ok((self.kind, self.bytes, self.inflater))
+    }
+
+    fn check_text(&mut self, from: usize) -> Result<()> {
+        match self.kind {
+            Kind::Text => self.text.push(&self.bytes[from..]).map_err(|_| not_utf8()),
+            Kind::Binary => Ok(()),
+        }
+    }
+}
+
+/// Refuses a frame whose announced length alone is too much.
+#[inline]
+pub fn check_size(compressed: bool, so_far: u64, len: u64, config: &Config) -> Result<()> {
+    // What cannot be compressed becomes a little longer by it, at worst nine bits for a byte.
+    let slack = if compressed { config.max_message / 8 + 64 } else { 0 };
+    if so_far.saturating_add(len) > config.max_message.saturating_add(slack) {
+        return Err(message_too_big(config.max_message));
+    }
+    if config.max_frame != 0 && len > config.max_frame {
+        return Err(close::too_big(format!("frame of more than {} bytes", config.max_frame)));
+    }
+    Ok(())
+}
+
+/// The failure for a message that is, or would be, beyond the limit.
+pub fn message_too_big(limit: u64) -> Error {
+    close::too_big(format!("message of more than {limit} bytes"))
+}
+
+/// The failure for text that is not UTF-8.
+pub fn not_utf8() -> Error {
+    close::invalid_data("text message that is not UTF-8")
+}
+
+fn fragments(config: &Config) -> Error {
+    close::policy(format!("message in more than {} fragments", config.max_fragments))
+}
+
+/// Makes room for `piece` bytes: twice what is there, but not more than the frame will need.
+fn grow(bytes: &mut Vec<u8>, piece: usize, to_come: u64) {
+    let needed = bytes.len() + piece;
+    if needed > bytes.capacity() {
+        let whole = needed.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX));
+        let capacity = whole.min(needed.max(2 * bytes.capacity()));
+        bytes.reserve_exact(capacity - bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binary() -> Assembly {
+        Assembly::new(Kind::Binary, Vec::new(), None)
+    }
+
+    #[test]
+    fn an_announced_length_allocates_nothing() {
+        let config = Config { max_message: u64::MAX, ..Config::default() };
+        let mut message = binary();
+        message.begin_frame(1 << 62, &config).unwrap();
+        message.push(&[1; 10], (1 << 62) - 10, &config).unwrap();
+        assert!(message.bytes.capacity() <= 20, "{}", message.bytes.capacity());
+    }
+
+    #[test]
+    fn a_frame_in_pieces_ends_in_a_buffer_of_its_size() {
+        let config = Config::default();
+        let mut message = binary();
+        message.begin_frame(100_000, &config).unwrap();
+        for piece in 1..=100 {
+            message.push(&[0; 1000], 100_000 - piece * 1000, &config).unwrap();
+        }
+        let (_, bytes, _) = message.finish(&config).unwrap();
+        assert_eq!((bytes.len(), bytes.capacity()), (100_000, 100_000));
+    }
+
+    #[test]
+    fn size_is_judged_by_what_is_announced_and_over_all_frames() {
+        let config = Config { max_message: 10, ..Config::default() };
+        assert_eq!(binary().begin_frame(11, &config).unwrap_err().close_code, 1009);
+        let mut message = binary();
+        message.begin_frame(6, &config).unwrap();
+        message.push(&[0; 6], 0, &config).unwrap();
+        message.begin_frame(4, &config).unwrap();
+        message.push(&[0; 4], 0, &config).unwrap();
+        assert_eq!(message.begin_frame(1, &config).unwrap_err().close_code, 1009);
+        let config = Config { max_frame: 5, ..Config::default() };
+        assert_eq!(binary().begin_frame(6, &config).unwrap_err().close_code, 1009);
+        assert!(binary().begin_frame(5, &config).is_ok());
+    }
+
+    #[test]
+    fn too_many_fragments_are_against_policy() {
+        let config = Config { max_fragments: 2, ..Config::default() };
+        let mut message = binary();
+        message.begin_frame(0, &config).unwrap();
+        message.begin_frame(0, &config).unwrap();
+        assert_eq!(message.begin_frame(0, &config).unwrap_err().close_code, 1008);
+    }
+}
