@@ -30,9 +30,18 @@ fn generate_header() {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
     let mut builder = cbindgen::Builder::new().with_config(config);
     // In the order in which a reader needs them.
-    for file in
-        ["status", "types", "version", "looping", "options", "client", "conn", "server", "request"]
-    {
+    for file in [
+        "status",
+        "types",
+        "version",
+        "last_error",
+        "looping",
+        "options",
+        "client",
+        "conn",
+        "server",
+        "request",
+    ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
     }
     builder.generate().expect("cbindgen could not read src/ffi").write_to_file(&out);

@@ -92,10 +92,8 @@ impl Core {
                 session.details.headers = Some(headers);
                 session.details.body = body;
                 let said = format!("the server answered {status} {reason}");
-                let error = Error {
-                    http_status: status,
-                    ..Error::new(Code::HttpStatus, said.trim_end())
-                };
+                let error =
+                    Error { http_status: status, ..Error::new(Code::HttpStatus, said.trim_end()) };
                 self.fail(id, error);
                 false
             }
@@ -112,7 +110,7 @@ impl Core {
         let Some(session) = self.session(id) else { return };
         let settings = &session.shared.settings;
         if let Ok(cell) = table.get(id) {
-            cell.set_limits(settings.conn.max_buffered, settings.high_water);
+            cell.set_limits(settings.max_buffered, settings.high_water);
             cell.advance_state(id, state::OPEN);
         }
         self.dirty(id);

@@ -12,6 +12,7 @@ use crate::proto::close;
 use crate::proto::config::Role;
 use crate::proto::conn::Stats;
 use crate::proto::event::Kind as MessageKind;
+use crate::proto::utf8;
 use crate::util::id::{Id, Kind};
 use crate::util::table::{ACCEPTED, Cell, POISONED};
 
@@ -61,7 +62,7 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
     if place.is_home() {
         place.with(|core| {
             core.contain(id, |session, cx, now| {
-                let max = session.shared.settings.conn.max_buffered;
+                let max = session.shared.settings.max_buffered;
                 let waiting = session.buffered();
                 let conn = session.conn().ok_or_else(gone)?;
                 if waiting > 0 && waiting.saturating_add(data.len()) > max {
@@ -76,8 +77,8 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
             Ok(above)
         })
     } else {
-        if kind == MessageKind::Text {
-            crate::proto::utf8::check(data)?;
+        if kind == MessageKind::Text && !utf8::is_valid(data) {
+            return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
         }
         if !cell.reserve(data.len()) {
             return Err(limit_reached(cell, data.len()));
@@ -183,10 +184,7 @@ pub fn pause(id: Id, paused: bool) -> Result<()> {
 }
 
 /// Lets another handler hear of the connection from now on.
-pub fn set_handler(
-    id: Id,
-    make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>,
-) -> Result<()> {
+pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) -> Result<()> {
     let (place, _) = find(id)?;
     place.with(|core| {
         let session = core.session(id).ok_or_else(gone)?;

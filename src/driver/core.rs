@@ -12,12 +12,12 @@ use super::handler::Handler;
 use super::loops::Place;
 use super::request::Pending;
 use super::server::Server;
-use super::session::{Phase, Session, state};
+use super::session::{Phase, Session, never_open, state};
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn;
 use crate::proto::context::Context;
-use crate::proto::event::Transport;
+use crate::proto::event::{Closed, Transport};
 use crate::transport::Stream;
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
@@ -162,9 +162,7 @@ impl Core {
     /// The same together with what the protocol works with.
     pub fn session_and_context(&mut self, id: Id) -> Option<(&mut Session, &mut Context, Time)> {
         match self.entries.get_mut(id.slot() as usize)? {
-            Entry::Session(session) if session.id == id => {
-                Some((session, &mut self.cx, self.now))
-            }
+            Entry::Session(session) if session.id == id => Some((session, &mut self.cx, self.now)),
             _ => None,
         }
     }
@@ -428,7 +426,7 @@ impl Core {
         session.stream = None;
         session.deadline = None;
         if let Phase::Open(conn) = &mut session.phase {
-            let closed = conn.take_closed();
+            let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
             session.details.unsent = unsent as u64;
             session.details.stats = Some(conn.stats());
             session.phase = Phase::Over(Box::new(closed));
@@ -477,7 +475,7 @@ impl Core {
                     Code::Panic,
                     "a panic inside the library ended this connection; please report it",
                 );
-                session.phase = Phase::Over(Box::new(super::session::never_open(error.clone())));
+                session.phase = Phase::Over(Box::new(never_open(error.clone())));
                 if let Ok(cell) = self.table().get(id) {
                     cell.set(POISONED);
                 }
@@ -517,6 +515,11 @@ impl Core {
             self.beacon = Some(beacon);
         }
     }
+}
+
+/// A connection cannot end without its protocol knowing why, so this says that one did.
+fn lost_without_trace() -> Closed {
+    never_open(Error::new(Code::ConnectionLost, "the connection was lost"))
 }
 
 // Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and

@@ -127,9 +127,9 @@ fn ask(entered: &Entered<'_>, id: Id, request: Request) -> Result<()> {
     let asked = entered.with(|core| {
         let Some(request_id) = core.receive_request(id, request) else { return Ok(None) };
         core.callbacks += 1;
-        Ok(core.session(id).and_then(|session| {
-            Some((request_id, session.server?, session.handler.clone()))
-        }))
+        Ok(core
+            .session(id)
+            .and_then(|session| Some((request_id, session.server?, session.handler.clone()))))
     })?;
     let Some((request_id, server_id, handler)) = asked else { return Ok(()) };
     let decision = handler.on_request(server_id, request_id);
@@ -210,11 +210,7 @@ impl Core {
     }
 
     /// Gives the protocol the next bytes. `None` when there is nobody to give them to.
-    fn step(
-        &mut self,
-        id: Id,
-        input: &mut [u8],
-    ) -> Option<(usize, Found, Arc<dyn Handler>)> {
+    fn step(&mut self, id: Id, input: &mut [u8]) -> Option<(usize, Found, Arc<dyn Handler>)> {
         let session = self.session(id)?;
         let handler = session.handler.clone();
         if session.paused && matches!(session.phase, Phase::Open(_)) {

@@ -4,8 +4,8 @@ use super::core::{Core, Entry};
 use super::loops::Place;
 use super::session::{Phase, state};
 use crate::error::{Code, Error, Result};
-use crate::proto::conn::Connection;
 use crate::proto::config::Role;
+use crate::proto::conn::Connection;
 use crate::proto::handshake::server::{Answer, Refusal, Request, http_response};
 use crate::proto::http::check_application_header;
 use crate::util::id::{Id, Kind};
@@ -31,11 +31,7 @@ pub struct Pending {
 }
 
 /// Reads or changes a request, inside its `on_request`.
-pub fn with<R>(
-    place: &Place,
-    id: Id,
-    f: impl FnOnce(&mut Pending) -> Result<R>,
-) -> Result<R> {
+pub fn with<R>(place: &Place, id: Id, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
     place.with(|core| {
         core.request(id).map(f).unwrap_or_else(|| {
             Err(Error::new(Code::InvalidHandle, "the request has been answered already"))
@@ -45,17 +41,17 @@ pub fn with<R>(
 
 impl Pending {
     /// Answers with this subprotocol, which the client must have offered.
-    pub fn select_protocol(&mut self, protocol: &str) -> Result<()> {
+    pub fn select_protocol(&mut self, protocol: Option<&str>) -> Result<()> {
         let Some(upgrade) = &self.request.upgrade else {
             return Err(Error::new(Code::State, "a plain HTTP request has no subprotocol"));
         };
-        if !upgrade.protocols.iter().any(|offered| offered == protocol) {
+        if let Some(protocol) = protocol.filter(|p| !upgrade.protocols.iter().any(|o| o == p)) {
             return Err(Error::new(
                 Code::InvalidArgument,
                 format!("the client did not offer the subprotocol \"{protocol}\""),
             ));
         }
-        self.protocol = Some(protocol.to_owned());
+        self.protocol = protocol.map(str::to_owned);
         Ok(())
     }
 
@@ -77,6 +73,15 @@ impl Pending {
     }
 }
 
+/// What a plain request gets from a server that speaks only WebSocket (RFC 9110 section 15.5.22).
+fn upgrade_required() -> Refusal {
+    let headers = vec![
+        ("Upgrade".to_owned(), "websocket".to_owned()),
+        ("Sec-WebSocket-Version".to_owned(), "13".to_owned()),
+    ];
+    Refusal { headers, ..Refusal::new(426, "this address speaks WebSocket") }
+}
+
 impl Core {
     /// A request has arrived: refuses it, or gives it a handle for the application to look at.
     pub fn receive_request(&mut self, session_id: Id, request: Request) -> Option<Id> {
@@ -86,7 +91,7 @@ impl Core {
         let settings = server.handshake.clone();
         let mut protocol = None;
         if let Some(upgrade) = &request.upgrade {
-            if let Err(refusal) = upgrade.check_origin(&request, &settings.origins) {
+            if let Err(refusal) = upgrade.check_origin(&settings.origins) {
                 self.refuse(session_id, &refusal);
                 return None;
             }
@@ -157,7 +162,7 @@ impl Core {
             }
         }
         let response = match decision {
-            0 => Refusal::upgrade_required().bytes(head_only),
+            0 => upgrade_required().bytes(head_only),
             200..=599 => http_response(
                 decision as u16,
                 &pending.headers,

@@ -43,10 +43,7 @@ pub fn resolve(host: &str, port: u16, reply: Reply) {
     pool.jobs.push_back(Job { host: host.to_owned(), port, reply });
     if pool.threads < MAX_THREADS {
         let spawned = signals::blocked(|| {
-            std::thread::Builder::new()
-                .name("wsock-resolve".into())
-                .stack_size(STACK)
-                .spawn(work)
+            std::thread::Builder::new().name("wsock-resolve".into()).stack_size(STACK).spawn(work)
         });
         match spawned {
             Ok(_) => pool.threads += 1,

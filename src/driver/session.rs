@@ -172,15 +172,14 @@ impl Session {
 
     /// Whether there is anything to write.
     fn has_output(&self) -> bool {
-        !self.head.is_empty()
-            || matches!(&self.phase, Phase::Open(conn) if conn.has_output())
+        !self.head.is_empty() || matches!(&self.phase, Phase::Open(conn) if conn.has_output())
     }
 
     /// Writes what waits until it is gone or the socket is full.
     pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<(), Error> {
         while self.writable && self.has_output() {
             let Some(stream) = &mut self.stream else { return Ok(()) };
-            let mut slices: [IoSlice<'_>; MAX_SLICES] = [const { IoSlice::new(&[]) }; MAX_SLICES];
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
             if !self.head.is_empty() {
                 slices[0] = IoSlice::new(&self.head);

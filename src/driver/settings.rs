@@ -17,6 +17,8 @@ pub struct Settings {
     pub high_water: usize,
     /// At this many the drain event comes.
     pub low_water: usize,
+    /// At this many `send` refuses.
+    pub max_buffered: usize,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
     /// Bounds of HTTP heads.
@@ -41,6 +43,7 @@ impl Default for Settings {
             handshake_timeout_ms: 10_000,
             high_water: 1024 * 1024,
             low_water: 256 * 1024,
+            max_buffered: 64 * 1024 * 1024,
             backlog: 4096,
             head: HeadLimits::default(),
             headers: Vec::new(),
@@ -64,7 +67,9 @@ pub struct Shared {
 impl Shared {
     /// For any number of connections.
     pub fn new(settings: &Settings) -> Arc<Shared> {
-        Arc::new(Shared { conn: Arc::new(settings.conn.clone()), settings: settings.clone() })
+        // What another thread was told is accepted must be sent, so the limit is ours to check.
+        let conn = Config { max_buffered: usize::MAX, ..settings.conn.clone() };
+        Arc::new(Shared { conn: Arc::new(conn), settings: settings.clone() })
     }
 
     /// The part a client's handshake reads.

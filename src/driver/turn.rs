@@ -211,9 +211,7 @@ impl Core {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let until = self
-            .next_deadline()
-            .map(|at| Duration::from_micros(at.micros_since(self.now)));
+        let until = self.next_deadline().map(|at| Duration::from_micros(at.micros_since(self.now)));
         match (until, limit) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

@@ -20,7 +20,7 @@ use crate::driver::{client, loops};
 /// UNSUPPORTED (wss:// without TLS, unknown handlers), LIMIT. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_connect(
-    loop_: *mut wsock_loop,
+    r#loop: *mut wsock_loop,
     url: *const c_char,
     options: *const wsock_options,
     handlers: *const wsock_handlers,
@@ -28,7 +28,7 @@ pub unsafe extern "C" fn wsock_connect(
     out_conn: *mut *mut wsock_conn,
 ) -> wsock_status {
     boundary::status(|| {
-        let place = loops::find(id(loop_)?)?;
+        let place = loops::find(id(r#loop)?)?;
         // SAFETY: pointers as the header asks for.
         let (url, out) = unsafe { (text(url, "url")?, out(out_conn, "out_conn")?) };
         let settings = options::settings(options)?;

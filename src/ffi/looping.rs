@@ -31,10 +31,10 @@ pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock
 ///
 /// Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_free(loop_: *mut wsock_loop) -> wsock_status {
-    boundary::status(|| match loop_.is_null() {
+pub extern "C" fn wsock_loop_free(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| match r#loop.is_null() {
         true => Ok(()),
-        false => turn::free(loops::find(id(loop_)?)?),
+        false => turn::free(loops::find(id(r#loop)?)?),
     })
 }
 
@@ -44,8 +44,8 @@ pub extern "C" fn wsock_loop_free(loop_: *mut wsock_loop) -> wsock_status {
 /// Thread: any that finds nobody else inside; the loop is that thread's from now on.
 /// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_run(loop_: *mut wsock_loop) -> wsock_status {
-    boundary::status(|| turn::run(loops::find(id(loop_)?)?))
+pub extern "C" fn wsock_loop_run(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| turn::run(loops::find(id(r#loop)?)?))
 }
 
 /// Handles what there is to handle, after waiting for it at most timeout_ms milliseconds: 0 does not
@@ -55,9 +55,9 @@ pub extern "C" fn wsock_loop_run(loop_: *mut wsock_loop) -> wsock_status {
 /// Thread: any that finds nobody else inside; the loop is that thread's from now on.
 /// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_poll(loop_: *mut wsock_loop, timeout_ms: i32) -> i32 {
+pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i32 {
     boundary::number(|| {
-        let ran = turn::poll(loops::find(id(loop_)?)?, timeout_ms)?;
+        let ran = turn::poll(loops::find(id(r#loop)?)?, timeout_ms)?;
         Ok(i32::try_from(ran).unwrap_or(i32::MAX))
     })
 }
@@ -67,9 +67,9 @@ pub extern "C" fn wsock_loop_poll(loop_: *mut wsock_loop, timeout_ms: i32) -> i3
 ///
 /// Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_stop(loop_: *mut wsock_loop) -> wsock_status {
+pub extern "C" fn wsock_loop_stop(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
-        loops::find(id(loop_)?)?.inbox.stop();
+        loops::find(id(r#loop)?)?.inbox.stop();
         Ok(())
     })
 }
@@ -78,9 +78,9 @@ pub extern "C" fn wsock_loop_stop(loop_: *mut wsock_loop) -> wsock_status {
 ///
 /// Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_wakeup(loop_: *mut wsock_loop) -> wsock_status {
+pub extern "C" fn wsock_loop_wakeup(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
-        loops::find(id(loop_)?)?.inbox.wake();
+        loops::find(id(r#loop)?)?.inbox.wake();
         Ok(())
     })
 }
@@ -92,13 +92,13 @@ pub extern "C" fn wsock_loop_wakeup(loop_: *mut wsock_loop) -> wsock_status {
 /// Thread: any. Errors: INVALID_HANDLE, INVALID_ARGUMENT (task is NULL). Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_post(
-    loop_: *mut wsock_loop,
-    task: Option<unsafe extern "C-unwind" fn(loop_: *mut wsock_loop, arg: *mut c_void)>,
+    r#loop: *mut wsock_loop,
+    task: Option<unsafe extern "C-unwind" fn(r#loop: *mut wsock_loop, arg: *mut c_void)>,
     arg: *mut c_void,
     release: Option<unsafe extern "C-unwind" fn(arg: *mut c_void)>,
 ) -> wsock_status {
     boundary::status(|| {
-        let loop_id = id(loop_)?;
+        let loop_id = id(r#loop)?;
         let place = loops::find(loop_id)?;
         let task =
             task.ok_or_else(|| Error::new(Code::InvalidArgument, "the task function is NULL"))?;
@@ -138,8 +138,8 @@ impl Drop for Posted {
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_THREAD, SYSTEM, UNSUPPORTED (not on this system; use
 /// wsock_loop_timeout_ms and a short poll). Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_fd(loop_: *mut wsock_loop) -> i32 {
-    boundary::number(|| loops::find(id(loop_)?)?.with(|core| core.descriptor()))
+pub extern "C" fn wsock_loop_fd(r#loop: *mut wsock_loop) -> i32 {
+    boundary::number(|| loops::find(id(r#loop)?)?.with(|core| core.descriptor()))
 }
 
 /// For hosts that cannot watch wsock_loop_fd's timers: how many milliseconds may pass until
@@ -148,9 +148,9 @@ pub extern "C" fn wsock_loop_fd(loop_: *mut wsock_loop) -> i32 {
 ///
 /// Thread: loop. Errors (below -1): INVALID_HANDLE, WRONG_THREAD. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_timeout_ms(loop_: *mut wsock_loop) -> i32 {
+pub extern "C" fn wsock_loop_timeout_ms(r#loop: *mut wsock_loop) -> i32 {
     boundary::number(|| {
-        let timeout = turn::timeout_ms(loops::find(id(loop_)?)?)?;
+        let timeout = turn::timeout_ms(loops::find(id(r#loop)?)?)?;
         Ok(timeout.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX)))
     })
 }

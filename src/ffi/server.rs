@@ -8,9 +8,7 @@ use super::conn::close_code;
 use super::handlers::CHandlers;
 use super::options;
 use super::status::wsock_status;
-use super::types::{
-    wsock_handlers, wsock_loop, wsock_options, wsock_server, wsock_server_stats,
-};
+use super::types::{wsock_handlers, wsock_loop, wsock_options, wsock_server, wsock_server_stats};
 use crate::driver::{loops, server};
 use crate::util::id::Kind;
 
@@ -25,7 +23,7 @@ use crate::util::id::Kind;
 /// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_listen(
-    loop_: *mut wsock_loop,
+    r#loop: *mut wsock_loop,
     host: *const c_char,
     port: u16,
     options: *const wsock_options,
@@ -34,12 +32,11 @@ pub unsafe extern "C" fn wsock_listen(
     out_server: *mut *mut wsock_server,
 ) -> wsock_status {
     boundary::status(|| {
-        let place = loops::find(id(loop_)?)?;
+        let place = loops::find(id(r#loop)?)?;
         // SAFETY: pointers as the header asks for.
         let (host, out) = unsafe { (optional_text(host, "host")?, out(out_server, "out_server")?) };
         let settings = options::settings(options)?;
-        let listen =
-            |handler| server::listen(place, host.unwrap_or(""), port, &settings, handler);
+        let listen = |handler| server::listen(place, host.unwrap_or(""), port, &settings, handler);
         // SAFETY: as above.
         let server = unsafe { CHandlers::attach(handlers, user_data, listen) }?;
         out.write(handle(server));

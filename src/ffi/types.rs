@@ -110,7 +110,7 @@ pub struct wsock_handlers {
     pub on_message: Option<
         unsafe extern "C-unwind" fn(
             conn: *mut wsock_conn,
-            type_: i32,
+            r#type: i32,
             data: *const u8,
             len: usize,
             user_data: *mut c_void,
@@ -151,7 +151,8 @@ pub struct wsock_handlers {
         ),
     >,
     /// After a send that answered WSOCK_BUFFERED: the queue has fallen to the low-water mark.
-    pub on_drain: Option<unsafe extern "C-unwind" fn(conn: *mut wsock_conn, user_data: *mut c_void)>,
+    pub on_drain:
+        Option<unsafe extern "C-unwind" fn(conn: *mut wsock_conn, user_data: *mut c_void)>,
     /// Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.
     /// Return 0 to go on: a WebSocket is accepted, a plain request is answered 426. Return 200 to 599
     /// to answer with that status and what wsock_request_add_header and wsock_request_set_body have

@@ -8,11 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Listens as `host` says: a numeric address, `localhost`, or nothing or `*` for everywhere.
 /// `None` when it is none of these: a look-up would block.
-pub fn listen_on_host(
-    host: &str,
-    port: u16,
-    backlog: i32,
-) -> Option<io::Result<Vec<TcpListener>>> {
+pub fn listen_on_host(host: &str, port: u16, backlog: i32) -> Option<io::Result<Vec<TcpListener>>> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     Some(match bare {
         "" | "*" => everywhere(port, backlog),

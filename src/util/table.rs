@@ -120,7 +120,8 @@ impl Cell {
     pub fn reserve(&self, bytes: usize) -> bool {
         let before = self.incoming.fetch_add(bytes, Ordering::SeqCst);
         let queued = before + self.buffered.load(Ordering::Relaxed);
-        let fits = queued == 0 || queued.saturating_add(bytes) <= self.limit.load(Ordering::Relaxed);
+        let fits =
+            queued == 0 || queued.saturating_add(bytes) <= self.limit.load(Ordering::Relaxed);
         if !fits {
             self.incoming.fetch_sub(bytes, Ordering::SeqCst);
         }

@@ -1,0 +1,366 @@
+//! wsock_conn.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::Arc;
+
+use super::args::{self, bytes, handle, id, optional_text, text};
+use super::boundary;
+use super::handlers::CHandlers;
+use super::status::{WSOCK_BUFFERED, WSOCK_OK, wsock_status};
+use super::types::{
+    WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_server,
+};
+use crate::driver::conn;
+use crate::driver::handler::Handler;
+use crate::driver::session::Session;
+use crate::error::{Code, Error, Result};
+use crate::proto::event::Kind;
+
+/// wsock_conn_send: do not compress this message, although the connection could.
+pub const WSOCK_SEND_NO_COMPRESS: u32 = 1;
+
+/// wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for.
+pub const WSOCK_CONN_URL: i32 = 1;
+/// wsock_conn_get_str: the subprotocol agreed on.
+pub const WSOCK_CONN_PROTOCOL: i32 = 2;
+/// wsock_conn_get_str: the extensions agreed on.
+pub const WSOCK_CONN_EXTENSIONS: i32 = 3;
+/// wsock_conn_get_str: address and port of the other side, such as "127.0.0.1:4711" or "[::1]:4711".
+pub const WSOCK_CONN_PEER_ADDRESS: i32 = 4;
+/// wsock_conn_get_str: address and port of this side.
+pub const WSOCK_CONN_LOCAL_ADDRESS: i32 = 5;
+/// wsock_conn_get_str, in a client's on_error and on_close: up to 4 KiB of what came with another HTTP
+/// status than 101.
+pub const WSOCK_CONN_RESPONSE_BODY: i32 = 6;
+
+fn send(conn: *mut wsock_conn, kind: Kind, data: &[u8], compress: bool) -> Result<i32> {
+    let above = conn::send(id(conn)?, kind, data, compress)?;
+    Ok(if above { WSOCK_BUFFERED } else { WSOCK_OK })
+}
+
+/// Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
+/// WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
+/// the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
+/// one thread sends arrive in that order.
+///
+/// Ownership: data is copied. Thread: any.
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
+/// (type, flags, data, not UTF-8), POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_send(
+    conn: *mut wsock_conn,
+    r#type: i32,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> wsock_status {
+    boundary::number(|| {
+        let kind = match r#type {
+            WSOCK_TEXT => Kind::Text,
+            WSOCK_BINARY => Kind::Binary,
+            _ => {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    format!("{type} is no message type; use WSOCK_TEXT or WSOCK_BINARY"),
+                ));
+            }
+        };
+        if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("flags {flags:#x} has bits that this version of the library does not know"),
+            ));
+        }
+        // SAFETY: NULL or `len` bytes.
+        let data = unsafe { bytes(data.cast(), len) }?;
+        send(conn, kind, data, flags & WSOCK_SEND_NO_COMPRESS == 0)
+    })
+}
+
+/// Sends a text message of len bytes of UTF-8; a NUL at the end does not count. As wsock_conn_send.
+///
+/// Ownership: text is copied. Thread: any.
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_send_text(
+    conn: *mut wsock_conn,
+    text: *const c_char,
+    len: usize,
+) -> wsock_status {
+    boundary::number(|| {
+        // SAFETY: NULL or `len` bytes.
+        send(conn, Kind::Text, unsafe { bytes(text.cast(), len) }?, true)
+    })
+}
+
+/// Sends a binary message. As wsock_conn_send.
+///
+/// Ownership: data is copied. Thread: any.
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_send_binary(
+    conn: *mut wsock_conn,
+    data: *const c_void,
+    len: usize,
+) -> wsock_status {
+    boundary::number(|| {
+        // SAFETY: NULL or `len` bytes.
+        send(conn, Kind::Binary, unsafe { bytes(data.cast(), len) }?, true)
+    })
+}
+
+/// Sends a ping with at most 125 bytes. The answer comes as on_pong, and its time as rtt_us in
+/// wsock_conn_stats. The library pings by itself when the peer is silent: WSOCK_OPT_PING_INTERVAL_MS.
+///
+/// Ownership: data is copied. Thread: any.
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, INVALID_ARGUMENT, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_ping(
+    conn: *mut wsock_conn,
+    data: *const c_void,
+    len: usize,
+) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or `len` bytes.
+        conn::ping(id(conn)?, unsafe { bytes(data.cast(), len) }?)
+    })
+}
+
+/// Begins the close handshake; what was sent before still arrives. on_close follows when it is done,
+/// or after WSOCK_OPT_CLOSE_TIMEOUT_MS. A connection that is not open yet is given up. Closing again
+/// does nothing.
+///
+/// code 0 sends no code. A client may use 1000 and 3000 to 4999, as in browsers; on a connection
+/// that a server accepted also 1001 to 1003, 1007 to 1009 and 1011 to 1014. reason is at most 123
+/// bytes of UTF-8, needs a code, and may be NULL.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (code or reason), POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_close(
+    conn: *mut wsock_conn,
+    code: i32,
+    reason: *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(conn)?;
+        // SAFETY: NULL or NUL-terminated.
+        let reason = unsafe { optional_text(reason, "reason") }?.unwrap_or("");
+        conn::close(id, close_code(code)?, reason)
+    })
+}
+
+/// A close code as C passes it; whether it may be sent is the protocol's business.
+pub fn close_code(code: i32) -> Result<Option<u16>> {
+    match u16::try_from(code) {
+        Ok(0) => Ok(None),
+        Ok(code) => Ok(Some(code)),
+        Err(_) => Err(Error::new(Code::InvalidArgument, format!("{code} is no close code"))),
+    }
+}
+
+/// Gives the connection up: no close handshake, TCP is reset, what is queued is lost and counted in
+/// unsent_bytes. on_error (WSOCK_ERR_ABORTED) and on_close follow from the loop.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_abort(conn: *mut wsock_conn) -> wsock_status {
+    boundary::status(|| conn::abort(id(conn)?))
+}
+
+/// Stops reading. No message, ping or pong is told until wsock_conn_resume, and TCP makes the peer
+/// stop sending. A paused connection does not see the peer's pongs, close frame or end either:
+/// pause for long only with WSOCK_OPT_PING_INTERVAL_MS 0.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_pause(conn: *mut wsock_conn) -> wsock_status {
+    boundary::status(|| conn::pause(id(conn)?, true))
+}
+
+/// Reads on after wsock_conn_pause.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_resume(conn: *mut wsock_conn) -> wsock_status {
+    boundary::status(|| conn::pause(id(conn)?, false))
+}
+
+/// WSOCK_CONNECTING, WSOCK_OPEN, WSOCK_CLOSING or WSOCK_CLOSED, as the browser's readyState. Handles
+/// that are not valid are WSOCK_CLOSED.
+///
+/// Thread: any. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_state(conn: *const wsock_conn) -> i32 {
+    boundary::value(WSOCK_CLOSED, || Ok(conn::ready_state(id(conn)?).into()))
+}
+
+/// Bytes of messages that are queued and not handed to the operating system yet, as the browser's
+/// bufferedAmount but counted after compression. 0 when the handle is not valid.
+///
+/// Thread: any. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_buffered_amount(conn: *const wsock_conn) -> usize {
+    boundary::value(0, || conn::buffered_amount(id(conn)?))
+}
+
+/// A text about the connection, WSOCK_CONN_*. NUL-terminated; "" when there is none; NULL when the handle
+/// or `what` is not valid. Its length goes to out_len, which may be NULL.
+///
+/// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_get_str(
+    conn: *const wsock_conn,
+    what: i32,
+    out_len: *mut usize,
+) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        conn::with(id(conn)?, |session| {
+            let value = value_of(session, what)?;
+            let texts = &mut session.details.texts;
+            // SAFETY: NULL or writable.
+            Ok(unsafe { give(texts.get((what, String::new(), 0), || value), out_len) })
+        })
+    })
+}
+
+fn value_of(session: &Session, what: i32) -> Result<String> {
+    let details = &session.details;
+    Ok(match what {
+        WSOCK_CONN_URL => details.url.clone(),
+        WSOCK_CONN_PROTOCOL => details.protocol.clone(),
+        WSOCK_CONN_EXTENSIONS => details.extensions.clone(),
+        WSOCK_CONN_PEER_ADDRESS => details.peer.clone(),
+        WSOCK_CONN_LOCAL_ADDRESS => {
+            session.stream.as_ref().map(|stream| stream.local_address()).unwrap_or_default()
+        }
+        WSOCK_CONN_RESPONSE_BODY => String::from_utf8_lossy(&details.body).into_owned(),
+        _ => {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("{what} is no WSOCK_CONN_ text of this version of the library"),
+            ));
+        }
+    })
+}
+
+/// Hands a cached text to C.
+///
+/// # Safety
+/// `out_len` is NULL or writable.
+pub unsafe fn give(text: &std::ffi::CStr, out_len: *mut usize) -> *const c_char {
+    // SAFETY: as promised by the caller.
+    if let Some(out) = unsafe { out_len.as_mut() } {
+        *out = text.to_bytes().len();
+    }
+    text.as_ptr()
+}
+
+/// A header of the peer's side of the handshake: of the request on a server, of the response on a
+/// client. index 0 is the first of that name, 1 the second ... Names are compared without case. NULL
+/// when there is none.
+///
+/// They are there from the handshake until on_open returns; when a client's handshake failed, in
+/// on_error and on_close.
+///
+/// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_header(
+    conn: *const wsock_conn,
+    name: *const c_char,
+    index: usize,
+    out_len: *mut usize,
+) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        let id = id(conn)?;
+        // SAFETY: NULL or NUL-terminated.
+        let name = unsafe { text(name, "name") }?;
+        conn::with(id, |session| {
+            let details = &mut *session.details;
+            let headers = details.headers.as_ref();
+            let value = headers.and_then(|headers| headers.get_all(name).nth(index));
+            Ok(value.map_or(ptr::null(), |value| {
+                let key = (HEADER, name.to_ascii_lowercase(), index);
+                // SAFETY: NULL or writable.
+                unsafe { give(details.texts.get(key, || value.to_owned()), out_len) }
+            }))
+        })
+    })
+}
+
+/// Keeps the cached headers apart from the other texts.
+pub const HEADER: i32 = -1;
+
+/// Gives the connection its own user data in place of what it has. `release` may be NULL; it is called
+/// exactly once, when no callback will be given this user data again. The one before is released now,
+/// if nobody else has it.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_set_user_data(
+    conn: *mut wsock_conn,
+    user_data: *mut c_void,
+    release: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
+) -> wsock_status {
+    boundary::status(|| {
+        conn::set_handler(id(conn)?, |handler| match of_c(handler) {
+            Some(handlers) => Arc::new(handlers.with_user(user_data, release)),
+            None => unreachable!("every handle in C was made with handlers of C"),
+        })
+    })
+}
+
+fn of_c(handler: &dyn Handler) -> Option<&CHandlers> {
+    handler.as_any().downcast_ref()
+}
+
+/// The user data that the connection's callbacks are given; NULL when the handle is not valid.
+///
+/// Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_user_data(conn: *const wsock_conn) -> *mut c_void {
+    boundary::value(ptr::null_mut(), || {
+        conn::with(id(conn)?, |session| {
+            Ok(of_c(&*session.handler).map_or(ptr::null_mut(), CHandlers::user))
+        })
+    })
+}
+
+/// The server that accepted the connection; NULL for a client's, and when the handle is not valid.
+///
+/// Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_conn_server(conn: *const wsock_conn) -> *mut wsock_server {
+    boundary::value(ptr::null_mut(), || {
+        conn::with(id(conn)?, |session| Ok(session.server.map_or(ptr::null_mut(), handle)))
+    })
+}
+
+/// Copies the connection's figures to out_stats. Set out_stats->struct_size first.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_get_stats(
+    conn: *const wsock_conn,
+    out_stats: *mut wsock_conn_stats,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(conn)?;
+        let stats = conn::stats(id)?;
+        let stats = wsock_conn_stats {
+            struct_size: size_of::<wsock_conn_stats>(),
+            messages_received: stats.messages_received,
+            messages_sent: stats.messages_sent,
+            bytes_received: stats.bytes_received,
+            bytes_sent: stats.bytes_sent,
+            payload_received: stats.payload_received,
+            payload_sent: stats.payload_sent,
+            pings_received: stats.pings_received,
+            pongs_received: stats.pongs_received,
+            buffered_amount: conn::buffered_amount(id)? as u64,
+            rtt_us: stats.rtt_us,
+        };
+        // SAFETY: NULL or a struct with its size in front.
+        unsafe { args::sized_out(out_stats, stats) }
+    })
+}

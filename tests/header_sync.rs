@@ -1,0 +1,42 @@
+//! The committed header is the generated one, whatever features are on.
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/include/wsock.h");
+
+#[test]
+fn the_committed_header_is_the_generated_one() {
+    let generated = std::fs::read_to_string(env!("WSOCK_GENERATED_HEADER")).unwrap();
+    if std::env::var_os("WSOCK_UPDATE_HEADER").is_some() {
+        std::fs::write(COMMITTED, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
+    let first = generated.lines().zip(committed.lines()).position(|(g, c)| g != c);
+    assert!(
+        generated == committed,
+        "include/wsock.h is not what src/ffi says (first difference: {:?}); run `make header` and commit it",
+        first.map(|n| (n + 1, generated.lines().nth(n)))
+    );
+}
+
+/// Each function's comment says who may call it and since when.
+#[test]
+fn every_function_names_its_thread_and_version() {
+    let header = std::fs::read_to_string(COMMITTED).unwrap();
+    let mut comment = String::new();
+    let mut functions = 0;
+    for line in header.lines() {
+        if line.starts_with("/**") {
+            comment.clear();
+        }
+        comment.push_str(line);
+        comment.push('\n');
+        let is_function = line.contains(" wsock_") || line.contains(" *wsock_");
+        if is_function && line.contains('(') && !line.starts_with([' ', '#', '/']) {
+            functions += 1;
+            for word in ["Thread: ", "Since: "] {
+                assert!(comment.contains(word), "no \"{word}\" in the comment of {line}");
+            }
+            comment.clear();
+        }
+    }
+    assert!(functions > 40, "found only {functions} functions: has the header's style changed?");
+}
