@@ -58,6 +58,21 @@ static inline wsock_options *option(wsock_options *options, int32_t key, int64_t
   return options;
 }
 
+static inline wsock_conn_stats conn_stats(const wsock_conn *conn) {
+  wsock_conn_stats stats;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  CHECK_STATUS(wsock_conn_get_stats(conn, &stats), WSOCK_OK);
+  return stats;
+}
+static inline wsock_server_stats server_stats(const wsock_server *server) {
+  wsock_server_stats stats;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  CHECK_STATUS(wsock_server_get_stats(server, &stats), WSOCK_OK);
+  return stats;
+}
+
 /* One connection as its callbacks saw it. */
 struct rec {
   wsock_conn *conn;
