@@ -107,7 +107,7 @@ static inline wsock_error_info last_error(void) {
 }
 
 static inline const char *last_text(void) {
-  static char text[232];
+  static __thread char text[232];
   wsock_error_info info = last_error();
   memcpy(text, info.message, sizeof text);
   text[sizeof text - 1] = 0;

@@ -282,7 +282,7 @@ static inline void srv_free(struct srv *srv) {
 }
 
 static inline const char *url_of(uint16_t port, const char *resource) {
-  static char url[512];
+  static __thread char url[512];
   snprintf(url, sizeof url, "ws://127.0.0.1:%u%s", (unsigned)port, resource);
   return url;
 }
