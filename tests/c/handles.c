@@ -1,0 +1,473 @@
+/* Every function of the header with every kind of handle it must refuse. The table at the end is
+   compared with the header by tests/c_suite.rs, so that no function is forgotten. */
+#include "raw.h"
+
+enum kind { ANY, LOOP, CONN, SERVER, REQUEST, OPTIONS, KINDS };
+
+/* A call with one handle and otherwise good arguments. Gives the status; for a function without one,
+   the code of the last error when it returned its documented default, else BAD_DEFAULT. */
+typedef int32_t (*call)(void *handle);
+#define BAD_DEFAULT 4711
+#define UNCHANGED ((void *)0x51)
+static int32_t defaulted(int as_documented) { return as_documented ? last_error().code : BAD_DEFAULT; }
+
+static wsock_loop *good_loop;
+static int posted;
+static void count_task(wsock_loop *loop, void *arg) { (void)loop, (void)arg, posted++; }
+
+static void never_release(void *user_data) {
+  (void)user_data;
+  CHECKF(0, "user data taken by a refused call was released");
+}
+/* Handlers for a call that will be refused. */
+static wsock_handlers refused_handlers(void) {
+  wsock_handlers handlers = rec_handlers();
+  handlers.release = never_release;
+  return handlers;
+}
+
+/* loop */
+static int32_t call_wsock_loop_free(void *h) { return wsock_loop_free(h); }
+static int32_t call_wsock_loop_run(void *h) { return wsock_loop_run(h); }
+static int32_t call_wsock_loop_poll(void *h) { return wsock_loop_poll(h, 0); }
+static int32_t call_wsock_loop_stop(void *h) { return wsock_loop_stop(h); }
+static int32_t call_wsock_loop_wakeup(void *h) { return wsock_loop_wakeup(h); }
+static int32_t call_wsock_loop_post(void *h) { return wsock_loop_post(h, count_task, NULL, NULL); }
+static int32_t call_wsock_loop_fd(void *h) { return wsock_loop_fd(h); }
+static int32_t call_wsock_loop_timeout_ms(void *h) { return wsock_loop_timeout_ms(h); }
+static int32_t call_wsock_connect(void *h) {
+  wsock_handlers handlers = refused_handlers();
+  wsock_conn *out = UNCHANGED;
+  wsock_status status = wsock_connect(h, "ws://127.0.0.1:1/", NULL, &handlers, NULL, &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
+static int32_t call_wsock_listen(void *h) {
+  wsock_handlers handlers = refused_handlers();
+  wsock_server *out = UNCHANGED;
+  wsock_status status = wsock_listen(h, "127.0.0.1", 0, NULL, &handlers, NULL, &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
+/* options; NULL means the defaults where they are read */
+static int32_t call_options_of_connect(void *h) {
+  wsock_handlers handlers = refused_handlers();
+  wsock_conn *out = UNCHANGED;
+  wsock_status status = wsock_connect(good_loop, "ws://127.0.0.1:1/", h, &handlers, NULL, &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
+static int32_t call_options_of_listen(void *h) {
+  wsock_handlers handlers = refused_handlers();
+  wsock_server *out = UNCHANGED;
+  wsock_status status = wsock_listen(good_loop, "127.0.0.1", 0, h, &handlers, NULL, &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
+static int32_t call_wsock_options_free(void *h) {
+  wsock_options_free(h);
+  return last_error().code;
+}
+static int32_t call_wsock_options_set_int(void *h) { return wsock_options_set_int(h, WSOCK_OPT_BACKLOG, 16); }
+static int32_t call_wsock_options_set_str(void *h) { return wsock_options_set_str(h, WSOCK_OPT_ORIGIN, "https://example.org"); }
+static int32_t call_wsock_options_add_header(void *h) { return wsock_options_add_header(h, "X-Name", "value"); }
+static int32_t call_wsock_options_add_protocol(void *h) { return wsock_options_add_protocol(h, "chat"); }
+static int32_t call_wsock_options_add_origin(void *h) { return wsock_options_add_origin(h, "https://example.org"); }
+/* connection */
+static int32_t call_wsock_conn_send(void *h) { return wsock_conn_send(h, WSOCK_TEXT, "a", 1, 0); }
+static int32_t call_wsock_conn_send_text(void *h) { return wsock_conn_send_text(h, "a", 1); }
+static int32_t call_wsock_conn_send_binary(void *h) { return wsock_conn_send_binary(h, "a", 1); }
+static int32_t call_wsock_conn_ping(void *h) { return wsock_conn_ping(h, "a", 1); }
+static int32_t call_wsock_conn_close(void *h) { return wsock_conn_close(h, 1000, ""); }
+static int32_t call_wsock_conn_abort(void *h) { return wsock_conn_abort(h); }
+static int32_t call_wsock_conn_pause(void *h) { return wsock_conn_pause(h); }
+static int32_t call_wsock_conn_resume(void *h) { return wsock_conn_resume(h); }
+static int32_t call_wsock_conn_state(void *h) { return defaulted(wsock_conn_state(h) == WSOCK_CLOSED); }
+static int32_t call_wsock_conn_buffered_amount(void *h) { return defaulted(wsock_conn_buffered_amount(h) == 0); }
+static int32_t call_wsock_conn_get_str(void *h) {
+  size_t len = 77;
+  const char *text = wsock_conn_get_str(h, WSOCK_CONN_URL, &len);
+  return defaulted(text == NULL && len == 77);
+}
+static int32_t call_wsock_conn_header(void *h) {
+  size_t len = 77;
+  const char *text = wsock_conn_header(h, "Upgrade", 0, &len);
+  return defaulted(text == NULL && len == 77);
+}
+static int32_t call_wsock_conn_set_user_data(void *h) { return wsock_conn_set_user_data(h, NULL, never_release); }
+static int32_t call_wsock_conn_user_data(void *h) { return defaulted(wsock_conn_user_data(h) == NULL); }
+static int32_t call_wsock_conn_server(void *h) { return defaulted(wsock_conn_server(h) == NULL); }
+static int32_t call_wsock_conn_get_stats(void *h) {
+  wsock_conn_stats stats, before;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  before = stats;
+  wsock_status status = wsock_conn_get_stats(h, &stats);
+  CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+/* server */
+static int32_t call_wsock_server_port(void *h) { return defaulted(wsock_server_port(h) == 0); }
+static int32_t call_wsock_server_close(void *h) { return wsock_server_close(h, 1001, ""); }
+static int32_t call_wsock_server_get_stats(void *h) {
+  wsock_server_stats stats, before;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  before = stats;
+  wsock_status status = wsock_server_get_stats(h, &stats);
+  CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+/* request */
+static int32_t call_wsock_request_is_upgrade(void *h) { return wsock_request_is_upgrade(h); }
+static int32_t call_wsock_request_get_str(void *h) {
+  size_t len = 77;
+  const char *text = wsock_request_get_str(h, WSOCK_REQUEST_PATH, &len);
+  return defaulted(text == NULL && len == 77);
+}
+static int32_t call_wsock_request_header(void *h) {
+  size_t len = 77;
+  const char *text = wsock_request_header(h, "Host", 0, &len);
+  return defaulted(text == NULL && len == 77);
+}
+static int32_t call_wsock_request_header_at(void *h) {
+  const char *name = UNCHANGED, *value = UNCHANGED;
+  wsock_status status = wsock_request_header_at(h, 0, &name, &value);
+  CHECK(name == UNCHANGED && value == UNCHANGED);
+  return status;
+}
+static int32_t call_wsock_request_protocol_at(void *h) { return defaulted(wsock_request_protocol_at(h, 0) == NULL); }
+static int32_t call_wsock_request_select_protocol(void *h) { return wsock_request_select_protocol(h, "chat"); }
+static int32_t call_wsock_request_add_header(void *h) { return wsock_request_add_header(h, "X-Name", "value"); }
+static int32_t call_wsock_request_set_body(void *h) { return wsock_request_set_body(h, "text/plain", "a", 1); }
+
+/* Functions without a handle check what they promise themselves and give WSOCK_OK. */
+static int32_t call_wsock_version(void *h) {
+  (void)h;
+  CHECK_INT(wsock_version(), WSOCK_VERSION_MAJOR << 16 | WSOCK_VERSION_MINOR << 8 | WSOCK_VERSION_PATCH);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_version_string(void *h) {
+  char text[32];
+  (void)h;
+  snprintf(text, sizeof text, "%d.%d.%d", WSOCK_VERSION_MAJOR, WSOCK_VERSION_MINOR, WSOCK_VERSION_PATCH);
+  CHECK_STR(wsock_version_string(), text);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_abi_version(void *h) {
+  (void)h;
+  CHECK_INT(wsock_abi_version(), 0);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_features(void *h) {
+  (void)h;
+  CHECK((wsock_features() & ~(uint64_t)(WSOCK_FEATURE_TLS | WSOCK_FEATURE_DEFLATE)) == 0);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_strerror(void *h) {
+  (void)h;
+  for (int32_t code = -200; code <= 200; code++) CHECK(wsock_strerror(code) && is_one_line(wsock_strerror(code), 300));
+  CHECK(is_one_line(wsock_strerror(INT32_MIN), 300) && is_one_line(wsock_strerror(INT32_MAX), 300));
+  CHECK(strcmp(wsock_strerror(WSOCK_ERR_LIMIT), wsock_strerror(WSOCK_ERR_STATE)) != 0);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_error_name(void *h) {
+  (void)h;
+#define NAMED(code) CHECK_STR(wsock_error_name(code), #code)
+  NAMED(WSOCK_OK);
+  NAMED(WSOCK_BUFFERED);
+  NAMED(WSOCK_ERR_INVALID_ARGUMENT);
+  NAMED(WSOCK_ERR_INVALID_HANDLE);
+  NAMED(WSOCK_ERR_WRONG_KIND);
+  NAMED(WSOCK_ERR_WRONG_THREAD);
+  NAMED(WSOCK_ERR_REENTRANT);
+  NAMED(WSOCK_ERR_STATE);
+  NAMED(WSOCK_ERR_UNSUPPORTED);
+  NAMED(WSOCK_ERR_LIMIT);
+  NAMED(WSOCK_ERR_INTERRUPTED);
+  NAMED(WSOCK_ERR_SYSTEM);
+  NAMED(WSOCK_ERR_RESOLVE);
+  NAMED(WSOCK_ERR_CONNECT);
+  NAMED(WSOCK_ERR_CONNECT_TIMEOUT);
+  NAMED(WSOCK_ERR_CONNECTION_LOST);
+  NAMED(WSOCK_ERR_HANDSHAKE);
+  NAMED(WSOCK_ERR_HTTP_STATUS);
+  NAMED(WSOCK_ERR_HANDSHAKE_TIMEOUT);
+  NAMED(WSOCK_ERR_PROTOCOL);
+  NAMED(WSOCK_ERR_INVALID_DATA);
+  NAMED(WSOCK_ERR_TOO_BIG);
+  NAMED(WSOCK_ERR_POLICY);
+  NAMED(WSOCK_ERR_PING_TIMEOUT);
+  NAMED(WSOCK_ERR_CLOSE_TIMEOUT);
+  NAMED(WSOCK_ERR_IDLE_TIMEOUT);
+  NAMED(WSOCK_ERR_ABORTED);
+  NAMED(WSOCK_ERR_PANIC);
+  NAMED(WSOCK_ERR_POISONED);
+  for (int32_t code = -200; code <= 200; code++) CHECK(wsock_error_name(code) && *wsock_error_name(code));
+  CHECK(*wsock_error_name(INT32_MIN) && *wsock_error_name(INT32_MAX));
+  return WSOCK_OK;
+}
+static int32_t call_wsock_last_error(void *h) {
+  wsock_error_info info;
+  (void)h;
+  memset(&info, 0x5a, sizeof info);
+  info.struct_size = sizeof info;
+  CHECK_STATUS(wsock_loop_stop(NULL), WSOCK_ERR_INVALID_HANDLE);
+  CHECK_STATUS(wsock_last_error(&info), WSOCK_OK);
+  CHECK_INT(info.code, WSOCK_ERR_INVALID_HANDLE);
+  CHECK(info.os_error == 0 && info.http_status == 0 && info.close_code == 0);
+  CHECK(is_one_line(info.message, sizeof info.message));
+  CHECK_STATUS(wsock_last_error(NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_loop_new(void *h) {
+  (void)h;
+  CHECK_REFUSED(wsock_loop_new(NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_options_new(void *h) {
+  (void)h;
+  CHECK_REFUSED(wsock_options_new(NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_option_bounds(void *h) {
+  int64_t min = 1, max = 2, normal = 3;
+  (void)h;
+  CHECK_REFUSED(wsock_option_bounds(0, &min, &max, &normal), WSOCK_ERR_UNSUPPORTED);
+  CHECK(min == 1 && max == 2 && normal == 3);
+  return WSOCK_OK;
+}
+
+struct row {
+  const char *name;
+  enum kind kind;
+  call call;
+  int null_is_fine;
+};
+#define ROW(function, kind) {#function, kind, call_##function, 0}
+#define ROW_NULL_IS_FINE(function, kind) {#function, kind, call_##function, 1}
+static const struct row table[] = {
+    ROW(wsock_version, ANY), ROW(wsock_version_string, ANY), ROW(wsock_abi_version, ANY),
+    ROW(wsock_features, ANY), ROW(wsock_strerror, ANY), ROW(wsock_error_name, ANY), ROW(wsock_last_error, ANY),
+    ROW(wsock_loop_new, ANY), ROW_NULL_IS_FINE(wsock_loop_free, LOOP), ROW(wsock_loop_run, LOOP),
+    ROW(wsock_loop_poll, LOOP), ROW(wsock_loop_stop, LOOP), ROW(wsock_loop_wakeup, LOOP), ROW(wsock_loop_post, LOOP),
+    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP),
+    ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
+    ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
+    ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS), ROW(wsock_option_bounds, ANY),
+    ROW(wsock_connect, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
+    ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
+    ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
+    ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
+    ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_set_user_data, CONN),
+    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN),
+    ROW(wsock_listen, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
+    ROW(wsock_server_port, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_get_stats, SERVER),
+    ROW(wsock_request_is_upgrade, REQUEST), ROW(wsock_request_get_str, REQUEST), ROW(wsock_request_header, REQUEST),
+    ROW(wsock_request_header_at, REQUEST), ROW(wsock_request_protocol_at, REQUEST),
+    ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),
+    ROW(wsock_request_set_body, REQUEST),
+};
+#define ROWS (sizeof table / sizeof table[0])
+
+/* One call that must be refused with `expected`. The last error is set to something else before, so that
+   it is this call that must have left its text. */
+static void refuse(const struct row *row, void *handle, int32_t expected, const char *what) {
+  wsock_option_bounds(0, NULL, NULL, NULL);
+  wsock_error_info marker = last_error();
+  CHECK_INT(marker.code, WSOCK_ERR_UNSUPPORTED);
+  int32_t got = row->call(handle);
+  wsock_error_info info = last_error();
+  CHECKF(got == expected, "%s with a %s handle gave %d, expected %d (last error: %s)", row->name, what, (int)got, (int)expected,
+         info.message);
+  CHECKF(info.code == expected && is_one_line(info.message, sizeof info.message), "%s with a %s handle left the last error %d \"%s\"",
+         row->name, what, (int)info.code, info.message);
+}
+static void refuse_all(enum kind only, void *handle, int32_t expected, const char *what) {
+  for (size_t i = 0; i < ROWS; i++)
+    if (table[i].kind == only) refuse(&table[i], handle, expected, what);
+}
+
+static const char *kind_names[KINDS] = {"", "loop", "connection", "server", "request", "options"};
+
+/* Every function with live handles of every other class. */
+static void wrong_kinds(void *const live[KINDS], int inside_callback) {
+  for (size_t i = 0; i < ROWS; i++)
+    for (int kind = LOOP; kind < KINDS; kind++) {
+      if (table[i].kind == ANY || (int)table[i].kind == kind || !live[kind]) continue;
+      /* inside a callback these three may say REENTRANT first */
+      if (inside_callback && (table[i].call == call_wsock_loop_run || table[i].call == call_wsock_loop_poll ||
+                              table[i].call == call_wsock_loop_free)) {
+        int32_t got = table[i].call(live[kind]);
+        CHECKF(got == WSOCK_ERR_WRONG_KIND || got == WSOCK_ERR_REENTRANT, "%s gave %d", table[i].name, (int)got);
+        continue;
+      }
+      refuse(&table[i], live[kind], WSOCK_ERR_WRONG_KIND, kind_names[kind]);
+    }
+}
+
+static void *live[KINDS];
+static wsock_request *seen_request;
+static int32_t on_request(struct srv *srv, wsock_request *request) {
+  live[REQUEST] = request;
+  live[SERVER] = srv->server;
+  live[LOOP] = good_loop;
+  seen_request = request;
+  wrong_kinds(live, 1);
+  live[REQUEST] = NULL;
+  return 0;
+}
+
+static uint64_t random_bits(void) {
+  static uint64_t x = 0x9e3779b97f4a7c15u;
+  x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+  return x;
+}
+
+int main(void) {
+  struct srv srv = {0};
+  struct rec client = {0};
+  wsock_options *options = new_options();
+  good_loop = new_loop();
+  live[OPTIONS] = options;
+  srv.request = on_request;
+  srv.echo = 1;
+
+  section("functions without a handle");
+  for (size_t i = 0; i < ROWS; i++)
+    if (table[i].kind == ANY) CHECK_INT(table[i].call(NULL), WSOCK_OK);
+
+  section("handles of another class, inside on_request");
+  srv_listen(&srv, good_loop, NULL);
+  connect_to(&client, good_loop, url_of(srv.port, "/"), NULL);
+  PUMP_UNTIL(good_loop, client.opens && srv.count == 1);
+  REQUIRE(client.opens && srv.count == 1 && srv.requests == 1);
+
+  section("handle bits are below 2^53 and not zero");
+  live[LOOP] = good_loop;
+  live[SERVER] = srv.server;
+  live[CONN] = client.conn;
+  void *every[] = {good_loop, srv.server, client.conn, srv.conn[0]->conn, options, seen_request};
+  for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
+    CHECK(every[i] != NULL && (uintptr_t)every[i] < (uintptr_t)1 << 53);
+    for (size_t j = 0; j < i; j++) CHECK(every[i] != every[j]);
+  }
+
+  section("handles of another class");
+  wrong_kinds(live, 0);
+  live[CONN] = srv.conn[0]->conn;
+  wrong_kinds(live, 0);
+
+  section("NULL");
+  for (size_t i = 0; i < ROWS; i++) {
+    if (table[i].kind == ANY) continue;
+    if (!table[i].null_is_fine) refuse(&table[i], NULL, WSOCK_ERR_INVALID_HANDLE, "NULL");
+  }
+  CHECK_STATUS(wsock_loop_free(NULL), WSOCK_OK);
+  wsock_options_free(NULL);
+
+  section("a request after on_request");
+  refuse_all(REQUEST, seen_request, WSOCK_ERR_INVALID_HANDLE, "ended request");
+
+  section("random bit patterns");
+  for (int n = 0; n < (check_is_slow() ? 100 : 2000); n++) {
+    uint64_t bits = random_bits();
+    if (n % 4 == 1) bits &= ((uint64_t)1 << 53) - 1;
+    if (n % 4 == 2) bits &= 0xffff;
+    void *handle = (void *)(uintptr_t)bits;
+    if (bits == 0) continue;
+    int is_live = 0;
+    for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) is_live |= every[i] == handle;
+    if (is_live) continue;
+    for (size_t i = 0; i < ROWS; i++)
+      if (table[i].kind != ANY) refuse(&table[i], handle, WSOCK_ERR_INVALID_HANDLE, "random");
+  }
+  section("live handles with one bit changed");
+  for (size_t from = 0; from < 5; from++)
+    for (int bit = 0; bit < 64; bit++) {
+      void *handle = (void *)((uintptr_t)every[from] ^ (uintptr_t)1 << bit);
+      int is_live = handle == NULL;
+      for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) is_live |= every[i] == handle;
+      if (is_live) continue;
+      for (size_t i = 0; i < ROWS; i++)
+        if (table[i].kind != ANY) refuse(&table[i], handle, WSOCK_ERR_INVALID_HANDLE, "changed");
+    }
+
+  section("nothing changed");
+  CHECK_INT(posted, 0);
+  CHECK_INT(wsock_server_port(srv.server), srv.port);
+  CHECK_INT(wsock_conn_state(client.conn), WSOCK_OPEN);
+  CHECK_INT(wsock_conn_state(srv.conn[0]->conn), WSOCK_OPEN);
+  CHECK(wsock_conn_user_data(client.conn) == &client && wsock_conn_user_data(srv.conn[0]->conn) == srv.conn[0]);
+  CHECK_STATUS(wsock_conn_send_text(client.conn, "x", 1), WSOCK_OK);
+  PUMP_UNTIL(good_loop, client.messages == 1);
+  CHECK(srv.conn[0]->messages == 1 && client.len == 1 && srv.conn[0]->pings == 0);
+  CHECK_STATUS(wsock_options_set_int(options, WSOCK_OPT_BACKLOG, 10), WSOCK_OK);
+
+  section("a closed connection");
+  wsock_conn *old_client = client.conn, *old_peer = srv.conn[0]->conn;
+  CHECK_STATUS(wsock_conn_close(client.conn, 1000, ""), WSOCK_OK);
+  PUMP_UNTIL(good_loop, client.releases && srv.conn[0]->releases);
+  CHECK_ENDED(&client);
+  CHECK_ENDED(srv.conn[0]);
+  refuse_all(CONN, old_client, WSOCK_ERR_INVALID_HANDLE, "closed client connection");
+  refuse_all(CONN, old_peer, WSOCK_ERR_INVALID_HANDLE, "closed server connection");
+  section("its slot in use again");
+  rec_free(&client);
+  memset(&client, 0, sizeof client);
+  connect_to(&client, good_loop, url_of(srv.port, "/"), NULL);
+  PUMP_UNTIL(good_loop, client.opens && srv.count == 2);
+  refuse_all(CONN, old_client, WSOCK_ERR_INVALID_HANDLE, "closed client connection");
+  refuse_all(CONN, old_peer, WSOCK_ERR_INVALID_HANDLE, "closed server connection");
+  CHECK_INT(wsock_conn_state(client.conn), WSOCK_OPEN);
+  CHECK_INT(srv.conn[1]->messages, 0);
+
+  section("a closed server");
+  wsock_server *old_server = srv.server;
+  CHECK_STATUS(wsock_server_close(srv.server, 1001, "bye"), WSOCK_OK);
+  PUMP_UNTIL(good_loop, srv.releases && client.releases);
+  refuse_all(SERVER, old_server, WSOCK_ERR_INVALID_HANDLE, "closed server");
+
+  section("freed options");
+  wsock_options_free(options);
+  refuse_all(OPTIONS, options, WSOCK_ERR_INVALID_HANDLE, "freed options");
+  wsock_options *newer = new_options();
+  CHECK(newer != options);
+  refuse_all(OPTIONS, options, WSOCK_ERR_INVALID_HANDLE, "freed options");
+  wsock_options_free(newer);
+
+  section("handles of a freed loop, another loop alive");
+  struct pair one, other;
+  pair_open(&one, NULL, NULL);
+  pair_open(&other, NULL, NULL);
+  wsock_loop *freed = one.loop;
+  wsock_server *freed_server = one.srv.server;
+  wsock_conn *freed_client = one.client.conn, *freed_peer = pair_peer(&one)->conn;
+  CHECK(freed != other.loop && freed_client != other.client.conn && freed_server != other.srv.server);
+  pair_free(&one);
+  refuse_all(LOOP, freed, WSOCK_ERR_INVALID_HANDLE, "freed loop");
+  refuse_all(CONN, freed_client, WSOCK_ERR_INVALID_HANDLE, "client of a freed loop");
+  refuse_all(CONN, freed_peer, WSOCK_ERR_INVALID_HANDLE, "connection of a freed loop");
+  refuse_all(SERVER, freed_server, WSOCK_ERR_INVALID_HANDLE, "server of a freed loop");
+  wsock_loop *newest = new_loop();
+  CHECK(newest != freed);
+  refuse_all(LOOP, freed, WSOCK_ERR_INVALID_HANDLE, "freed loop");
+  refuse_all(CONN, freed_client, WSOCK_ERR_INVALID_HANDLE, "client of a freed loop");
+  free_loop(newest);
+  pair_echo(&other);
+  pair_free(&other);
+
+  section("many generations");
+  wsock_options *past[200];
+  for (int i = 0; i < 200; i++) {
+    past[i] = new_options();
+    wsock_options_free(past[i]);
+    for (int j = 0; j < i; j++) CHECK(past[j] != past[i]);
+  }
+  for (int i = 0; i < 200; i++) CHECK_STATUS(wsock_options_add_protocol(past[i], "a"), WSOCK_ERR_INVALID_HANDLE);
+
+  free_loop(good_loop);
+  rec_free(&client);
+  srv_free(&srv);
+  return check_end();
+}
