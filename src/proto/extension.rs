@@ -105,7 +105,7 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
         let skip = std::mem::take(&mut escaped);
         match c {
             _ if skip => false,
-            '\\' if quoted => {
+            '\\' => {
                 escaped = true;
                 false
             }
