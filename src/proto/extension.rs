@@ -105,7 +105,7 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
         let skip = std::mem::take(&mut escaped);
         match c {
             _ if skip => false,
-            '\\' if quoted => {
+            '\\' => {
                 escaped = true;
                 false
             }
@@ -116,4 +116,65 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
             _ => c == separator && !quoted,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(values: &[&str]) -> Result<Vec<String>, String> {
+        Ok(parse(values.iter().copied())?.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn lists_with_parameters_over_repeated_headers() {
+        let all = texts(&["a; x; y=1 , b", ",, c;z = 2,", ""]).unwrap();
+        assert_eq!(all, ["a; x; y=1", "b", "c; z=2"]);
+    }
+
+    #[test]
+    fn quoted_values_lose_their_quotes() {
+        let one = parse([r#"a; x="10"; y="b\c\d""#].into_iter()).unwrap();
+        let expected = [("x".into(), Some("10".into())), ("y".into(), Some("bcd".into()))];
+        assert_eq!(one[0].params, expected);
+    }
+
+    #[test]
+    fn a_quoted_value_must_still_be_a_token() {
+        for bad in [
+            r#"a; x="b,c""#,
+            r#"a; x="b;c""#,
+            r#"a; x="b c""#,
+            r#"a; x="""#,
+            r#"a; x="b\""#,
+            r#"a; x="b"#,
+            r#"a; x=b""#,
+            r#"a; x=""b"#,
+            r#"a; x=""#,
+        ] {
+            assert!(texts(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn separators_inside_quotes_do_not_separate() {
+        let message = texts(&[r#"a; x="b\",c;d", e"#]).unwrap_err();
+        assert!(message.contains(r#"b\\\",c;d"#), "{message}");
+    }
+
+    #[test]
+    fn malformed_lists() {
+        for bad in [
+            "a b", "a;", "a; ;b", "a; =1", "a; x=", "a; x=1=2", "a; x y", ";", "=", "a/b", "\u{e9}",
+        ] {
+            assert!(texts(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_flood_is_cut_off() {
+        let many = vec!["a"; MAX_EXTENSIONS].join(",");
+        assert_eq!(texts(&[&many]).unwrap().len(), MAX_EXTENSIONS);
+        assert!(texts(&[&many, "b"]).is_err());
+    }
 }

@@ -233,3 +233,6 @@ fn encoded(c: char) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

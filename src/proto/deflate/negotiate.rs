@@ -160,3 +160,6 @@ fn bits(name: &str, value: &str) -> Result<u8, String> {
         _ => Err(format!("{name}={value} is not a number from 8 to 15")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -285,3 +285,6 @@ fn describe(fault: Fault) -> String {
         fault => format!("cannot read the server's response: {fault}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,3 +5,6 @@ mod key;
 pub mod request;
 pub mod server;
 pub mod subprotocol;
+
+#[cfg(test)]
+mod properties;

@@ -67,10 +67,9 @@ impl Request {
 
     /// The path of the target without the query.
     pub fn path(&self) -> &str {
-        match self.resource().split_once('?') {
-            Some((path, _)) => path,
-            None => self.resource(),
-        }
+        let resource = self.resource();
+        let path = resource.split_once('?').map_or(resource, |(path, _)| path);
+        if path.is_empty() { "/" } else { path }
     }
 
     /// What follows the first `?` of the target; empty when there is none.
@@ -82,7 +81,7 @@ impl Request {
     pub fn host(&self) -> &str {
         // RFC 9112 section 3.2.2: the host in an absolute target goes before the header.
         match split_absolute(&self.target) {
-            Some((_, authority, _)) => authority,
+            Some((authority, _)) => authority,
             None => self.headers.get("Host").unwrap_or_default(),
         }
     }
@@ -93,11 +92,7 @@ impl Request {
     }
 
     fn resource(&self) -> &str {
-        match split_absolute(&self.target) {
-            Some((_, _, "")) => "/",
-            Some((_, _, resource)) => resource,
-            None => &self.target,
-        }
+        split_absolute(&self.target).map_or(&self.target, |(_, resource)| resource)
     }
 
     fn tries_to_upgrade(&self) -> bool {
@@ -109,7 +104,7 @@ impl Request {
     /// RFC 9112 section 3.2: the four forms.
     fn check_target(&self) -> Result<(), Refusal> {
         let known = self.target.starts_with('/')
-            || self.target == "*"
+            || self.target == "*" && self.method == "OPTIONS"
             || self.method == "CONNECT"
             || split_absolute(&self.target).is_some();
         if !known || self.target.contains('#') {
@@ -128,20 +123,23 @@ impl Request {
     }
 }
 
-/// Scheme, authority, and the rest of a URL that stands as a request target.
-fn split_absolute(target: &str) -> Option<(&str, &str, &str)> {
+/// Authority, and what follows it, of a URL that stands as a request target.
+fn split_absolute(target: &str) -> Option<(&str, &str)> {
     const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
     let (scheme, rest) = target.split_once("://")?;
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, resource) = rest.split_at(authority_end);
     let known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    (known && !authority.is_empty() && is_host(authority)).then_some((scheme, authority, resource))
+    (known && !authority.is_empty() && is_host(authority)).then_some((authority, resource))
 }
 
 /// The characters of a host and a port (RFC 3986 section 3.2.2); names that differ only in other
 /// characters have been used to get around checks.
 fn is_host(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
+    !text.starts_with(':')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
 }
 
 /// A valid wish for WebSocket.
@@ -187,9 +185,6 @@ impl Upgrade {
         if request.method != "GET" {
             return Err(Refusal::new(405, "a WebSocket handshake needs the method GET")
                 .with("Allow", "GET"));
-        }
-        if !request.resource().starts_with('/') && !request.resource().starts_with('?') {
-            return Err(bad("a WebSocket handshake needs a path as its target"));
         }
         if request.host().is_empty() {
             return Err(bad("the Host header is empty"));

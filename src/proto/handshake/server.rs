@@ -77,3 +77,6 @@ fn refuse(fault: Fault) -> Refusal {
     };
     Refusal::new(status, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,171 @@ fn ends_with_version(line: &[u8]) -> bool {
     matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n']
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    fn limits(max_bytes: usize, max_headers: usize, max_line: usize) -> HeadLimits {
+        HeadLimits { max_bytes, max_headers, max_line }
+    }
+
+    fn read(kind: Kind, limits: &HeadLimits, input: &[u8]) -> (usize, Option<Result<(), Fault>>) {
+        HeadReader::new(kind, limits).push(input)
+    }
+
+    fn request(input: &[u8]) -> (usize, Option<Result<(), Fault>>) {
+        read(Kind::Request, &HeadLimits::default(), input)
+    }
+
+    fn fault(kind: Kind, input: &[u8]) -> Fault {
+        read(kind, &HeadLimits::default(), input).1.expect("a verdict").expect_err("a fault")
+    }
+
+    #[test]
+    fn the_end_is_found_and_nothing_after_it_is_taken() {
+        let mut input = REQUEST.to_vec();
+        input.extend_from_slice(b"\x81\x80\r\n\r\n");
+        for cut in 0..REQUEST.len() {
+            let mut reader = HeadReader::new(Kind::Request, &HeadLimits::default());
+            assert_eq!(reader.push(&input[..cut]), (cut, None));
+            assert_eq!(reader.push(&input[cut..]), (REQUEST.len() - cut, Some(Ok(()))));
+            assert_eq!(reader.take(), REQUEST);
+        }
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_a_client_that_says_nothing() {
+        assert_eq!(HeadReader::new(Kind::Request, &HeadLimits::default()).bytes.capacity(), 0);
+        assert!(size_of::<HeadReader>() <= 80);
+    }
+
+    #[test]
+    fn a_flood_after_the_head_reserves_no_more_than_the_limit() {
+        let mut reader = HeadReader::new(Kind::Request, &limits(100, 10, 50));
+        reader.push(&[b'A'; 100_000]);
+        assert!(reader.bytes.capacity() <= 100);
+    }
+
+    #[test]
+    fn empty_lines_before_a_request_are_ignored_but_counted() {
+        let mut input = b"\r\n\r\n".to_vec();
+        input.extend_from_slice(REQUEST);
+        assert_eq!(request(&input), (input.len(), Some(Ok(()))));
+        let flood = b"\r\n".repeat(60);
+        assert_eq!(
+            read(Kind::Request, &limits(100, 9, 9), &flood),
+            (101, Some(Err(Fault::Large(100))))
+        );
+        assert_eq!(fault(Kind::Response, b"\r\nHTTP/1.1 200 OK"), Fault::NotHttp);
+    }
+
+    #[test]
+    fn each_limit_strikes_at_the_first_byte_too_many() {
+        let size = REQUEST.len();
+        assert_eq!(read(Kind::Request, &limits(size, 1, 14), REQUEST), (size, Some(Ok(()))));
+        let large = read(Kind::Request, &limits(size - 1, 1, 14), REQUEST);
+        assert_eq!(large, (size, Some(Err(Fault::Large(size - 1)))));
+        assert_eq!(
+            read(Kind::Request, &limits(size, 1, 13), REQUEST),
+            (14, Some(Err(Fault::LongLine(13))))
+        );
+        assert_eq!(
+            read(Kind::Request, &limits(size, 0, 14), REQUEST),
+            (17, Some(Err(Fault::ManyHeaders(0))))
+        );
+    }
+
+    #[test]
+    fn heads_in_a_row_share_the_limit_of_bytes() {
+        let head = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let mut reader = HeadReader::new(Kind::Response, &limits(3 * head.len(), 0, 100));
+        for _ in 0..3 {
+            assert_eq!(reader.push(head), (head.len(), Some(Ok(()))));
+            assert_eq!(reader.take(), head);
+        }
+        assert_eq!(reader.push(head), (1, Some(Err(Fault::Large(3 * head.len())))));
+    }
+
+    #[test]
+    fn lines_end_with_cr_lf_and_nothing_else() {
+        for input in [
+            "GET / HTTP/1.1\n",
+            "GET / HTTP/1.1\r\nA: b\n",
+            "GET /\rX",
+            "GET / HTTP/1.1\r\nA: b\rC: d",
+            "GET / HTTP/1.1\r\r\n",
+            "\n",
+            "GET / HTTP/1.1\r\n\n",
+        ] {
+            assert_eq!(fault(Kind::Request, input.as_bytes()), Fault::LineEnd, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_refused_where_they_stand() {
+        for byte in (0..=0x1f).chain([0x7f]).filter(|byte| !b"\t\r\n".contains(byte)) {
+            for start in [&b"GET /"[..], b"GET / HTTP/1.1\r\nA", b"GET / HTTP/1.1\r\nA: b"] {
+                let input = [start, &[byte]].concat();
+                assert_eq!(
+                    request(&input),
+                    (input.len(), Some(Err(Fault::Control))),
+                    "{byte:#04x}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn folding_is_refused() {
+        for blank in [" ", "\t"] {
+            for head in ["GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nA: b\r\n"] {
+                assert_eq!(
+                    fault(Kind::Request, format!("{head}{blank}x").as_bytes()),
+                    Fault::Folded
+                );
+            }
+            let status = format!("HTTP/1.1 101 x\r\nA: b\r\n{blank}c\r\n\r\n");
+            assert_eq!(fault(Kind::Response, status.as_bytes()), Fault::Folded);
+        }
+    }
+
+    #[test]
+    fn a_request_line_without_a_version_is_refused_at_its_end() {
+        for line in [
+            "GET /",
+            "HELO there",
+            "GET / HTTP/1.x",
+            "GET /HTTP/1.1",
+            "GET / http/1.1",
+            "GET / HTTP/1.1 ",
+        ] {
+            let input = format!("{line}\r\n");
+            assert_eq!(
+                request(input.as_bytes()),
+                (input.len(), Some(Err(Fault::StartLine))),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_protocols_are_known_by_their_first_bytes() {
+        let client_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+        assert_eq!(request(client_hello), (1, Some(Err(Fault::Tls))));
+        assert_eq!(fault(Kind::Response, b"\x15\x03\x01\x00\x02\x02\x46"), Fault::Tls);
+        for kind in [Kind::Request, Kind::Response] {
+            assert_eq!(fault(kind, b"\x81\x05hello"), Fault::Frame);
+            assert_eq!(fault(kind, b"\x00\x00\x12\x04\x00"), Fault::NotHttp);
+            assert_eq!(fault(kind, b" GET"), Fault::NotHttp);
+        }
+        assert_eq!(
+            read(Kind::Response, &HeadLimits::default(), b"HTTQ"),
+            (4, Some(Err(Fault::NotHttp)))
+        );
+        assert_eq!(fault(Kind::Response, b"SSH-2.0-x\r\n"), Fault::NotHttp);
+        assert_eq!(request(b"!odd-but-a-token"), (16, None));
+    }
+}

@@ -97,3 +97,92 @@ pub fn write_header(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend(value.bytes().map(safe));
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields() -> Headers {
+        let mut headers = Headers::default();
+        headers.push("Cookie", " a=1\t");
+        headers.push("Connection", "keep-alive, UPGRADE");
+        headers.push("cookie", "b=2");
+        headers
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_values_in_order() {
+        let headers = fields();
+        assert_eq!((headers.len(), headers.is_empty()), (3, false));
+        assert_eq!(headers.get("COOKIE"), Some("a=1"));
+        assert_eq!(headers.get_all("Cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert_eq!(headers.get("Host"), None);
+        assert_eq!(headers.iter().nth(2), Some(("cookie", "b=2")));
+        assert!(Headers::default().is_empty());
+    }
+
+    #[test]
+    fn two_are_not_single() {
+        let headers = fields();
+        assert_eq!(headers.single("Connection"), Ok(Some("keep-alive, UPGRADE")));
+        assert_eq!(headers.single("Host"), Ok(None));
+        assert_eq!(headers.single("Cookie"), Err("more than one Cookie header".to_owned()));
+    }
+
+    #[test]
+    fn lists_have_whole_tokens() {
+        let headers = fields();
+        assert!(
+            headers.lists("connection", "Upgrade") && headers.lists("connection", "keep-alive")
+        );
+        assert!(!headers.lists("connection", "keep") && !headers.lists("connection", ""));
+    }
+
+    #[test]
+    fn what_could_start_another_field_is_refused() {
+        assert!(check_header("X-Token", "a b\tc; \u{e9}").is_ok() && check_header("X", "").is_ok());
+        for name in ["", "a b", "a:", "a\r\nb", "\u{e9}", "a\0"] {
+            assert_eq!(
+                check_header(name, "v").unwrap_err().code,
+                Code::InvalidArgument,
+                "{name:?}"
+            );
+        }
+        for value in ["a\rb", "a\nb", "a\r\nX: y", "\0", "a\x7f", "\x1b[0m"] {
+            assert_eq!(
+                check_header("X", value).unwrap_err().code,
+                Code::InvalidArgument,
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_library_writes_is_not_for_the_application() {
+        for name in [
+            "host",
+            "UPGRADE",
+            "Connection",
+            "sec-websocket-key",
+            "Sec-WebSocket-",
+            "Content-length",
+            "transfer-encoding",
+        ] {
+            assert!(check_header(name, "v").is_ok());
+            assert!(check_application_header(name, "v").is_err(), "{name}");
+        }
+        for name in
+            ["Authorization", "Cookie", "Origin", "Sec-WebSocke", "Sec-Fetch-Mode", "X-Host"]
+        {
+            assert!(check_application_header(name, "v").is_ok(), "{name}");
+        }
+        assert!(check_application_header("X", "a\nb").is_err());
+    }
+
+    #[test]
+    fn a_line_break_never_reaches_the_wire() {
+        let mut out = Vec::new();
+        write_header(&mut out, "X\r\nY", "a\r\nZ: \0b");
+        assert_eq!(out, b"X  Y: a  Z:  b\r\n");
+    }
+}

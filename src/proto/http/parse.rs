@@ -96,3 +96,110 @@ fn collect(fields: &[httparse::Header<'_>]) -> Headers {
     }
     headers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(head: &[u8]) -> Result<RequestHead, Fault> {
+        parse_request(head.to_vec())
+    }
+
+    fn response(head: &[u8]) -> Result<ResponseHead, Fault> {
+        parse_response(head.to_vec())
+    }
+
+    #[test]
+    fn parts_of_a_request() {
+        let head =
+            request(b"GET /a?b HTTP/1.1\r\nHost: h\r\nX-Empty:\r\nx-a:\t 1 \r\n\r\n").unwrap();
+        assert_eq!(
+            (head.method.as_str(), head.target.as_str(), head.at_least_1_1),
+            ("GET", "/a?b", true)
+        );
+        let fields: Vec<_> = head.headers.iter().collect();
+        assert_eq!(fields, [("Host", "h"), ("X-Empty", ""), ("x-a", "1")]);
+    }
+
+    #[test]
+    fn parts_of_a_response() {
+        let head = response(b"HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n").unwrap();
+        assert_eq!(
+            (head.status, head.reason.as_str(), head.headers.get("a")),
+            (404, "Not Found", Some("b"))
+        );
+        let bare = response(b"HTTP/1.1 500\r\n\r\n").unwrap();
+        assert_eq!((bare.status, bare.reason.as_str(), bare.headers.len()), (500, "", 0));
+    }
+
+    #[test]
+    fn versions() {
+        for (version, expected) in [
+            ("HTTP/1.0", Ok(false)),
+            ("HTTP/1.1", Ok(true)),
+            ("HTTP/1.2", Ok(true)),
+            ("HTTP/1.9", Ok(true)),
+            ("HTTP/2.0", Err(Fault::Version)),
+            ("HTTP/0.9", Err(Fault::Version)),
+            ("http/1.1", Err(Fault::StartLine)),
+        ] {
+            let asked = request(format!("GET / {version}\r\n\r\n").as_bytes());
+            assert_eq!(asked.map(|head| head.at_least_1_1), expected, "{version}");
+            let answered = response(format!("{version} 200 OK\r\n\r\n").as_bytes());
+            assert_eq!(answered.map(|head| head.at_least_1_1), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn malformed_start_lines() {
+        for line in [
+            "GET  / HTTP/1.1",
+            "GET / x HTTP/1.1",
+            "GET HTTP/1.1",
+            "G@T / HTTP/1.1",
+            " / HTTP/1.1",
+            "GET /\t HTTP/1.1",
+        ] {
+            assert_eq!(
+                request(format!("{line}\r\n\r\n").as_bytes()),
+                Err(Fault::StartLine),
+                "{line}"
+            );
+        }
+        for line in [
+            "HTTP/1.1 20 OK",
+            "HTTP/1.1 2000 OK",
+            "HTTP/1.1",
+            "HTTP/1.1 099 x",
+            "HTTP/1.1  200 OK",
+            "HTTP/1.1200 OK",
+        ] {
+            assert_eq!(
+                response(format!("{line}\r\n\r\n").as_bytes()),
+                Err(Fault::StartLine),
+                "{line}"
+            );
+        }
+        assert_eq!(request(b"GET /\xff HTTP/1.1\r\n\r\n"), Err(Fault::StartLine));
+    }
+
+    #[test]
+    fn malformed_header_lines() {
+        for line in ["Host : h", "Host\t: h", ": h", "Host", "Ho st: h", "H(: h", "\u{e9}: h"] {
+            let request = request(format!("GET / HTTP/1.1\r\n{line}\r\nA: b\r\n\r\n").as_bytes());
+            assert_eq!(request, Err(Fault::HeaderLine), "{line}");
+            let response =
+                response(format!("HTTP/1.1 200 OK\r\n{line}\r\nA: b\r\n\r\n").as_bytes());
+            assert_eq!(response, Err(Fault::HeaderLine), "{line}");
+        }
+    }
+
+    #[test]
+    fn values_are_utf_8_or_latin_1() {
+        let head = request(b"GET / HTTP/1.1\r\nA: \xc3\xa9\r\nB: \xe9\r\n\r\n").unwrap();
+        assert_eq!(
+            (head.headers.get("A"), head.headers.get("B")),
+            (Some("\u{e9}"), Some("\u{e9}"))
+        );
+    }
+}

@@ -94,3 +94,66 @@ pub fn http_response(
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(
+        status: u16,
+        headers: &[(&str, &str)],
+        content_type: Option<&str>,
+        body: &str,
+        head_only: bool,
+    ) -> String {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+        String::from_utf8(http_response(status, &headers, content_type, body.as_bytes(), head_only))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_page() {
+        assert_eq!(
+            text(200, &[("X-A", "1")], Some("text/html"), "<p>hi", false),
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n<p>hi"
+        );
+    }
+
+    #[test]
+    fn head_tells_the_length_and_keeps_the_body() {
+        let response = text(200, &[], None, "hello", true);
+        assert!(response.contains("Content-Length: 5\r\n") && response.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn no_content_has_no_length() {
+        assert_eq!(
+            text(204, &[], Some("a/b"), "x", false),
+            "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+        );
+        assert!(!text(304, &[], None, "x", false).contains("Content-Length"));
+    }
+
+    #[test]
+    fn an_application_s_content_type_stays_alone() {
+        let response = text(200, &[("content-type", "a/b")], Some("c/d"), "", false);
+        assert!(response.contains("content-type: a/b\r\n") && !response.contains("c/d"));
+    }
+
+    #[test]
+    fn upgrade_required_says_to_what() {
+        let response = text(426, &[], None, "", false);
+        assert!(
+            response.contains("Upgrade: websocket\r\nConnection: Upgrade, close\r\n"),
+            "{response}"
+        );
+    }
+
+    #[test]
+    fn every_status_has_a_phrase() {
+        for status in 100..=999 {
+            assert!(!reason_phrase(status).is_empty());
+        }
+        assert_eq!((reason_phrase(101), reason_phrase(599)), ("Switching Protocols", "Unknown"));
+    }
+}
