@@ -894,11 +894,12 @@ wsock_status wsock_loop_run(wsock_loop *loop);
 
 /**
  * Handles what there is to handle, after waiting for it at most timeout_ms milliseconds: 0 does not
- * wait, a negative number waits as long as it takes. Returns the number of callbacks that ran, which
- * may be 0 although time is left, or an error.
+ * wait, -1 waits as long as it takes. Returns the number of callbacks that ran, which may be 0 although
+ * time is left, or an error.
  *
  * Thread: any that finds nobody else inside; the loop is that thread's from now on.
- * Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
+ * Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), INVALID_ARGUMENT
+ * (below -1: a time that was calculated wrongly should not become for ever), SYSTEM. Since: 0.1
  */
 int32_t wsock_loop_poll(wsock_loop *loop,
                         int32_t timeout_ms);
@@ -1043,7 +1044,7 @@ wsock_status wsock_connect(wsock_loop *loop,
  *
  * Ownership: data is copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
- * (type, flags, data, not UTF-8), POISONED. Since: 0.1
+ * (type, data, not UTF-8), UNSUPPORTED (flags), POISONED. Since: 0.1
  */
 wsock_status wsock_conn_send(wsock_conn *conn,
                              int32_t type,
@@ -1160,8 +1161,8 @@ const char *wsock_conn_header(const wsock_conn *conn,
 
 /**
  * Gives the connection its own user data in place of what it has. `release` may be NULL; it is called
- * exactly once, when no callback will be given this user data again. The one before is released now,
- * if nobody else has it.
+ * exactly once, when no callback will be given this user data again. What it had before is released
+ * the same way: at once, or when the callback that is running with it has returned.
  *
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */

@@ -143,7 +143,16 @@ fn compile(name: &str, program: &Path) {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| OsString::from("cc"));
     let library_dir = program.parent().expect("a directory");
     let mut command = Command::new(&compiler);
-    command.args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-O1", "-pthread"]);
+    command.args([
+        "-std=c99",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-g",
+        "-O1",
+        "-pthread",
+    ]);
     command.arg("-I").arg(root().join("include")).arg("-I").arg(source_dir());
     command.arg("-o").arg(program).arg(source_dir().join(format!("{name}.c")));
     // as-needed: dlopen.c must not be linked against what it loads and unloads

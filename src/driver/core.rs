@@ -406,7 +406,7 @@ impl Core {
                 conn::State::Open => state::OPEN,
                 conn::State::Closing | conn::State::Closed => state::CLOSING,
             },
-            Phase::Over(_) => state::CLOSED,
+            Phase::Over(_) => state::CLOSING,
             _ => state::CONNECTING,
         };
         if let Ok(cell) = table.get(id) {
@@ -432,7 +432,8 @@ impl Core {
             session.phase = Phase::Over(Box::new(closed));
         }
         if let Ok(cell) = table.get(id) {
-            cell.advance_state(id, state::CLOSED);
+            // Closed is what it is when on_close says so, as in the browser.
+            cell.advance_state(id, state::CLOSING);
         }
         if session.announced {
             self.endings.push_back(id);

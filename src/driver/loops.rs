@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Owned, this_thread};
-use crate::util::table::{Dead, Table};
+use crate::util::table::Table;
 
 /// A place for a loop. Never freed: the next loop in it goes on with its generations.
 pub struct Place {
@@ -81,26 +81,22 @@ pub fn create() -> Result<Id> {
 /// The place of a living loop, by the id of the loop itself.
 pub fn find(id: Id) -> Result<&'static Place> {
     let place = PLACES[id.owner() as usize].get().ok_or_else(|| stale("loop"))?;
-    match id.kind() {
-        Kind::Loop if place.is(id) => Ok(place),
-        Kind::Loop => Err(stale("loop")),
-        _ => Err(wrong_kind("loop", id.kind())),
-    }
+    if place.is(id) { Ok(place) } else { Err(stale("loop")) }
+}
+
+/// Whether the id names a loop that lives, or something that lives in one.
+pub fn is_alive(id: Id) -> bool {
+    let place = PLACES[id.owner() as usize].get();
+    place.is_some_and(|place| match id.kind() {
+        Kind::Loop => place.is(id),
+        _ => place.table.get(id).is_ok(),
+    })
 }
 
 /// The place of a living object of the given kind.
 pub fn find_object(id: Id, kind: Kind) -> Result<&'static Place> {
-    if id.kind() != kind {
-        return Err(wrong_kind(name(kind), id.kind()));
-    }
     let place = PLACES[id.owner() as usize].get().ok_or_else(|| stale(name(kind)))?;
-    match place.table.get(id) {
-        Ok(_) => Ok(place),
-        Err(Dead::Stale) => Err(stale(name(kind))),
-        Err(Dead::OtherKind) => {
-            Err(Error::new(Code::WrongKind, format!("the handle is not a {}", name(kind))))
-        }
-    }
+    place.table.get(id).map(|_| &**place).map_err(|_| stale(name(kind)))
 }
 
 /// What people call the class.
@@ -115,11 +111,9 @@ pub fn name(kind: Kind) -> &'static str {
 }
 
 /// The error for a handle of another class.
-pub fn wrong_kind(wanted: &str, got: Kind) -> Error {
-    Error::new(
-        Code::WrongKind,
-        format!("a {wanted} handle is needed here, this is a {} handle", name(got)),
-    )
+pub fn wrong_kind(wanted: Kind, got: Kind) -> Error {
+    let (wanted, got) = (name(wanted), name(got));
+    Error::new(Code::WrongKind, format!("not a handle of class {wanted} but of class {got}"))
 }
 
 impl Place {

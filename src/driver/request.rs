@@ -75,10 +75,7 @@ impl Pending {
 
 /// What a plain request gets from a server that speaks only WebSocket (RFC 9110 section 15.5.22).
 fn upgrade_required() -> Refusal {
-    let headers = vec![
-        ("Upgrade".to_owned(), "websocket".to_owned()),
-        ("Sec-WebSocket-Version".to_owned(), "13".to_owned()),
-    ];
+    let headers = vec![("Sec-WebSocket-Version".to_owned(), "13".to_owned())];
     Refusal { headers, ..Refusal::new(426, "this address speaks WebSocket") }
 }
 

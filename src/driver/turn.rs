@@ -7,7 +7,7 @@ use super::core::Core;
 use super::feed;
 use super::inbox::Command;
 use super::loops::{Entered, Place};
-use super::session::Phase;
+use super::session::{Phase, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
@@ -23,11 +23,9 @@ pub fn run(place: &'static Place) -> Result<()> {
     }
 }
 
-/// One turn that waits at most `timeout_ms`, or for as long as it takes when negative.
-/// Answers how many callbacks ran.
-pub fn poll(place: &'static Place, timeout_ms: i32) -> Result<u32> {
+/// One turn that waits at most `limit`, or for as long as it takes. Answers how many callbacks ran.
+pub fn poll(place: &'static Place, limit: Option<Duration>) -> Result<u32> {
     let entered = place.enter_to_poll()?;
-    let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
     turn(place, &entered, limit)
 }
 
@@ -238,6 +236,9 @@ impl Core {
         let unsent = session.details.unsent + incoming as u64;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
+        if let Ok(cell) = self.table().get(id) {
+            cell.advance_state(id, state::CLOSED);
+        }
         self.callbacks += 1 + closed.error.is_some() as u32;
         Some((id, closed, unsent))
     }
@@ -258,6 +259,14 @@ impl Core {
         let Some(session) = self.session(id) else { return };
         if session.deadline.is_some_and(|at| at <= now) {
             session.deadline = None;
+            if let Phase::ClientHandshake(handshake) = &mut session.phase {
+                if handshake.in_body() {
+                    // The server has refused already; only the end of its explanation is missing.
+                    let outcome = handshake.recv_eof();
+                    self.client_handshake_over(id, outcome);
+                    return;
+                }
+            }
             let settings = &session.shared.settings;
             let limit = settings.handshake_timeout_ms;
             let error = match &session.phase {

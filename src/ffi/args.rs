@@ -41,10 +41,20 @@ pub fn id<T: Handle>(handle: *const T) -> Result<Id> {
             format!("the {what} handle is not one that this library made"),
         )
     })?;
-    if id.kind() != T::KIND {
-        return Err(loops::wrong_kind(what, id.kind()));
+    if id.kind() == T::KIND {
+        return Ok(id);
     }
-    Ok(id)
+    let alive = match id.kind() {
+        Kind::Options => super::options::is_alive(id),
+        _ => loops::is_alive(id),
+    };
+    Err(match alive {
+        true => loops::wrong_kind(T::KIND, id.kind()),
+        false => Error::new(
+            Code::InvalidHandle,
+            format!("the {what} handle is not valid: it was of another class, and has ended"),
+        ),
+    })
 }
 
 /// The handle for an id.

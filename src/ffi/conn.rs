@@ -46,7 +46,7 @@ fn send(conn: *mut wsock_conn, kind: Kind, data: &[u8], compress: bool) -> Resul
 ///
 /// Ownership: data is copied. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
-/// (type, flags, data, not UTF-8), POISONED. Since: 0.1
+/// (type, data, not UTF-8), UNSUPPORTED (flags), POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_conn_send(
     conn: *mut wsock_conn,
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn wsock_conn_send(
         };
         if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
             return Err(Error::new(
-                Code::InvalidArgument,
+                Code::Unsupported,
                 format!("flags {flags:#x} has bits that this version of the library does not know"),
             ));
         }
@@ -237,7 +237,7 @@ fn value_of(session: &Session, what: i32) -> Result<String> {
         WSOCK_CONN_RESPONSE_BODY => String::from_utf8_lossy(&details.body).into_owned(),
         _ => {
             return Err(Error::new(
-                Code::InvalidArgument,
+                Code::Unsupported,
                 format!("{what} is no WSOCK_CONN_ text of this version of the library"),
             ));
         }
@@ -292,8 +292,8 @@ pub unsafe extern "C" fn wsock_conn_header(
 pub const HEADER: i32 = -1;
 
 /// Gives the connection its own user data in place of what it has. `release` may be NULL; it is called
-/// exactly once, when no callback will be given this user data again. The one before is released now,
-/// if nobody else has it.
+/// exactly once, when no callback will be given this user data again. What it had before is released
+/// the same way: at once, or when the callback that is running with it has returned.
 ///
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
 #[unsafe(no_mangle)]

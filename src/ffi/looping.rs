@@ -1,6 +1,7 @@
 //! wsock_loop.
 
 use std::ffi::c_void;
+use std::time::Duration;
 
 use super::args::{handle, id, out};
 use super::boundary;
@@ -49,15 +50,26 @@ pub extern "C" fn wsock_loop_run(r#loop: *mut wsock_loop) -> wsock_status {
 }
 
 /// Handles what there is to handle, after waiting for it at most timeout_ms milliseconds: 0 does not
-/// wait, a negative number waits as long as it takes. Returns the number of callbacks that ran, which
-/// may be 0 although time is left, or an error.
+/// wait, -1 waits as long as it takes. Returns the number of callbacks that ran, which may be 0 although
+/// time is left, or an error.
 ///
 /// Thread: any that finds nobody else inside; the loop is that thread's from now on.
-/// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
+/// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), INVALID_ARGUMENT
+/// (below -1: a time that was calculated wrongly should not become for ever), SYSTEM. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i32 {
     boundary::number(|| {
-        let ran = turn::poll(loops::find(id(r#loop)?)?, timeout_ms)?;
+        let place = loops::find(id(r#loop)?)?;
+        let limit = match timeout_ms {
+            -1 => None,
+            _ => Some(u64::try_from(timeout_ms).map_err(|_| {
+                Error::new(
+                    Code::InvalidArgument,
+                    format!("timeout_ms is {timeout_ms}; use -1 to wait as long as it takes"),
+                )
+            })?),
+        };
+        let ran = turn::poll(place, limit.map(Duration::from_millis))?;
         Ok(i32::try_from(ran).unwrap_or(i32::MAX))
     })
 }

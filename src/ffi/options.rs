@@ -212,6 +212,11 @@ impl Registry {
     }
 }
 
+/// Whether the id names a set of options that has not been freed.
+pub fn is_alive(id: Id) -> bool {
+    registry().draft(id).is_ok()
+}
+
 /// What a set of options says; NULL means the defaults.
 pub fn settings(options: *const wsock_options) -> Result<Arc<Settings>> {
     if options.is_null() {

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn wsock_request_get_str(
                 WSOCK_REQUEST_PEER_ADDRESS => &pending.peer,
                 _ => {
                     return Err(Error::new(
-                        Code::InvalidArgument,
+                        Code::Unsupported,
                         format!("{what} is no WSOCK_REQUEST_ text of this version of the library"),
                     ));
                 }
