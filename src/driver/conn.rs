@@ -154,9 +154,9 @@ pub fn abort(id: Id) -> Result<()> {
     }
 }
 
-/// `readyState`; a handle that names nothing is closed.
-pub fn ready_state(id: Id) -> u8 {
-    find(id).map_or(state::CLOSED, |(_, cell)| cell.state())
+/// `readyState`.
+pub fn ready_state(id: Id) -> Result<u8> {
+    find(id).map(|(_, cell)| cell.state())
 }
 
 /// `bufferedAmount`.

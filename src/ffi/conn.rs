@@ -192,7 +192,7 @@ pub extern "C" fn wsock_conn_resume(conn: *mut wsock_conn) -> wsock_status {
 /// Thread: any. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_conn_state(conn: *const wsock_conn) -> i32 {
-    boundary::value(WSOCK_CLOSED, || Ok(conn::ready_state(id(conn)?).into()))
+    boundary::value(WSOCK_CLOSED, || Ok(conn::ready_state(id(conn)?)?.into()))
 }
 
 /// Bytes of messages that are queued and not handed to the operating system yet, as the browser's

@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::deflate;
 use crate::proto::handshake::server::OriginPolicy;
 use crate::proto::handshake::subprotocol;
-use crate::proto::http::check_application_header;
+use crate::proto::http::{check_application_header, check_header};
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::table::Table;
 
@@ -324,12 +324,19 @@ pub unsafe extern "C" fn wsock_options_set_str(
             // SAFETY: NULL or NUL-terminated.
             let value = unsafe { super::args::optional_text(value, "value") }?;
             if let Some(value) = value {
-                crate::proto::http::check_header("Origin", value)?;
+                check_origin(value)?;
             }
             draft.settings.origin = value.map(str::to_owned);
             Ok(())
         })
     })
+}
+
+fn check_origin(origin: &str) -> Result<()> {
+    if origin.is_empty() {
+        return Err(Error::new(Code::InvalidArgument, "an origin must not be empty"));
+    }
+    check_header("Origin", origin)
 }
 
 /// Adds a header: a client sends it with its request, a server with every 101 answer. Headers that
@@ -392,10 +399,7 @@ pub unsafe extern "C" fn wsock_options_add_origin(
         let origin = unsafe { text(origin, "origin") };
         change(options, |draft| {
             let origin = origin?;
-            if origin.is_empty() {
-                return Err(Error::new(Code::InvalidArgument, "an origin must not be empty"));
-            }
-            crate::proto::http::check_header("Origin", origin)?;
+            check_origin(origin)?;
             draft.origins.push(origin.to_owned());
             draft.origin_policy = WSOCK_ORIGIN_LISTED;
             Ok(())
