@@ -295,9 +295,19 @@ impl Core {
             || self.place.inbox.has_work()
     }
 
-    /// The earliest deadline.
-    pub fn next_deadline(&self) -> Option<Time> {
-        self.timers.next()
+    /// The earliest deadline that still means something.
+    pub fn next_deadline(&mut self) -> Option<Time> {
+        while let Some((at, id)) = self.timers.next() {
+            let counts = match self.session(id) {
+                Some(session) => session.scheduled == at,
+                None => self.server(id).is_some(),
+            };
+            if counts {
+                return Some(at);
+            }
+            self.timers.pop_due(at);
+        }
+        None
     }
 
     /// Whether anything is left that could ever cause an event.
@@ -512,7 +522,8 @@ impl Core {
         #[cfg(target_os = "linux")]
         if let Some(mut beacon) = self.beacon.take() {
             self.tick();
-            beacon.set(self.now, self.has_work(), self.next_deadline());
+            let deadline = self.next_deadline();
+            beacon.set(self.now, self.has_work(), deadline);
             self.beacon = Some(beacon);
         }
     }

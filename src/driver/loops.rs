@@ -11,7 +11,8 @@ use super::inbox::Inbox;
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Owned, this_thread};
-use crate::util::table::Table;
+use crate::util::rng::Entropy;
+use crate::util::table::{Table, random_start};
 
 /// A place for a loop. Never freed: the next loop in it goes on with its generations.
 pub struct Place {
@@ -52,7 +53,7 @@ pub fn create() -> Result<Id> {
     let place = PLACES[number as usize].get_or_init(|| {
         Box::new(Place {
             number,
-            generation: AtomicU32::new(0),
+            generation: AtomicU32::new(random_start(&mut Entropy::from_os())),
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
             core: Owned::new(RefCell::new(None)),
@@ -119,6 +120,7 @@ pub fn wrong_kind(wanted: Kind, got: Kind) -> Error {
 impl Place {
     fn is(&self, id: Id) -> bool {
         self.generation.load(Ordering::SeqCst) == id.generation()
+            && id.slot() == 0
             && self.home.load(Ordering::SeqCst) != VACANT
     }
 

@@ -40,8 +40,8 @@ impl Timers {
     }
 
     /// The earliest entry.
-    pub fn next(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse((at, _))| *at)
+    pub fn next(&self) -> Option<(Time, Id)> {
+        self.heap.peek().and_then(|Reverse((at, bits))| Some((*at, Id::from_bits(*bits)?)))
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
         timers.arm(id, None, &mut scheduled);
         assert_eq!(scheduled, Time(50));
         timers.arm(id, Some(Time(20)), &mut scheduled);
-        assert_eq!(timers.next(), Some(Time(20)));
+        assert_eq!(timers.next(), Some((Time(20), id)));
         assert_eq!(timers.pop_due(Time(19)), None);
         assert_eq!(timers.pop_due(Time(50)), Some((Time(20), id)));
         assert_eq!(timers.pop_due(Time(50)), Some((Time(50), id)));

@@ -19,7 +19,11 @@ pub fn run(place: &'static Place) -> Result<()> {
         if place.inbox.take_stop() || entered.with(|core| Ok(core.is_idle()))? {
             return Ok(());
         }
-        turn(place, &entered, None)?;
+        match turn(place, &entered, None) {
+            // The signal's handler may be who called stop.
+            Err(e) if e.code == Code::Interrupted && place.inbox.take_stop() => return Ok(()),
+            turned => turned?,
+        };
     }
 }
 
@@ -205,11 +209,12 @@ fn tell_endings(entered: &Entered<'_>) -> Result<()> {
 }
 
 impl Core {
-    fn waiting_time(&self, limit: Option<Duration>) -> Option<Duration> {
+    fn waiting_time(&mut self, limit: Option<Duration>) -> Option<Duration> {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let until = self.next_deadline().map(|at| Duration::from_micros(at.micros_since(self.now)));
+        let now = self.now;
+        let until = self.next_deadline().map(|at| Duration::from_micros(at.micros_since(now)));
         match (until, limit) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

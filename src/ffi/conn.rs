@@ -219,7 +219,7 @@ pub unsafe extern "C" fn wsock_conn_get_str(
             let value = value_of(session, what)?;
             let texts = &mut session.details.texts;
             // SAFETY: NULL or writable.
-            Ok(unsafe { give(texts.get((what, String::new(), 0), || value), out_len) })
+            Ok(unsafe { give(texts.get((what, String::new(), 0), &value), out_len) })
         })
     })
 }
@@ -282,7 +282,7 @@ pub unsafe extern "C" fn wsock_conn_header(
             Ok(value.map_or(ptr::null(), |value| {
                 let key = (HEADER, name.to_ascii_lowercase(), index);
                 // SAFETY: NULL or writable.
-                unsafe { give(details.texts.get(key, || value.to_owned()), out_len) }
+                unsafe { give(details.texts.get(key, value), out_len) }
             }))
         })
     })

@@ -72,7 +72,7 @@ pub unsafe extern "C" fn wsock_request_get_str(
                     ));
                 }
             };
-            let text = pending.texts.get((what, String::new(), 0), || value.to_owned());
+            let text = pending.texts.get((what, String::new(), 0), value);
             // SAFETY: NULL or writable.
             Ok(unsafe { give(text, out_len) })
         })
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn wsock_request_header(
             Ok(value.map_or(ptr::null(), |value| {
                 let key = (HEADER, name.to_ascii_lowercase(), index);
                 // SAFETY: NULL or writable.
-                unsafe { give(pending.texts.get(key, || value.to_owned()), out_len) }
+                unsafe { give(pending.texts.get(key, value), out_len) }
             }))
         })
     })
@@ -126,8 +126,8 @@ pub unsafe extern "C" fn wsock_request_header_at(
                 Error::new(Code::Limit, format!("the request has {} headers", headers.len()))
             })?;
             let texts = &mut pending.texts;
-            let name = texts.get((NAME, String::new(), index), || name.to_owned()).as_ptr();
-            let value = texts.get((NAME, "value".into(), index), || value.to_owned()).as_ptr();
+            let name = texts.get((NAME, String::new(), index), name).as_ptr();
+            let value = texts.get((NAME, "value".into(), index), value).as_ptr();
             out_name.write(name);
             out_value.write(value);
             Ok(())
@@ -148,7 +148,7 @@ pub extern "C" fn wsock_request_protocol_at(
             let offered = pending.request.upgrade.as_ref().map(|upgrade| &upgrade.protocols);
             Ok(offered.and_then(|offered| offered.get(index)).map_or(ptr::null(), |protocol| {
                 let key = (PROTOCOL, String::new(), index);
-                pending.texts.get(key, || protocol.clone()).as_ptr()
+                pending.texts.get(key, protocol).as_ptr()
             }))
         })
     })

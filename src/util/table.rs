@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use once_cell::sync::OnceCell;
 
 use super::id::{Id, Kind, LAST_GENERATION, MAX_SLOTS};
+use super::rng::Entropy;
 
 const SEGMENT: usize = 1024;
 
@@ -134,6 +135,12 @@ impl Cell {
     }
 }
 
+/// Generations begin anywhere in the lower half, so that an id with a wrong bit, or of another copy of
+/// the library in the same process, does not name another living object.
+pub fn random_start(entropy: &mut Entropy) -> u32 {
+    u32::from_le_bytes(entropy.bytes()) & LAST_GENERATION >> 1
+}
+
 /// The slots of one loop.
 pub struct Table {
     owner: u16,
@@ -141,28 +148,29 @@ pub struct Table {
     free: Mutex<Free>,
 }
 
-#[derive(Default)]
 struct Free {
     slots: Vec<u32>,
     never_used: u32,
+    entropy: Entropy,
 }
 
 impl Table {
     /// An empty table for the loop of that number.
     pub fn new(owner: u16) -> Table {
         let segments = (0..MAX_SLOTS as usize / SEGMENT).map(|_| OnceCell::new()).collect();
-        Table { owner, segments, free: Mutex::default() }
+        let free = Free { slots: Vec::new(), never_used: 0, entropy: Entropy::from_os() };
+        Table { owner, segments, free: Mutex::new(free) }
     }
 
     /// A slot for a new object, or `None` when a million objects live already.
     pub fn insert(&self, kind: Kind, state: u8) -> Option<Id> {
-        let slot = {
+        let (slot, start) = {
             let mut free = self.free.lock().unwrap_or_else(|poison| poison.into_inner());
             match free.slots.pop() {
-                Some(slot) => slot,
+                Some(slot) => (slot, 0),
                 None if free.never_used < MAX_SLOTS => {
                     free.never_used += 1;
-                    free.never_used - 1
+                    (free.never_used - 1, random_start(&mut free.entropy))
                 }
                 None => return None,
             }
@@ -170,7 +178,7 @@ impl Table {
         let segment = self.segments[slot as usize / SEGMENT]
             .get_or_init(|| (0..SEGMENT).map(|_| Cell::default()).collect());
         let cell = &segment[slot as usize % SEGMENT];
-        let generation = (cell.tag.load(Ordering::Relaxed) >> 16) as u32 + 1;
+        let generation = (cell.tag.load(Ordering::Relaxed) >> 16) as u32 + start + 1;
         cell.buffered.store(0, Ordering::Relaxed);
         cell.incoming.store(0, Ordering::Relaxed);
         cell.set_limits(usize::MAX, usize::MAX);
@@ -196,7 +204,8 @@ impl Table {
             .map(|segment| &segment[id.slot() as usize % SEGMENT])
             .ok_or(Dead::Stale)?;
         let tag = cell.tag.load(Ordering::SeqCst);
-        if tag >> 16 != id.generation() as u64 || (tag >> 8) as u8 == 0 {
+        let fits = tag >> 16 == id.generation() as u64 && id.owner() == self.owner;
+        if !fits || (tag >> 8) as u8 == 0 {
             return Err(Dead::Stale);
         }
         if (tag >> 8) as u8 != id.kind() as u8 {
