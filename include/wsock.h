@@ -975,7 +975,7 @@ wsock_status wsock_options_set_int(wsock_options *options,
                                    int64_t value);
 
 /**
- * Sets a text option: WSOCK_OPT_ORIGIN. NULL takes it back.
+ * Sets a text option: WSOCK_OPT_ORIGIN. "" takes it back.
  *
  * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, UNSUPPORTED (unknown key), INVALID_ARGUMENT.
  * Since: 0.1

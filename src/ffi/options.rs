@@ -303,7 +303,7 @@ pub extern "C" fn wsock_options_set_int(
     })
 }
 
-/// Sets a text option: WSOCK_OPT_ORIGIN. NULL takes it back.
+/// Sets a text option: WSOCK_OPT_ORIGIN. "" takes it back.
 ///
 /// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, UNSUPPORTED (unknown key), INVALID_ARGUMENT.
 /// Since: 0.1
@@ -322,11 +322,11 @@ pub unsafe extern "C" fn wsock_options_set_str(
                 ));
             }
             // SAFETY: NULL or NUL-terminated.
-            let value = unsafe { super::args::optional_text(value, "value") }?;
-            if let Some(value) = value {
+            let value = unsafe { text(value, "value") }?;
+            if !value.is_empty() {
                 check_origin(value)?;
             }
-            draft.settings.origin = value.map(str::to_owned);
+            draft.settings.origin = (!value.is_empty()).then(|| value.to_owned());
             Ok(())
         })
     })
