@@ -13,6 +13,20 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 /// The end of an empty stored block: every message ends with it, so it is not sent.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+/// An empty final block, after which a stream must have ended.
+const END: [u8; 5] = [0x01, 0x00, 0x00, 0xFF, 0xFF];
+/// Empty blocks, which leave a stream that stands between two blocks as it was. Within a block they
+/// are data or break it, and there are more of them than the longest block header can swallow.
+const PADDING: [u8; 300] = {
+    let mut blocks = [0; 300];
+    let mut at = 0;
+    while at < blocks.len() {
+        blocks[at + 3] = 0xFF;
+        blocks[at + 4] = 0xFF;
+        at += 5;
+    }
+    blocks
+};
 /// How far back the data of a peer may refer.
 const WINDOW: usize = 1 << 15;
 /// Streams of each kind that wait in the pool.
@@ -110,7 +124,11 @@ impl Deflate {
         let own = self.own.get_or_insert_with(Own::new);
         own.compressed = now;
         let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
-        deflate(compressor, data, out)
+        let done = deflate(compressor, data, out);
+        if !done {
+            own.compressor = None;
+        }
+        done
     }
 
     /// The inflater for the next message of the peer.
@@ -226,12 +244,9 @@ impl Inflater {
         self.push(&TAIL, out, limit)?;
         let end = out.len();
         let whole = if self.takeover {
-            // Empty blocks leave a stream that stands between two blocks as it was. Within a block
-            // they are data, or break it; enough of them cannot hide in the longest block header.
-            self.push(&[0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(60), out, limit).is_ok()
+            self.push(&PADDING, out, limit).is_ok()
         } else {
-            self.push(&[0x01, 0x00, 0x00, 0xFF, 0xFF], out, limit).is_ok()
-                && std::mem::take(&mut self.ended)
+            self.push(&END, out, limit).is_ok() && std::mem::take(&mut self.ended)
         };
         if whole && out.len() == end {
             Ok(())
