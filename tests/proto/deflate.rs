@@ -9,6 +9,7 @@ use wsock::proto::config::{Config, Role};
 use wsock::proto::deflate::{self, Params};
 use wsock::proto::event::{Event, Kind, Payload};
 
+const RSV1: u8 = 0x40;
 const TAKEOVER: Params = Params {
     server_no_takeover: false,
     client_no_takeover: false,

@@ -12,7 +12,6 @@ use wsock::util::time::Time;
 
 /// Fin bit and opcodes, to be combined.
 pub const FIN: u8 = 0x80;
-pub const RSV1: u8 = 0x40;
 pub const CONT: u8 = 0;
 pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
