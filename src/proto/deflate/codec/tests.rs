@@ -67,7 +67,7 @@ fn every_window_and_level_comes_back() {
             for level in [1, 2, 5, 6, 9] {
                 let (mut from, mut to) = pair(no_takeover, bits, level);
                 let mut pool = CodecPool::default();
-                for len in [1, 20, 500, 40_000, 100_000, 3] {
+                for len in [1, 20, 500, 70_000, 3] {
                     let data = sample(len);
                     let Some(bytes) = compressed(&mut from, &mut pool, &data) else {
                         assert!(no_takeover && len <= 20);
@@ -239,7 +239,7 @@ fn by_definition(payload: &[u8]) -> Option<Vec<u8>> {
 /// the tail, or with takeover those of the check, happen to end.
 #[test]
 fn truncated_data_is_invalid_data() {
-    let noise: Vec<u8> = sample(3000).into_iter().rev().map(|byte| byte.rotate_left(3)).collect();
+    let noise: Vec<u8> = sample(1000).into_iter().rev().map(|byte| byte.rotate_left(3)).collect();
     let (mut cuts, mut accepted) = (0, 0);
     for level in [1, 6, 9] {
         for no_takeover in [false, true] {
@@ -263,7 +263,7 @@ fn truncated_data_is_invalid_data() {
             }
         }
     }
-    assert!(accepted * 100 < cuts, "{accepted} of {cuts}");
+    assert!(accepted * 50 < cuts, "{accepted} of {cuts}");
 }
 
 #[test]
@@ -280,13 +280,13 @@ fn the_limit_is_exact() {
     }
 }
 
-/// Sixty-four megabytes in sixty-four kilobytes.
+/// Sixteen megabytes in sixteen kilobytes.
 #[test]
 fn a_bomb_ends_at_the_limit_with_memory_flat() {
     let (mut from, mut to) = pair(true, 15, 9);
     let mut pool = CodecPool::default();
-    let bomb = compressed(&mut from, &mut pool, &vec![0; 64 << 20]).unwrap();
-    assert!(bomb.len() < 80_000);
+    let bomb = compressed(&mut from, &mut pool, &vec![0; 16 << 20]).unwrap();
+    assert!(bomb.len() < 20_000);
     let (mut out, mut inflater) = (Vec::new(), to.inflater(&mut pool));
     let limit = 100_000;
     let mut end = Ok(());

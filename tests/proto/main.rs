@@ -1,0 +1,15 @@
+//! The rules of RFC 6455 and RFC 7692 for an open connection, in memory.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod close;
+mod control;
+#[cfg(feature = "deflate")]
+mod deflate;
+mod frames;
+mod messages;
+mod pairs;
+mod sending;
+mod text;
+mod timers;

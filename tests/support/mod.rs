@@ -1,0 +1,62 @@
+//! What tests and fuzz targets of the protocol share.
+
+pub mod pair;
+pub mod raw;
+
+use std::io::IoSlice;
+use wsock::proto::conn::Connection;
+use wsock::proto::context::Context;
+use wsock::proto::event::{Event, Kind};
+use wsock::util::time::Time;
+
+/// An event with its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+}
+
+/// Feeds `input` as one piece and gives owned payloads back, as a driver does.
+pub fn feed(
+    conn: &mut Connection,
+    cx: &mut Context,
+    now: Time,
+    input: &mut [u8],
+    seen: &mut Vec<Seen>,
+) {
+    let mut at = 0;
+    while at < input.len() {
+        let rest = &mut input[at..];
+        let step = conn.recv(cx, now, rest);
+        at += step.consumed;
+        assert!(step.consumed > 0, "a call must take something");
+        let Some(event) = step.event else { continue };
+        let (make, payload): (fn(Vec<u8>) -> Seen, _) = match event {
+            Event::Message { kind: Kind::Text, payload } => (text, payload),
+            Event::Message { kind: Kind::Binary, payload } => (Seen::Binary, payload),
+            Event::Ping(payload) => (Seen::Ping, payload),
+            Event::Pong(payload) => (Seen::Pong, payload),
+        };
+        seen.push(make(payload.bytes(rest).to_vec()));
+        if let wsock::proto::event::Payload::Owned(buffer) = payload {
+            cx.pool.put(buffer);
+        }
+    }
+}
+
+/// The first bytes, at most `limit`, of what a connection has to send, looking at `N` slices.
+pub fn waiting<const N: usize>(conn: &Connection, limit: usize) -> Vec<u8> {
+    let mut slices = [IoSlice::new(&[]); N];
+    let filled = conn.transmit(&mut slices);
+    let mut bytes = Vec::new();
+    for slice in &slices[..filled] {
+        bytes.extend_from_slice(&slice[..slice.len().min(limit - bytes.len())]);
+    }
+    bytes
+}
+
+fn text(bytes: Vec<u8>) -> Seen {
+    Seen::Text(String::from_utf8(bytes).expect("text events are UTF-8"))
+}
