@@ -1,0 +1,73 @@
+/* The client that the Autobahn test suite's fuzzing server examines.
+
+     autobahn_client [URL [AGENT]]
+
+   It asks how many cases there are, connects once for each and echoes whatever comes, then tells the
+   suite to write its report and end. permessage-deflate is on. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <wsock.h>
+
+static wsock_loop *loop;
+static wsock_options *options;
+static int opened;
+static char reply[32];
+
+static void on_open(wsock_conn *conn, void *user)
+{
+    (void)conn, (void)user;
+    opened = 1;
+}
+
+static void echo(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user)
+{
+    (void)user;
+    wsock_conn_send(conn, type, data, len, 0); /* the suite waits for each answer: no queue to bound */
+}
+
+static void keep(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user)
+{
+    (void)conn, (void)type, (void)user;
+    snprintf(reply, sizeof reply, "%.*s", (int)len, (const char *)data);
+}
+
+/* One connection from beginning to end. How it ends is for the suite to judge; that it opens is for us. */
+static void visit(const char *url, void (*on_message)(wsock_conn *, int32_t, const uint8_t *, size_t, void *))
+{
+    wsock_handlers handlers = { .struct_size = sizeof handlers, .on_open = on_open, .on_message = on_message };
+    wsock_conn *conn;
+    opened = 0;
+    if (wsock_connect(loop, url, options, &handlers, NULL, &conn) == WSOCK_OK)
+        wsock_loop_run(loop);
+    if (!opened) {
+        fprintf(stderr, "autobahn_client: cannot open %s\n", url);
+        exit(1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *base = argc > 1 ? argv[1] : "ws://127.0.0.1:9001";
+    const char *agent = argc > 2 ? argv[2] : "libwsock";
+    char url[1024];
+    if (wsock_loop_new(&loop) != WSOCK_OK || wsock_options_new(&options) != WSOCK_OK
+        || wsock_options_set_int(options, WSOCK_OPT_DEFLATE, 1) != WSOCK_OK) {
+        fprintf(stderr, "autobahn_client: cannot start: is the library built with permessage-deflate?\n");
+        return 1;
+    }
+
+    snprintf(url, sizeof url, "%s/getCaseCount", base);
+    visit(url, keep);
+    int cases = atoi(reply);
+    for (int i = 1; i <= cases; i++) {
+        snprintf(url, sizeof url, "%s/runCase?case=%d&agent=%s", base, i, agent);
+        visit(url, echo);
+    }
+    snprintf(url, sizeof url, "%s/updateReports?agent=%s&shutdownOnComplete=true", base, agent);
+    visit(url, NULL);
+
+    wsock_options_free(options);
+    wsock_loop_free(loop);
+    printf("%d cases\n", cases);
+    return cases > 0 ? 0 : 1;
+}

@@ -1,0 +1,307 @@
+/* A terminal client: lines typed go out as messages, messages that come in are printed.
+
+   The program waits in its own poll() on two descriptors, standard input and the library's. Messages go to
+   standard output, everything about the connection to standard error, so that wscat also serves in pipelines. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <wsock.h>
+
+static const char usage[] =
+    "usage: wscat [options] URL\n"
+    "  -x MESSAGE      send MESSAGE, print one answer, close\n"
+    "  -b              send binary messages rather than text\n"
+    "  -H 'NAME: VALUE'  add a header to the request (again and again)\n"
+    "  -s NAME         offer a subprotocol (again and again, best first)\n"
+    "  -o ORIGIN       send an Origin header\n"
+    "  -z              offer compression (permessage-deflate)\n"
+    "  -P SECONDS      ping this often and show the round-trip time\n"
+    "  -c CODE[:REASON]  close with this at the end of input (1000)\n"
+    "  -q              nothing about the connection on standard error\n";
+
+static struct {
+    wsock_loop *loop;
+    wsock_conn *conn;
+    const char *once;       /* -x */
+    int32_t type;           /* what we send: WSOCK_TEXT or WSOCK_BINARY */
+    int32_t close_code;     /* -c */
+    const char *close_reason;
+    long long ping_ms, next_ping;
+    int quiet;
+    int waiting;            /* the send queue is full: read no more input until on_drain */
+    int ended;              /* on_close was here */
+    int result;             /* exit status */
+    char *line;             /* input that has no line end yet */
+    size_t line_len, line_size;
+} cat = { .type = WSOCK_TEXT, .close_code = 1000, .result = 1 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+    wsock_loop_wakeup(cat.loop); /* so that poll() returns even when we came just before it */
+}
+
+static long long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "wscat: %s\n", what);
+    exit(1);
+}
+
+/* For calls that must succeed while we start. */
+static void check(wsock_status status)
+{
+    wsock_error_info error = { .struct_size = sizeof error };
+    if (status >= 0)
+        return;
+    wsock_last_error(&error);
+    fail(error.message);
+}
+
+static void finish(void)
+{
+    wsock_status status = wsock_conn_close(cat.conn, cat.close_code, cat.close_reason);
+    if (status < 0) {
+        fprintf(stderr, "wscat: cannot close with %d: %s\n", (int)cat.close_code, wsock_strerror(status));
+        wsock_conn_abort(cat.conn);
+    }
+}
+
+static void send_message(const char *data, size_t len)
+{
+    wsock_status status = wsock_conn_send(cat.conn, cat.type, data, len, 0);
+    if (status == WSOCK_BUFFERED)
+        cat.waiting = 1;
+    else if (status < 0)
+        fprintf(stderr, "wscat: not sent: %s\n", wsock_strerror(status));
+}
+
+/* What a stranger sends must not steer the terminal: control characters are shown, not obeyed. */
+static void print_text(FILE *out, const char *text, size_t len)
+{
+    const unsigned char *data = (const unsigned char *)text;
+    int tty = isatty(fileno(out));
+    for (size_t i = 0; i < len; i++) {
+        int c1 = data[i] == 0xc2 && i + 1 < len && data[i + 1] < 0xa0; /* U+0080 to U+009F */
+        if (!tty || (data[i] >= ' ' && data[i] != 0x7f && !c1) || data[i] == '\n' || data[i] == '\t')
+            putc(data[i], out);
+        else
+            fprintf(out, "\\x%02x", c1 ? data[++i] : data[i]);
+    }
+}
+
+static void on_open(wsock_conn *conn, void *user)
+{
+    (void)user;
+    const char *protocol = wsock_conn_get_str(conn, WSOCK_CONN_PROTOCOL, NULL);
+    const char *extensions = wsock_conn_get_str(conn, WSOCK_CONN_EXTENSIONS, NULL);
+    if (!cat.quiet)
+        fprintf(stderr, "connected to %s%s%s%s%s%s\n", wsock_conn_get_str(conn, WSOCK_CONN_URL, NULL),
+            *protocol ? ", subprotocol " : "", protocol, *extensions ? ", " : "", extensions,
+            !cat.once && isatty(STDIN_FILENO) ? " (Ctrl-D closes)" : "");
+    cat.next_ping = now_ms() + cat.ping_ms;
+    if (cat.once)
+        send_message(cat.once, strlen(cat.once));
+}
+
+static void on_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user)
+{
+    (void)conn, (void)user;
+    if (type == WSOCK_BINARY && isatty(STDOUT_FILENO)) {
+        printf("(%zu bytes)", len);
+        for (size_t i = 0; i < len; i++)
+            printf(" %02x", data[i]);
+    } else {
+        print_text(stdout, (const char *)data, len);
+    }
+    putchar('\n');
+    fflush(stdout);
+    if (cat.once)
+        finish();
+}
+
+static void on_pong(wsock_conn *conn, const uint8_t *data, size_t len, void *user)
+{
+    (void)data, (void)len, (void)user;
+    wsock_conn_stats stats = { .struct_size = sizeof stats };
+    if (cat.ping_ms > 0 && wsock_conn_get_stats(conn, &stats) == WSOCK_OK)
+        fprintf(stderr, "pong after %.3f ms\n", (double)stats.rtt_us / 1000);
+}
+
+static void on_drain(wsock_conn *conn, void *user)
+{
+    (void)conn, (void)user;
+    cat.waiting = 0;
+}
+
+static void on_error(wsock_conn *conn, const wsock_error_info *error, void *user)
+{
+    (void)user;
+    fprintf(stderr, "wscat: %s\n", error->message);
+    if (error->code == WSOCK_ERR_HTTP_STATUS) {
+        size_t len;
+        const char *body = wsock_conn_get_str(conn, WSOCK_CONN_RESPONSE_BODY, &len);
+        print_text(stderr, body, len);
+        putc('\n', stderr);
+    }
+}
+
+static void on_close(wsock_conn *conn, const wsock_close_info *info, void *user)
+{
+    (void)conn, (void)user;
+    if (!cat.quiet && info->status == WSOCK_OK) {
+        fprintf(stderr, "closed with %d%s", (int)info->code,
+            info->initiator == WSOCK_BY_PEER ? " by the server" : "");
+        fputs(*info->reason ? ": " : "", stderr);
+        print_text(stderr, info->reason, info->reason_len);
+        putc('\n', stderr);
+    }
+    cat.ended = 1;
+    cat.result = info->was_clean ? 0 : 1;
+}
+
+/* Take what standard input has; 0 at its end. */
+static int read_input(void)
+{
+    char chunk[4096];
+    ssize_t count = read(STDIN_FILENO, chunk, sizeof chunk);
+    if (count < 0)
+        return errno == EINTR || errno == EAGAIN;
+    if (count == 0 && cat.line_len > 0)
+        send_message(cat.line, cat.line_len); /* a last line without its end */
+    for (ssize_t i = 0; i < count; i++) {
+        if (chunk[i] == '\n') {
+            send_message(cat.line ? cat.line : "", cat.line_len);
+            cat.line_len = 0;
+            continue;
+        }
+        if (cat.line_len == cat.line_size) {
+            cat.line_size = cat.line_size ? cat.line_size * 2 : 4096;
+            cat.line = realloc(cat.line, cat.line_size);
+            if (!cat.line)
+                fail("out of memory");
+        }
+        cat.line[cat.line_len++] = chunk[i];
+    }
+    return count > 0;
+}
+
+static void ping_when_due(void)
+{
+    if (cat.ping_ms > 0 && wsock_conn_state(cat.conn) == WSOCK_OPEN && now_ms() >= cat.next_ping) {
+        wsock_conn_ping(cat.conn, "wscat", 5);
+        cat.next_ping = now_ms() + cat.ping_ms;
+    }
+}
+
+static void add_header(wsock_options *options, char *text)
+{
+    char *colon = strchr(text, ':');
+    if (!colon)
+        fail("-H wants 'NAME: VALUE'");
+    *colon = '\0';
+    check(wsock_options_add_header(options, text, colon + 1 + strspn(colon + 1, " \t")));
+}
+
+static void set_close(char *text)
+{
+    char *end;
+    long code = strtol(text, &end, 10);
+    if (end == text || (*end && *end != ':') || code < 1000 || code > 4999)
+        fail("-c wants CODE or CODE:REASON, the code 1000 or from 3000 to 4999");
+    cat.close_code = (int32_t)code;
+    cat.close_reason = *end ? end + 1 : NULL;
+}
+
+static void set_ping(const char *text)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (*end || !(seconds >= 0.001 && seconds <= 1e6))
+        fail("-P wants SECONDS");
+    cat.ping_ms = (long long)(seconds * 1000);
+}
+
+static const char *parse(int argc, char **argv, wsock_options *options)
+{
+    int option;
+    while ((option = getopt(argc, argv, "x:bH:s:o:zP:c:qh")) != -1) {
+        switch (option) {
+        case 'x': cat.once = optarg; break;
+        case 'b': cat.type = WSOCK_BINARY; break;
+        case 'H': add_header(options, optarg); break;
+        case 's': check(wsock_options_add_protocol(options, optarg)); break;
+        case 'o': check(wsock_options_set_str(options, WSOCK_OPT_ORIGIN, optarg)); break;
+        case 'z': check(wsock_options_set_int(options, WSOCK_OPT_DEFLATE, 1)); break;
+        case 'P': set_ping(optarg); break;
+        case 'c': set_close(optarg); break;
+        case 'q': cat.quiet = 1; break;
+        case 'h': fputs(usage, stdout); exit(0);
+        default: fputs(usage, stderr); exit(2);
+        }
+    }
+    if (optind + 1 != argc) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+    return argv[optind];
+}
+
+int main(int argc, char **argv)
+{
+    wsock_options *options = NULL;
+    wsock_handlers handlers = { .struct_size = sizeof handlers, .on_open = on_open, .on_message = on_message,
+        .on_error = on_error, .on_close = on_close, .on_pong = on_pong, .on_drain = on_drain };
+    struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND }; /* the second ends us at once */
+
+    check(wsock_loop_new(&cat.loop));
+    check(wsock_options_new(&options));
+    const char *url = parse(argc, argv, options);
+    check(wsock_connect(cat.loop, url, options, &handlers, NULL, &cat.conn));
+    wsock_options_free(options);
+    sigaction(SIGINT, &action, NULL);
+
+    int input = !cat.once; /* standard input has more */
+    while (!cat.ended) {
+        int open = wsock_conn_state(cat.conn) == WSOCK_OPEN;
+        struct pollfd watched[2] = {
+            { .fd = wsock_loop_fd(cat.loop), .events = POLLIN },
+            { .fd = input && open && !cat.waiting ? STDIN_FILENO : -1, .events = POLLIN }, /* -1: not now */
+        };
+        long long wait = wsock_loop_timeout_ms(cat.loop);
+        if (cat.ping_ms > 0 && open) {
+            long long ping = cat.next_ping - now_ms();
+            ping = ping > 0 ? ping : 0;
+            wait = wait < 0 || ping < wait ? ping : wait;
+        }
+        if (poll(watched, 2, (int)wait) < 0 && errno != EINTR)
+            fail(strerror(errno));
+        if (interrupted) {
+            interrupted = 0;
+            finish();
+        } else if (watched[1].revents && !read_input()) {
+            input = 0;
+            finish();
+        }
+        ping_when_due();
+        wsock_loop_poll(cat.loop, 0);
+    }
+    wsock_loop_free(cat.loop);
+    free(cat.line);
+    return cat.result;
+}
