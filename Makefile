@@ -1,0 +1,95 @@
+# Thin over cargo: Rust is built by cargo, and what surrounds it (C examples, installation, the
+# tests that are no cargo tests) hangs here. `make help` lists the targets.
+
+CARGO  ?= cargo
+PYTHON ?= python3
+PREFIX ?= /usr/local
+PORT   ?=
+CFLAGS ?= -O2 -g
+WARN   := -std=c99 -Wall -Wextra -Wpedantic
+
+# One place for everything that is built, whatever the environment says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+export PREFIX DESTDIR LIBDIR INCLUDEDIR PYTHON
+
+RELEASE  := target/release
+LIB      := $(RELEASE)/libwsock.so.0
+EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c))
+VENV     := target/autobahn/venv
+# $ORIGIN: a program finds the library next door, from whatever directory it is started.
+LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
+
+.PHONY: help run build examples test lint header install autobahn clean FORCE need-cargo need-cc need-python
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target what; do \
+		printf '  make %-10s %s\n' "$$target" "$$what"; done
+
+run: examples ## build and start the chat example; open the address it prints
+	@target/c/chat_server $(if $(PORT),--port $(PORT))
+
+build: $(LIB) ## build libwsock.so and libwsock.a (target/release)
+
+examples: $(EXAMPLES) ## build the C examples (target/c)
+
+test: need-python examples ## run every test that this machine can run
+	$(CARGO) test --release
+	$(CARGO) test --no-default-features --lib
+	tests/install.sh
+	$(PYTHON) tests/readme.py
+	$(PYTHON) tests/examples.py
+	tests/autobahn/install.sh $(VENV)
+	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
+	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
+	@echo "all tests passed"
+
+autobahn: need-python examples ## run all 517 Autobahn cases against both roles (about half an hour)
+	tests/autobahn/install.sh $(VENV)
+	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
+	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
+
+lint: need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+	@for file in examples/c/*.c; do echo "$(CC) -Werror $$file"; \
+		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
+
+header: ## regenerate include/wsock.h from the Rust sources
+	WSOCK_UPDATE_HEADER=1 $(CARGO) test --test header_sync
+
+# Uses what is built, so that `make build && sudo make install` needs no toolchain for root.
+install: $(if $(wildcard $(LIB)),,$(LIB)) ## install library, header and pkg-config file (PREFIX=/usr/local DESTDIR=)
+	packaging/install.sh
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+
+# cargo knows best whether something changed. The link gives the library the name that programs ask for.
+$(LIB): FORCE | need-cargo
+	$(CARGO) build --release --lib
+	@ln -sf libwsock.so $@
+
+target/c/%: examples/c/%.c include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/c
+	$(CC) $(WARN) $(CFLAGS) -Iinclude -Itarget/c $< -o $@ $(LDFLAGS) $(LINK)
+
+target/c/chat_server: target/c/chat_page.h
+
+# A file as the bytes of a C array.
+target/c/chat_page.h: examples/c/chat.html
+	@mkdir -p target/c
+	@{ echo 'static const unsigned char chat_page[] = {'; od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } > $@
+
+need-cargo:
+	@command -v $(CARGO) >/dev/null || { echo "Rust 1.88 or newer is needed: https://rustup.rs"; exit 1; }
+
+need-cc:
+	@command -v $(CC) >/dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 1; }
+
+need-python:
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "the tests need Python 3.10 or newer with its venv module: apt-get install python3 python3-venv"; exit 1; }
