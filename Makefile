@@ -36,6 +36,9 @@ examples: $(EXAMPLES) ## build the C examples (target/c)
 
 test: need-python examples ## run every test that this machine can run
 	$(CARGO) test --release
+	@if command -v valgrind >/dev/null; then \
+		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 $(CARGO) test --release --test c_suite; \
+	else echo "skipped: the C programs under valgrind, which is not here: apt-get install valgrind"; fi
 	$(CARGO) test --no-default-features --lib
 	tests/install.sh
 	$(PYTHON) tests/readme.py

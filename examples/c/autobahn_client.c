@@ -31,18 +31,21 @@ static void keep(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len
     snprintf(reply, sizeof reply, "%.*s", (int)len, (const char *)data);
 }
 
-/* One connection from beginning to end. How it ends is for the suite to judge; that it opens is for us. */
-static void visit(const char *url, void (*on_message)(wsock_conn *, int32_t, const uint8_t *, size_t, void *))
+/* One connection from beginning to end: did it open? How it ends is for the suite to judge. */
+static int visit(const char *url, void (*on_message)(wsock_conn *, int32_t, const uint8_t *, size_t, void *))
 {
     wsock_handlers handlers = { .struct_size = sizeof handlers, .on_open = on_open, .on_message = on_message };
     wsock_conn *conn;
     opened = 0;
     if (wsock_connect(loop, url, options, &handlers, NULL, &conn) == WSOCK_OK)
         wsock_loop_run(loop);
-    if (!opened) {
-        fprintf(stderr, "autobahn_client: cannot open %s\n", url);
-        exit(1);
-    }
+    return opened;
+}
+
+static int fail(const char *url)
+{
+    fprintf(stderr, "autobahn_client: cannot open %s\n", url);
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -57,14 +60,16 @@ int main(int argc, char **argv)
     }
 
     snprintf(url, sizeof url, "%s/getCaseCount", base);
-    visit(url, keep);
+    if (!visit(url, keep))
+        return fail(url);
     int cases = atoi(reply);
     for (int i = 1; i <= cases; i++) {
         snprintf(url, sizeof url, "%s/runCase?case=%d&agent=%s", base, i, agent);
-        visit(url, echo);
+        if (!visit(url, echo))
+            return fail(url);
     }
     snprintf(url, sizeof url, "%s/updateReports?agent=%s&shutdownOnComplete=true", base, agent);
-    visit(url, NULL);
+    visit(url, NULL); /* this one may never open: the suite writes its report and is gone */
 
     wsock_options_free(options);
     wsock_loop_free(loop);

@@ -198,6 +198,8 @@ def main():
     counts = {}
     for behaviour, _ in progress.cases.values():
         counts[behaviour] = counts.get(behaviour, 0) + 1
+    if not (outdir / "index.json").exists():
+        problems.append("the suite wrote no report")
     if len(progress.cases) < expected:
         problems.append("only %d of %d cases ran" % (len(progress.cases), expected))
     if progress.bad:
