@@ -396,6 +396,7 @@ impl Core {
                         // Paused or not, the end of the stream must be seen.
                         session.paused = false;
                         session.held = Vec::new();
+                        self.make_ready(id);
                     }
                 }
             }

@@ -253,6 +253,9 @@ impl Core {
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {
             if let Phase::Open(conn) = &mut session.phase {
+                if session.paused {
+                    conn.not_listening(now);
+                }
                 conn.handle_timeout(cx, now);
             }
             Ok(())
@@ -325,7 +328,12 @@ impl Core {
 
     /// Begins the close handshake, or gives up a connection that is not open yet.
     pub fn close(&mut self, id: Id, code: Option<u16>, reason: &str) {
-        // Code and reason were checked where the error could still be told.
+        // The peer's close frame has to be read. Code and reason were checked where an error could
+        // still be told.
+        if let Some(session) = self.session(id) {
+            session.paused = false;
+        }
+        self.make_ready(id);
         let _ = self.contain(id, |session, cx, now| {
             match &mut session.phase {
                 Phase::Open(conn) => return conn.close(cx, now, code, reason),
