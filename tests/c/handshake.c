@@ -465,7 +465,7 @@ static void request_of_client(void) {
     CHECK_STR(head_value(head, "Sec-WebSocket-Version"), "13");
     CHECK(strcasecmp(head_value(head, "Upgrade"), "websocket") == 0 && strcasecmp(head_value(head, "Connection"), "upgrade") == 0);
     CHECK(*head_value(head, "Origin") == 0 && *head_value(head, "Sec-WebSocket-Protocol") == 0 && *head_value(head, "Sec-WebSocket-Extensions") == 0);
-    snprintf(keys[i], sizeof keys[i], "%s", head_value(head, "Sec-WebSocket-Key"));
+    snprintf(keys[i], sizeof keys[i], "%.60s", head_value(head, "Sec-WebSocket-Key"));
     CHECK(strlen(keys[i]) == 24);
     raw_close(&raw);
   }
