@@ -110,6 +110,7 @@ fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
+        core.trash.append(&mut core.ended);
         core.dispatching = false;
         core.receive = buffer;
         core.update_beacon();
@@ -238,9 +239,9 @@ impl Core {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
         let session = self.session(id)?;
-        let unsent = session.details.unsent + incoming as u64;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
+        let unsent = (closed.unsent + incoming) as u64;
         if let Ok(cell) = self.table().get(id) {
             cell.advance_state(id, state::CLOSED);
         }
