@@ -11,6 +11,9 @@ use crate::proto::http::check_application_header;
 use crate::util::id::{Id, Kind};
 use crate::util::text::TextCache;
 
+/// How long a peer may take to fetch the answer to a plain request.
+const ANSWER_MS: u64 = 30_000;
+
 /// Lives from the arrival of the request until `on_request` has returned.
 pub struct Pending {
     /// Its handle.
@@ -125,9 +128,11 @@ impl Core {
     }
 
     fn answer(&mut self, session_id: Id, response: Vec<u8>) {
+        let now = self.now;
         if let Some(session) = self.session(session_id) {
             session.head = response;
             session.writable = true;
+            session.deadline = Some(now.plus_ms(ANSWER_MS));
             session.phase = Phase::Answered;
         }
         self.dirty(session_id);
