@@ -119,11 +119,7 @@ impl Core {
 
     /// Sends a refusal of the library's own and ends the exchange.
     pub fn refuse(&mut self, session_id: Id, refusal: &Refusal) {
-        if let Some(server) = self.session(session_id).and_then(|session| session.server) {
-            if let Some(server) = self.server(server) {
-                server.stats.refused += 1;
-            }
-        }
+        self.count(session_id, |stats| stats.refused += 1);
         self.answer(session_id, refusal.bytes(false));
     }
 
@@ -155,14 +151,10 @@ impl Core {
             return true;
         }
         let head_only = pending.request.method == "HEAD";
-        if let Some(server) = self.session(session_id).and_then(|session| session.server) {
-            if let Some(server) = self.server(server) {
-                match is_upgrade {
-                    true => server.stats.refused += 1,
-                    false => server.stats.http_responses += 1,
-                }
-            }
-        }
+        self.count(session_id, |stats| match is_upgrade {
+            true => stats.refused += 1,
+            false => stats.http_responses += 1,
+        });
         let response = match decision {
             0 => upgrade_required().bytes(head_only),
             200..=599 => http_response(
