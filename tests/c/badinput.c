@@ -375,7 +375,7 @@ static int32_t on_request(struct srv *srv, wsock_request *request) {
   (void)srv;
   section("a request");
   CHECK(wsock_request_get_str(request, 0, &len) == NULL && wsock_request_get_str(request, 8, &len) == NULL);
-  CHECK_LAST(WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_LAST(WSOCK_ERR_UNSUPPORTED);
   CHECK(wsock_request_get_str(request, INT32_MAX, NULL) == NULL && len == 7);
   CHECK(wsock_request_header(request, NULL, 0, &len) == NULL && len == 7);
   CHECK_LAST(WSOCK_ERR_INVALID_ARGUMENT);
