@@ -492,11 +492,6 @@
 #define WSOCK_CONN_RESPONSE_BODY 6
 
 /**
- * Keeps the cached headers apart from the other texts.
- */
-#define HEADER -1
-
-/**
  * wsock_request_get_str: "GET" and the like.
  */
 #define WSOCK_REQUEST_METHOD 1

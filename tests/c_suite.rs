@@ -125,6 +125,8 @@ fn run_program(name: &str) {
     let limit = Duration::from_secs(if valgrind { 600 } else { 90 });
     let output = dir.join(format!("{name}.out"));
     let file = File::create(&output).expect("a file for the output");
+    // cargo's own points to the directory above first, where an older library may lie.
+    command.env("LD_LIBRARY_PATH", dir);
     command.stdin(Stdio::null()).stdout(file.try_clone().expect("the file twice")).stderr(file);
 
     let end = match run(&mut command, limit) {
