@@ -22,7 +22,7 @@ fn the_committed_header_is_the_generated_one() {
 fn every_macro_begins_with_the_prefix() {
     let header = std::fs::read_to_string(COMMITTED).unwrap();
     let macros: Vec<_> = header.lines().filter_map(|line| line.strip_prefix("#define ")).collect();
-    assert!(macros.len() > 80);
+    assert!(macros.len() > 60);
     for name in macros {
         assert!(name.starts_with("WSOCK_"), "{name}");
     }
