@@ -70,6 +70,9 @@ pub struct Core {
     pub drains: VecDeque<Id>,
     /// Handlers to drop when nothing is borrowed.
     pub trash: Vec<Arc<dyn Handler>>,
+    /// Handlers of ended servers, to be dropped by the next turn: nothing ends inside the call that
+    /// ends it.
+    pub ended: Vec<Arc<dyn Handler>>,
     /// Buffers, random bytes, shared compressors.
     pub cx: Context,
     /// The shared receive buffer, while no turn is using it.
@@ -102,6 +105,7 @@ impl Core {
             endings: VecDeque::new(),
             drains: VecDeque::new(),
             trash: Vec::new(),
+            ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
             receive: Vec::new(),
             dispatching: false,
@@ -291,7 +295,8 @@ impl Core {
         !(self.ready.is_empty()
             && self.dirty.is_empty()
             && self.endings.is_empty()
-            && self.drains.is_empty())
+            && self.drains.is_empty()
+            && self.ended.is_empty())
             || self.place.inbox.has_work()
     }
 
@@ -396,6 +401,7 @@ impl Core {
                         // Paused or not, the end of the stream must be seen.
                         session.paused = false;
                         session.held = Vec::new();
+                        self.make_ready(id);
                     }
                 }
             }
@@ -432,12 +438,10 @@ impl Core {
     fn end(&mut self, id: Id) {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
-        let unsent = session.buffered();
         session.stream = None;
         session.deadline = None;
         if let Phase::Open(conn) = &mut session.phase {
             let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
-            session.details.unsent = unsent as u64;
             session.details.stats = Some(conn.stats());
             session.phase = Phase::Over(Box::new(closed));
         }

@@ -241,7 +241,7 @@ impl Core {
     fn end_server_if_empty(&mut self, id: Id) {
         if self.server(id).is_some_and(|server| server.closing && server.sessions == 0) {
             if let Entry::Server(server) = self.remove(id) {
-                self.trash.push(server.handler);
+                self.ended.push(server.handler);
             }
         }
     }

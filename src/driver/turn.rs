@@ -110,6 +110,7 @@ fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
+        core.trash.append(&mut core.ended);
         core.dispatching = false;
         core.receive = buffer;
         core.update_beacon();
@@ -238,9 +239,9 @@ impl Core {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
         let session = self.session(id)?;
-        let unsent = session.details.unsent + incoming as u64;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
+        let unsent = (closed.unsent + incoming) as u64;
         if let Ok(cell) = self.table().get(id) {
             cell.advance_state(id, state::CLOSED);
         }
@@ -253,6 +254,9 @@ impl Core {
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {
             if let Phase::Open(conn) = &mut session.phase {
+                if session.paused {
+                    conn.not_listening(now);
+                }
                 conn.handle_timeout(cx, now);
             }
             Ok(())
@@ -325,7 +329,12 @@ impl Core {
 
     /// Begins the close handshake, or gives up a connection that is not open yet.
     pub fn close(&mut self, id: Id, code: Option<u16>, reason: &str) {
-        // Code and reason were checked where the error could still be told.
+        // The peer's close frame has to be read. Code and reason were checked where an error could
+        // still be told.
+        if let Some(session) = self.session(id) {
+            session.paused = false;
+        }
+        self.make_ready(id);
         let _ = self.contain(id, |session, cx, now| {
             match &mut session.phase {
                 Phase::Open(conn) => return conn.close(cx, now, code, reason),

@@ -50,27 +50,28 @@ pub fn declared_functions(header: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// `libwsock.so` of this build.
+/// `libwsock.so` of this build: cargo leaves what a test was linked with beside it; the copy one
+/// directory up may be older.
 pub fn library() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("target/<profile>");
-    let library = profile.join("libwsock.so");
+    let library = test.with_file_name("libwsock.so");
     assert!(library.is_file(), "{} is missing: cargo build makes it", library.display());
     library
 }
 
-/// An empty place for what a test builds, one for each profile.
-pub fn scratch(test: &str) -> PathBuf {
-    let library = library();
-    let profile = library.parent().and_then(Path::file_name).expect("a profile name");
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test).join(profile);
+/// A place for what a test builds, one for each profile.
+pub fn scratch(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let deps = test.parent().expect("target/<profile>/deps");
+    let profile = deps.parent().and_then(Path::file_name).expect("a profile name");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join(profile);
     fs::create_dir_all(&dir).expect("a directory for what is built");
     dir
 }
 
 /// Such a place with the library in it, as `libwsock.so` and, for the run-time linker, `libwsock.so.0`.
-pub fn library_dir(test: &str) -> PathBuf {
-    let dir = scratch(test);
+pub fn library_dir(name: &str) -> PathBuf {
+    let dir = scratch(name);
     for link in ["libwsock.so", "libwsock.so.0"] {
         let link = dir.join(link);
         let _ = fs::remove_file(&link); // of an earlier run
