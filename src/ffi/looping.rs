@@ -112,6 +112,7 @@ pub extern "C" fn wsock_loop_post(
     boundary::status(|| {
         let loop_id = id(r#loop)?;
         let place = loops::find(loop_id)?;
+        place.check_poison()?;
         let task =
             task.ok_or_else(|| Error::new(Code::InvalidArgument, "the task function is NULL"))?;
         let posted = Posted { arg, release };
