@@ -40,6 +40,7 @@ test: need-python examples ## run every test that this machine can run
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 $(CARGO) test --release --test c_suite; \
 	else echo "skipped: the C programs under valgrind, which is not here: apt-get install valgrind"; fi
 	$(CARGO) test --no-default-features --lib --test header_sync
+	$(CARGO) test --no-default-features --features test-panic --test panic
 	tests/install.sh
 	$(PYTHON) tests/readme.py
 	$(PYTHON) tests/examples.py
@@ -56,7 +57,7 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles 
 lint: need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	@for file in examples/c/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done

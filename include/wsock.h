@@ -10,22 +10,35 @@
  * wsock_loop_poll ever waits, no callback ever comes from a thread that the library made, and
  * without one of those two calls nothing happens at all.
  *
- *     static void on_open(wsock_conn *c, void *user) { wsock_conn_send_text(c, "hello", 5); }
- *     static void on_message(wsock_conn *c, int32_t type, const uint8_t *data, size_t len, void *user)
+ *     #include <stdio.h>
+ *     #include <wsock.h>
+ *
+ *     static void on_open(wsock_conn *conn, void *user)
  *     {
- *         printf("%.*s\n", (int)len, (const char *)data);
- *         wsock_conn_close(c, 1000, "bye");
+ *         wsock_conn_send_text(conn, "hello", 5);
  *     }
  *
- *     wsock_loop *loop;
- *     wsock_conn *conn;
- *     wsock_handlers handlers = { sizeof handlers };
- *     handlers.on_open = on_open;
- *     handlers.on_message = on_message;
- *     wsock_loop_new(&loop);
- *     if (wsock_connect(loop, "ws://127.0.0.1:9001/", NULL, &handlers, NULL, &conn) == WSOCK_OK)
- *         wsock_loop_run(loop);
- *     wsock_loop_free(loop);
+ *     static void on_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user)
+ *     {
+ *         printf("%.*s\n", (int)len, (const char *)data);
+ *         wsock_conn_close(conn, 1000, "bye");
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         wsock_handlers handlers = {0};
+ *         wsock_loop *loop;
+ *         wsock_conn *conn;
+ *
+ *         handlers.struct_size = sizeof handlers;
+ *         handlers.on_open = on_open;
+ *         handlers.on_message = on_message;
+ *         if (wsock_loop_new(&loop) != WSOCK_OK)
+ *             return 1;
+ *         if (wsock_connect(loop, "ws://127.0.0.1:9001/", NULL, &handlers, NULL, &conn) == WSOCK_OK)
+ *             wsock_loop_run(loop);
+ *         return wsock_loop_free(loop) != WSOCK_OK;
+ *     }
  *
  * HANDLES
  *
@@ -39,7 +52,12 @@
  *
  * Functions that can fail return a wsock_status: 0 done, above 0 done with information, below 0
  * refused and nothing happened. The sentence that says why is in wsock_last_error, until the next
- * failing call on the same thread. Outputs are written only on success.
+ * failing call on the same thread. Outputs are written only on success. What each function's
+ * description lists under "Errors" is without the WSOCK_ERR_ in front; beyond that, everything that
+ * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, and WSOCK_ERR_POISONED
+ * after that.
+ *
+ * A failure that no call is there to answer for is told by on_error.
  *
  * TEXT AND BYTES
  *
@@ -52,11 +70,12 @@
  * They run on the thread that is inside wsock_loop_run or wsock_loop_poll, one at a time. From inside
  * one you may call every function, closing and freeing included; only run, poll and loop_free of the
  * same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
- * it. Do not let C++ exceptions or longjmp leave a callback.
+ * it: it comes from run or poll. (wsock_loop_free is the exception, since nothing comes after it.) Do
+ * not let C++ exceptions or longjmp leave a callback.
  *
  * For each connection: on_open at most once; on_error at most once; on_close exactly once and last,
  * also when on_open never came. (A server never hears of connections whose handshake failed.)
- * `release` is called exactly once when no callback will ever be given the user data again.
+ * release is called exactly once when no callback will ever be given the user data again.
  *
  * What you send from inside callbacks leaves together, in one system call per connection, when the
  * callbacks of that turn are done. What you send outside leaves at once.
@@ -68,13 +87,18 @@
  * time. "loop" means the thread of the loop, inside or outside of callbacks; others get
  * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there.
  *
- * WORDS
+ * THE PROCESS
+ *
+ * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. After
+ * fork the library is the parent's: the child leaves it alone until it execs or exits. dlclose does
+ * nothing: once loaded, the library stays.
+ *
+ * THE BROWSER'S WORDS
  *
  * The browser's WebSocket maps one to one: readyState is wsock_conn_state, bufferedAmount is
  * wsock_conn_buffered_amount, protocol, extensions and url are wsock_conn_get_str, CloseEvent is
  * wsock_close_info.
  */
-
 
 #ifndef WSOCK_H
 #define WSOCK_H
@@ -85,472 +109,136 @@
 #error "wsock handles need 64-bit pointers"
 #endif
 
-
-/**
- * Done.
- */
-#define WSOCK_OK 0
-
-/**
- * The message was accepted, and the queue is now above the high-water mark: on_drain will come.
- */
-#define WSOCK_BUFFERED 1
-
-/**
- * An argument is not what the function's description asks for.
- */
-#define WSOCK_ERR_INVALID_ARGUMENT -1
-
-/**
- * The handle is NULL, or its object has ended, or it never was one.
- */
-#define WSOCK_ERR_INVALID_HANDLE -2
-
-/**
- * The handle is alive but of another class.
- */
-#define WSOCK_ERR_WRONG_KIND -3
-
-/**
- * Only the thread of the loop may call this.
- */
-#define WSOCK_ERR_WRONG_THREAD -4
-
-/**
- * run, poll or loop_free was called from inside a callback of the same loop.
- */
-#define WSOCK_ERR_REENTRANT -5
-
-/**
- * Not now: the connection is not open yet, or is closing.
- */
-#define WSOCK_ERR_STATE -6
-
-/**
- * This library, or this build of it, does not know that.
- */
-#define WSOCK_ERR_UNSUPPORTED -7
-
-/**
- * A limit is reached: the send queue is full, or there are too many objects.
- */
-#define WSOCK_ERR_LIMIT -8
-
-/**
- * A signal arrived while waiting. Look at what your handler did, then call again.
- */
-#define WSOCK_ERR_INTERRUPTED -9
-
-/**
- * The operating system refused; os_error has its number.
- */
-#define WSOCK_ERR_SYSTEM -20
-
-/**
- * The host name could not be looked up.
- */
-#define WSOCK_ERR_RESOLVE -21
-
-/**
- * No address of the host could be connected to.
- */
-#define WSOCK_ERR_CONNECT -22
-
-/**
- * Looking up and connecting took longer than WSOCK_OPT_CONNECT_TIMEOUT_MS.
- */
-#define WSOCK_ERR_CONNECT_TIMEOUT -23
-
-/**
- * TCP was reset, or ended without a close handshake.
- */
-#define WSOCK_ERR_CONNECTION_LOST -24
-
-/**
- * What the peer sent is not a valid WebSocket handshake.
- */
-#define WSOCK_ERR_HANDSHAKE -40
-
-/**
- * The server answered with another status than 101; http_status has it.
- */
-#define WSOCK_ERR_HTTP_STATUS -41
-
-/**
- * The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS.
- */
-#define WSOCK_ERR_HANDSHAKE_TIMEOUT -42
-
-/**
- * The peer broke the protocol (close code 1002).
- */
-#define WSOCK_ERR_PROTOCOL -60
-
-/**
- * The peer sent text that is not UTF-8, or compressed data that is corrupt (1007).
- */
-#define WSOCK_ERR_INVALID_DATA -61
-
-/**
- * The peer sent a message or frame above the limit (1009).
- */
-#define WSOCK_ERR_TOO_BIG -62
-
-/**
- * The peer sent too many fragments or control frames (1008).
- */
-#define WSOCK_ERR_POLICY -63
-
-/**
- * The peer was silent and did not answer a ping.
- */
-#define WSOCK_ERR_PING_TIMEOUT -64
-
-/**
- * The peer did not finish the close handshake in time.
- */
-#define WSOCK_ERR_CLOSE_TIMEOUT -65
-
-/**
- * No message went either way for longer than WSOCK_OPT_IDLE_TIMEOUT_MS.
- */
-#define WSOCK_ERR_IDLE_TIMEOUT -66
-
-/**
- * The application ended it: wsock_conn_abort, wsock_loop_free, or a close before it was open.
- */
-#define WSOCK_ERR_ABORTED -67
-
-/**
- * A bug in this library was stopped at its boundary. Please report it.
- */
-#define WSOCK_ERR_PANIC -100
-
-/**
- * An earlier WSOCK_ERR_PANIC has made this object unusable; free it.
- */
-#define WSOCK_ERR_POISONED -101
-
-/**
- * wsock_conn_state: not open yet.
- */
-#define WSOCK_CONNECTING 0
-
-/**
- * wsock_conn_state: messages flow.
- */
-#define WSOCK_OPEN 1
-
-/**
- * wsock_conn_state: the close handshake has begun.
- */
-#define WSOCK_CLOSING 2
-
-/**
- * wsock_conn_state: it is over, or never was.
- */
-#define WSOCK_CLOSED 3
-
-/**
- * Message type: UTF-8 text.
- */
-#define WSOCK_TEXT 1
-
-/**
- * Message type: any bytes.
- */
-#define WSOCK_BINARY 2
-
-/**
- * wsock_close_info.initiator: nobody, the network failed or the connection never was open.
- */
-#define WSOCK_BY_NOBODY 0
-
-/**
- * wsock_close_info.initiator: this side.
- */
-#define WSOCK_BY_LOCAL 1
-
-/**
- * wsock_close_info.initiator: the other side.
- */
-#define WSOCK_BY_PEER 2
-
-/**
- * Version of this header.
- */
-#define WSOCK_VERSION_MAJOR 0
-
-/**
- * Version of this header.
- */
-#define WSOCK_VERSION_MINOR 1
-
-/**
- * Version of this header.
- */
-#define WSOCK_VERSION_PATCH 0
-
-/**
- * wsock_features: wss:// works.
- */
-#define WSOCK_FEATURE_TLS 1
-
-/**
- * wsock_features: permessage-deflate works.
- */
-#define WSOCK_FEATURE_DEFLATE 2
-
-/**
- * Milliseconds for the name look-up and TCP together. 0: as long as the system tries. Default 30000.
- */
-#define WSOCK_OPT_CONNECT_TIMEOUT_MS 1
-
-/**
- * Milliseconds for the opening handshake, both roles. 0: no limit. Default 10000.
- */
-#define WSOCK_OPT_HANDSHAKE_TIMEOUT_MS 2
-
-/**
- * Milliseconds for the close handshake and the end of TCP after it. At least 1. Default 5000.
- */
-#define WSOCK_OPT_CLOSE_TIMEOUT_MS 3
-
-/**
- * Milliseconds without a message either way (pings and pongs do not count) after which the connection
- * is closed with 1001 "idle timeout". 0: never. Default 0.
- */
-#define WSOCK_OPT_IDLE_TIMEOUT_MS 4
-
-/**
- * Milliseconds of silence of the peer after which a ping asks whether it lives. 0: never. Default 25000.
- */
-#define WSOCK_OPT_PING_INTERVAL_MS 5
-
-/**
- * Milliseconds of silence after that ping which mean it does not. Default 20000.
- */
-#define WSOCK_OPT_PONG_TIMEOUT_MS 6
-
-/**
- * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
- * Default 16 MiB.
- */
-#define WSOCK_OPT_MAX_MESSAGE_SIZE 10
-
-/**
- * Largest frame to receive. 0: as large as a message. Default 0.
- */
-#define WSOCK_OPT_MAX_FRAME_SIZE 11
-
-/**
- * Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072.
- */
-#define WSOCK_OPT_MAX_FRAGMENTS 12
-
-/**
- * Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000.
- */
-#define WSOCK_OPT_MAX_CONTROL_RATE 13
-
-/**
- * Bytes in the send queue above which sending answers WSOCK_BUFFERED. Default 1 MiB.
- */
-#define WSOCK_OPT_HIGH_WATER 14
-
-/**
- * Bytes in the send queue at which on_drain comes. Default 256 KiB.
- */
-#define WSOCK_OPT_LOW_WATER 15
-
-/**
- * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
- * message of any size. Default 64 MiB.
- */
-#define WSOCK_OPT_MAX_BUFFERED 16
-
-/**
- * Bytes of the head of a request or response. Default 16384.
- */
-#define WSOCK_OPT_MAX_HEAD_BYTES 17
-
-/**
- * Header lines in a request or response. Default 100.
- */
-#define WSOCK_OPT_MAX_HEADERS 18
-
-/**
- * Bytes of a request line or status line. Default 8192.
- */
-#define WSOCK_OPT_MAX_REQUEST_LINE 19
-
-/**
- * 1: offer or accept permessage-deflate. Default 0.
- */
-#define WSOCK_OPT_DEFLATE 30
-
-/**
- * 1 (fast) to 9 (small). Default 1.
- */
-#define WSOCK_OPT_DEFLATE_LEVEL 31
-
-/**
- * Messages shorter than this are sent uncompressed. Default 64.
- */
-#define WSOCK_OPT_DEFLATE_MIN_SIZE 32
-
-/**
- * Window of the server's compressor, 9 to 15 bits. Default 15.
- */
-#define WSOCK_OPT_DEFLATE_SERVER_WINDOW_BITS 33
-
-/**
- * Window of the client's compressor, 9 to 15 bits. Default 15.
- */
-#define WSOCK_OPT_DEFLATE_CLIENT_WINDOW_BITS 34
-
-/**
- * 1: the server may refer to earlier messages: smaller messages, but some 300 KiB of memory for each
- * connection that is sending. Default 0: one compressor serves all connections of a loop.
- */
-#define WSOCK_OPT_DEFLATE_SERVER_TAKEOVER 35
-
-/**
- * The same for the client. Default 1.
- */
-#define WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER 36
-
-/**
- * Milliseconds after which an unused compressor of a connection is given back. Default 10000.
- */
-#define WSOCK_OPT_DEFLATE_IDLE_MS 37
-
-/**
- * Connections the system keeps until the server accepts them. Default 4096.
- */
-#define WSOCK_OPT_BACKLOG 40
-
-/**
- * WSOCK_ORIGIN_*: which web pages a server lets in. Default WSOCK_ORIGIN_ANY.
- */
-#define WSOCK_OPT_ORIGIN_POLICY 50
-
-/**
- * Text: the Origin header that a client sends. Default none.
- */
-#define WSOCK_OPT_ORIGIN 100
-
-/**
- * Any Origin, or none.
- */
-#define WSOCK_ORIGIN_ANY 0
-
-/**
- * Only origins given with wsock_options_add_origin, which sets this; others get 403.
- */
-#define WSOCK_ORIGIN_LISTED 1
-
-/**
- * Any, but there must be one; others get 403.
- */
-#define WSOCK_ORIGIN_REQUIRED 2
-
-/**
- * wsock_conn_send: do not compress this message, although the connection could.
- */
-#define WSOCK_SEND_NO_COMPRESS 1
-
-/**
- * wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for.
- */
-#define WSOCK_CONN_URL 1
-
-/**
- * wsock_conn_get_str: the subprotocol agreed on.
- */
-#define WSOCK_CONN_PROTOCOL 2
-
-/**
- * wsock_conn_get_str: the extensions agreed on.
- */
-#define WSOCK_CONN_EXTENSIONS 3
-
-/**
- * wsock_conn_get_str: address and port of the other side, such as "127.0.0.1:4711" or "[::1]:4711".
- */
-#define WSOCK_CONN_PEER_ADDRESS 4
-
-/**
- * wsock_conn_get_str: address and port of this side.
- */
-#define WSOCK_CONN_LOCAL_ADDRESS 5
-
-/**
- * wsock_conn_get_str, in a client's on_error and on_close: up to 4 KiB of what came with another HTTP
- * status than 101.
- */
-#define WSOCK_CONN_RESPONSE_BODY 6
-
-/**
- * wsock_request_get_str: "GET" and the like.
- */
-#define WSOCK_REQUEST_METHOD 1
-
-/**
- * wsock_request_get_str: the target as it was sent.
- */
-#define WSOCK_REQUEST_TARGET 2
-
-/**
- * wsock_request_get_str: the path, without the query.
- */
-#define WSOCK_REQUEST_PATH 3
-
-/**
- * wsock_request_get_str: the query, without the question mark.
- */
-#define WSOCK_REQUEST_QUERY 4
-
-/**
- * wsock_request_get_str: the Host it asked for.
- */
-#define WSOCK_REQUEST_HOST 5
-
-/**
- * wsock_request_get_str: the Origin, the web page's site.
- */
-#define WSOCK_REQUEST_ORIGIN 6
-
-/**
- * wsock_request_get_str: address and port of who asks.
- */
-#define WSOCK_REQUEST_PEER_ADDRESS 7
-
-/**
- * One WebSocket connection, made by wsock_connect or accepted by a server. The handle is valid until
- * on_close has returned.
- */
-typedef struct wsock_conn wsock_conn;
-
-/**
- * An event loop. It owns connections and servers, and calls your functions while it is polled.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Classes --------------------------------------------------------------------------------- */
+
+/**
+ * An event loop. It owns connections and servers, and calls your functions while it is polled. You
+ * make it and free it.
+ *
+ * - Life: wsock_loop_new, wsock_loop_free.
+ * - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
+ * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
+ * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+ * - What lives in it is made by wsock_connect and wsock_listen.
  */
 typedef struct wsock_loop wsock_loop;
 
 /**
- * A set of options for connecting or listening. You make and free it; it is copied when used.
+ * A set of options for connecting or listening. You make it and free it; it is copied when used, so
+ * that one set serves many connections and can be freed right away.
+ *
+ * - Life: wsock_options_new, wsock_options_free.
+ * - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
+ *   wsock_options_add_header, wsock_options_add_protocol, wsock_options_add_origin.
+ * - Look up: wsock_option_bounds.
  */
 typedef struct wsock_options wsock_options;
 
 /**
- * An HTTP request that has reached a server. The handle is valid until on_request has returned.
+ * One WebSocket connection, made by wsock_connect or accepted by a server. It ends by itself: the
+ * handle is valid until on_close has returned, and there is nothing to free.
+ *
+ * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+ * - End: wsock_conn_close politely, wsock_conn_abort at once.
+ * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
+ *   for what you receive.
+ * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_server,
+ *   wsock_conn_get_stats.
+ * - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
+ */
+typedef struct wsock_conn wsock_conn;
+
+/**
+ * A listener and the connections it has accepted, made by wsock_listen. The handle is valid until
+ * wsock_server_close was called and the last connection has ended; there is nothing to free.
+ *
+ * - Ask: wsock_server_port, wsock_server_get_stats.
+ * - End: wsock_server_close.
+ */
+typedef struct wsock_server wsock_server;
+
+/**
+ * An HTTP request that has reached a server: whoever wants a WebSocket begins with one. The handle is
+ * valid until on_request has returned.
+ *
+ * - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
+ *   wsock_request_header_at, wsock_request_protocol_at.
+ * - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
+ *   wsock_request_set_body; what on_request returns decides.
  */
 typedef struct wsock_request wsock_request;
 
+/* ---- Status and errors ----------------------------------------------------------------------- */
+
+/** Done. */
+#define WSOCK_OK 0
+/** The message was accepted, and the queue is now above the high-water mark: on_drain will come. */
+#define WSOCK_BUFFERED 1
+
+/** An argument is not what the function's description asks for. */
+#define WSOCK_ERR_INVALID_ARGUMENT -1
+/** The handle is NULL, or its object has ended, or it never was one. */
+#define WSOCK_ERR_INVALID_HANDLE -2
+/** The handle is alive but of another class. */
+#define WSOCK_ERR_WRONG_KIND -3
+/** Only the thread of the loop may call this. */
+#define WSOCK_ERR_WRONG_THREAD -4
+/** run, poll or loop_free was called from inside a callback of the same loop. */
+#define WSOCK_ERR_REENTRANT -5
+/** Not now: the connection is not open yet, or is closing; or the request is no WebSocket's. */
+#define WSOCK_ERR_STATE -6
+/** This library, or this build of it, does not know that. */
+#define WSOCK_ERR_UNSUPPORTED -7
+/** A limit is reached: the send queue is full, or there are too many objects. */
+#define WSOCK_ERR_LIMIT -8
+/** A signal arrived while waiting. Look at what your handler did, then call again. */
+#define WSOCK_ERR_INTERRUPTED -9
+/** The operating system refused; os_error has its number. */
+#define WSOCK_ERR_SYSTEM -20
+/** The host name could not be looked up. */
+#define WSOCK_ERR_RESOLVE -21
+/** No address of the host could be connected to. */
+#define WSOCK_ERR_CONNECT -22
+/** Looking up and connecting took longer than WSOCK_OPT_CONNECT_TIMEOUT_MS. */
+#define WSOCK_ERR_CONNECT_TIMEOUT -23
+/** TCP was reset, or ended without a close handshake. */
+#define WSOCK_ERR_CONNECTION_LOST -24
+/** What the peer sent is not a valid WebSocket handshake. */
+#define WSOCK_ERR_HANDSHAKE -40
+/** The server answered with another status than 101; http_status has it. */
+#define WSOCK_ERR_HTTP_STATUS -41
+/** The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS. */
+#define WSOCK_ERR_HANDSHAKE_TIMEOUT -42
+/** The peer broke the protocol (close code 1002). */
+#define WSOCK_ERR_PROTOCOL -60
+/** The peer sent text that is not UTF-8, or compressed data that is corrupt (1007). */
+#define WSOCK_ERR_INVALID_DATA -61
+/** The peer sent a message or frame above the limit (1009). */
+#define WSOCK_ERR_TOO_BIG -62
+/** The peer sent too many fragments or control frames (1008). */
+#define WSOCK_ERR_POLICY -63
+/** The peer was silent and did not answer a ping. */
+#define WSOCK_ERR_PING_TIMEOUT -64
+/** The peer did not finish the close handshake in time. */
+#define WSOCK_ERR_CLOSE_TIMEOUT -65
+/** No message went either way for longer than WSOCK_OPT_IDLE_TIMEOUT_MS. */
+#define WSOCK_ERR_IDLE_TIMEOUT -66
+/** The application ended it: wsock_conn_abort, wsock_loop_free, or a close before it was open. */
+#define WSOCK_ERR_ABORTED -67
 /**
- * A listener and the connections it has accepted.
+ * A bug in this library was stopped at its boundary; please report it. In on_error: it has ended that
+ * connection and nothing else. As the answer of a call: it has broken that loop.
  */
-typedef struct wsock_server wsock_server;
+#define WSOCK_ERR_PANIC -100
+/**
+ * An earlier WSOCK_ERR_PANIC has made this unusable: a connection, whose on_close follows, or a loop
+ * with all that is in it, which can only be freed.
+ */
+#define WSOCK_ERR_POISONED -101
 
 /**
  * What most functions return: 0 done, above 0 done with information, below 0 refused and nothing
@@ -558,256 +246,21 @@ typedef struct wsock_server wsock_server;
  */
 typedef int32_t wsock_status;
 
-/**
- * What went wrong, in detail.
- */
+/** What went wrong, in detail: for wsock_last_error and on_error. */
 typedef struct {
-  /**
-   * Set this to sizeof(wsock_error_info) before wsock_last_error.
-   */
+  /** Set this to sizeof(wsock_error_info) before wsock_last_error. */
   size_t struct_size;
-  /**
-   * WSOCK_ERR_*, or 0 when nothing has failed yet.
-   */
+  /** WSOCK_ERR_*, or 0 when nothing has failed yet. */
   int32_t code;
-  /**
-   * errno of the operating system, or 0.
-   */
+  /** The operating system's errno, or 0. */
   int32_t os_error;
-  /**
-   * The status of the server's answer with WSOCK_ERR_HTTP_STATUS, or 0.
-   */
+  /** The status of the server's answer with WSOCK_ERR_HTTP_STATUS, or 0. */
   int32_t http_status;
-  /**
-   * The close code that was sent to the peer because of this, or 0.
-   */
+  /** The close code that was sent to the peer because of this, or 0. */
   int32_t close_code;
-  /**
-   * One line for a person to read, NUL-terminated.
-   */
+  /** One line for a person to read, NUL-terminated. */
   char message[232];
 } wsock_error_info;
-
-/**
- * How a connection ended.
- */
-typedef struct {
-  /**
-   * Bytes of this struct that the library has filled.
-   */
-  size_t struct_size;
-  /**
-   * As the browser's CloseEvent.code: the code that was received, 1005 when the peer's close frame
-   * had none, 1006 when there was no close frame.
-   */
-  int32_t code;
-  /**
-   * The code in the close frame that was sent; 1005 when it had none, 0 when none was sent.
-   */
-  int32_t sent_code;
-  /**
-   * 1 when close frames went both ways, else 0.
-   */
-  int32_t was_clean;
-  /**
-   * WSOCK_BY_*: who began.
-   */
-  int32_t initiator;
-  /**
-   * WSOCK_OK, or the WSOCK_ERR_* that on_error was told.
-   */
-  int32_t status;
-  /**
-   * 0.
-   */
-  int32_t reserved;
-  /**
-   * The reason that was received, or one line of the library's when the end was abnormal. Never
-   * NULL, NUL-terminated UTF-8, valid until on_close returns.
-   */
-  const char *reason;
-  /**
-   * Its length.
-   */
-  size_t reason_len;
-  /**
-   * Bytes of messages that were accepted and never reached the network.
-   */
-  uint64_t unsent_bytes;
-} wsock_close_info;
-
-/**
- * Your functions. Each may be NULL. Set struct_size to sizeof(wsock_handlers) and the rest to zero
- * before filling it in: `wsock_handlers h = { sizeof h };` The struct is copied by the call it is
- * given to.
- */
-typedef struct {
-  /**
-   * sizeof(wsock_handlers) of the header your program was compiled with.
-   */
-  size_t struct_size;
-  /**
-   * The handshake is done, messages may flow.
-   */
-  void (*on_open)(wsock_conn *conn, void *user_data);
-  /**
-   * A whole message; type is WSOCK_TEXT (then data is valid UTF-8, without a NUL at its end) or
-   * WSOCK_BINARY. data is valid until the callback returns.
-   */
-  void (*on_message)(wsock_conn *conn,
-                     int32_t type,
-                     const uint8_t *data,
-                     size_t len,
-                     void *user_data);
-  /**
-   * The connection failed. on_close follows.
-   */
-  void (*on_error)(wsock_conn *conn, const wsock_error_info *error, void *user_data);
-  /**
-   * The end. The handle is not valid any more once this has returned.
-   */
-  void (*on_close)(wsock_conn *conn, const wsock_close_info *info, void *user_data);
-  /**
-   * A ping arrived; the library has answered it.
-   */
-  void (*on_ping)(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data);
-  /**
-   * A pong arrived, for a ping of yours, of the library's keepalive, or for none.
-   */
-  void (*on_pong)(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data);
-  /**
-   * After a send that answered WSOCK_BUFFERED: the queue has fallen to the low-water mark.
-   */
-  void (*on_drain)(wsock_conn *conn, void *user_data);
-  /**
-   * Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.
-   * Return 0 to go on: a WebSocket is accepted, a plain request is answered 426. Return 200 to 599
-   * to answer with that status and what wsock_request_add_header and wsock_request_set_body have
-   * prepared. Anything else becomes 500. The request handle is valid until you return.
-   */
-  int32_t (*on_request)(wsock_server *server, wsock_request *request, void *user_data);
-  /**
-   * Called exactly once, last: no callback will be given this user data again. Not called when the
-   * function that was given the handlers was refused.
-   */
-  void (*release)(void *user_data);
-} wsock_handlers;
-
-/**
- * Figures of one connection.
- */
-typedef struct {
-  /**
-   * Set this to sizeof(wsock_conn_stats) before the call.
-   */
-  size_t struct_size;
-  /**
-   * Whole messages received.
-   */
-  uint64_t messages_received;
-  /**
-   * Messages sent.
-   */
-  uint64_t messages_sent;
-  /**
-   * Bytes received on the wire, frame headers included, the handshake not.
-   */
-  uint64_t bytes_received;
-  /**
-   * Bytes handed to the operating system, frame headers included, the handshake not.
-   */
-  uint64_t bytes_sent;
-  /**
-   * Bytes of messages received, after inflating.
-   */
-  uint64_t payload_received;
-  /**
-   * Bytes of messages sent, before deflating.
-   */
-  uint64_t payload_sent;
-  /**
-   * Pings received.
-   */
-  uint64_t pings_received;
-  /**
-   * Pongs received.
-   */
-  uint64_t pongs_received;
-  /**
-   * As wsock_conn_buffered_amount.
-   */
-  uint64_t buffered_amount;
-  /**
-   * Round-trip time of the last answered ping in microseconds; 0 when there was none yet.
-   */
-  uint64_t rtt_us;
-} wsock_conn_stats;
-
-/**
- * Figures of one server.
- */
-typedef struct {
-  /**
-   * Set this to sizeof(wsock_server_stats) before the call.
-   */
-  size_t struct_size;
-  /**
-   * Connections that are open or closing now.
-   */
-  uint64_t connections;
-  /**
-   * Handshakes in progress now.
-   */
-  uint64_t handshakes;
-  /**
-   * TCP connections ever accepted.
-   */
-  uint64_t accepted;
-  /**
-   * Handshakes that ended in on_open.
-   */
-  uint64_t opened;
-  /**
-   * Requests for a WebSocket answered with an HTTP error, and requests that were not valid.
-   */
-  uint64_t refused;
-  /**
-   * Plain HTTP requests answered.
-   */
-  uint64_t http_responses;
-  /**
-   * Handshakes that took too long.
-   */
-  uint64_t handshake_timeouts;
-  /**
-   * Peers that hung up before the handshake was done.
-   */
-  uint64_t handshake_errors;
-  /**
-   * Times that accepting failed for lack of file descriptors or memory and was put off.
-   */
-  uint64_t accept_errors;
-  /**
-   * Messages received by all its connections, ended ones included; so for the next three.
-   */
-  uint64_t messages_received;
-  /**
-   * Messages sent.
-   */
-  uint64_t messages_sent;
-  /**
-   * Bytes received on the wire.
-   */
-  uint64_t bytes_received;
-  /**
-   * Bytes handed to the operating system.
-   */
-  uint64_t bytes_sent;
-} wsock_server_stats;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
 
 /**
  * A few words for a status code. Never NULL, also for numbers that are none.
@@ -824,41 +277,14 @@ const char *wsock_strerror(int32_t code);
 const char *wsock_error_name(int32_t code);
 
 /**
- * The version of the library that is running, as major << 16 | minor << 8 | patch.
- *
- * Thread: any. Since: 0.1
- */
-uint32_t wsock_version(void);
-
-/**
- * The same as text, such as "0.1.0".
- *
- * Thread: any. Since: 0.1
- */
-const char *wsock_version_string(void);
-
-/**
- * The number in the name of the shared library, libwsock.so.N. Programs built for one N work with
- * every library of that N that is not older.
- *
- * Thread: any. Since: 0.1
- */
-uint32_t wsock_abi_version(void);
-
-/**
- * What this build can do: WSOCK_FEATURE_* bits. What is missing answers WSOCK_ERR_UNSUPPORTED.
- *
- * Thread: any. Since: 0.1
- */
-uint64_t wsock_features(void);
-
-/**
  * Copies the details of the last failure on this thread to out_info. Set out_info->struct_size to
  * sizeof(wsock_error_info) first. A function that succeeds does not change the last failure.
  *
  * Thread: any. Errors: INVALID_ARGUMENT. Since: 0.1
  */
 wsock_status wsock_last_error(wsock_error_info *out_info);
+
+/* ---- Loops ----------------------------------------------------------------------------------- */
 
 /**
  * Makes a loop. It belongs to the calling thread until another one polls it. Free it with
@@ -872,9 +298,11 @@ wsock_status wsock_loop_new(wsock_loop **out_loop);
  * Ends a loop and everything in it: every connection gets its on_error (WSOCK_ERR_ABORTED) and
  * on_close from inside this call, without a close handshake; then all handles of the loop are stale.
  * For a polite end, close servers and connections first and run until nothing is left. NULL is
- * allowed and does nothing.
+ * allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
+ * release is called.
  *
- * Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT. Since: 0.1
+ * Thread: any that finds nobody else inside, outside of the loop's callbacks.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
  */
 wsock_status wsock_loop_free(wsock_loop *loop);
 
@@ -883,7 +311,8 @@ wsock_status wsock_loop_free(wsock_loop *loop);
  * no connection, no server, nothing posted.
  *
  * Thread: any that finds nobody else inside; the loop is that thread's from now on.
- * Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT, INTERRUPTED (a
+ * signal arrived: look at what its handler did and call again), SYSTEM, PANIC, POISONED. Since: 0.1
  */
 wsock_status wsock_loop_run(wsock_loop *loop);
 
@@ -893,24 +322,26 @@ wsock_status wsock_loop_run(wsock_loop *loop);
  * time is left, or an error.
  *
  * Thread: any that finds nobody else inside; the loop is that thread's from now on.
- * Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), INVALID_ARGUMENT
- * (below -1: a time that was calculated wrongly should not become for ever), SYSTEM. Since: 0.1
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT, INTERRUPTED (a
+ * signal arrived), INVALID_ARGUMENT (below -1: a time that was calculated wrongly should not become
+ * for ever), SYSTEM, PANIC, POISONED. Since: 0.1
  */
 int32_t wsock_loop_poll(wsock_loop *loop,
                         int32_t timeout_ms);
 
 /**
  * Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
- * inside it, the next call returns at once. A wsock_loop_poll that waits returns, too.
+ * inside it, the next call returns at once. A wsock_loop_poll that waits returns, too. Nothing is
+ * closed: run again, and all goes on.
  *
- * Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
+ * Thread: any, and signal handlers. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
  */
 wsock_status wsock_loop_stop(wsock_loop *loop);
 
 /**
- * Makes a wsock_loop_poll that waits return.
+ * Makes a wsock_loop_poll that waits return; when nobody waits, the next one does not.
  *
- * Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
+ * Thread: any, and signal handlers. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
  */
 wsock_status wsock_loop_wakeup(wsock_loop *loop);
 
@@ -919,7 +350,7 @@ wsock_status wsock_loop_wakeup(wsock_loop *loop);
  * of posting. Then, or when the loop is freed first, release(arg) is called; it may be NULL. When
  * the post is refused, neither is.
  *
- * Thread: any. Errors: INVALID_HANDLE, INVALID_ARGUMENT (task is NULL). Since: 0.1
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (task is NULL), POISONED. Since: 0.1
  */
 wsock_status wsock_loop_post(wsock_loop *loop,
                              void (*task)(wsock_loop *loop, void *arg),
@@ -931,19 +362,98 @@ wsock_status wsock_loop_post(wsock_loop *loop,
  * has anything to do, timers included: watch it for reading and call wsock_loop_poll(loop, 0) when
  * it is. Never read from it or close it; it lives as long as the loop.
  *
- * Thread: loop. Errors: INVALID_HANDLE, WRONG_THREAD, SYSTEM, UNSUPPORTED (not on this system; use
- * wsock_loop_timeout_ms and a short poll). Since: 0.1
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, SYSTEM, UNSUPPORTED (not on this
+ * system; use wsock_loop_timeout_ms and a short poll), POISONED. Since: 0.1
  */
 int32_t wsock_loop_fd(wsock_loop *loop);
 
 /**
- * For hosts that cannot watch wsock_loop_fd's timers: how many milliseconds may pass until
- * wsock_loop_poll has to be called, although the descriptor is quiet. 0 at once, -1 no limit. Ask
- * again after every call into the library.
+ * For hosts that do not watch wsock_loop_fd: how many milliseconds may pass until wsock_loop_poll has
+ * to be called because a timer is due. 0 at once, -1 no limit. Ask again after every call into the
+ * library. (With wsock_loop_fd it is not needed.)
  *
- * Thread: loop. Errors (below -1): INVALID_HANDLE, WRONG_THREAD. Since: 0.1
+ * Thread: loop. Errors (all below -1): INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 int32_t wsock_loop_timeout_ms(wsock_loop *loop);
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+/**
+ * Client: milliseconds for the name look-up and TCP together. 0: as long as the system tries.
+ * Default 30000.
+ */
+#define WSOCK_OPT_CONNECT_TIMEOUT_MS 1
+/** Milliseconds for the opening handshake, both roles. 0: no limit. Default 10000. */
+#define WSOCK_OPT_HANDSHAKE_TIMEOUT_MS 2
+/** Milliseconds for the close handshake and the end of TCP after it. At least 1. Default 5000. */
+#define WSOCK_OPT_CLOSE_TIMEOUT_MS 3
+/**
+ * Milliseconds without a message either way, pings and pongs not counted, after which the connection
+ * is closed with 1001 "idle timeout". 0: never. Default 0.
+ */
+#define WSOCK_OPT_IDLE_TIMEOUT_MS 4
+/** Milliseconds of silence of the peer after which a ping asks whether it lives. 0: never. Default 25000. */
+#define WSOCK_OPT_PING_INTERVAL_MS 5
+/** Milliseconds of silence after that ping which mean it does not. Default 20000. */
+#define WSOCK_OPT_PONG_TIMEOUT_MS 6
+/**
+ * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
+ * Default 16 MiB.
+ */
+#define WSOCK_OPT_MAX_MESSAGE_SIZE 10
+/** Largest frame to receive, in bytes. 0: as large as a message. Default 0. */
+#define WSOCK_OPT_MAX_FRAME_SIZE 11
+/** Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072. */
+#define WSOCK_OPT_MAX_FRAGMENTS 12
+/** Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000. */
+#define WSOCK_OPT_MAX_CONTROL_RATE 13
+/** Bytes in the send queue above which sending answers WSOCK_BUFFERED. Default 1 MiB. */
+#define WSOCK_OPT_HIGH_WATER 14
+/** Bytes in the send queue at which on_drain comes. Default 256 KiB. */
+#define WSOCK_OPT_LOW_WATER 15
+/**
+ * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
+ * message of any size. Default 64 MiB.
+ */
+#define WSOCK_OPT_MAX_BUFFERED 16
+/** Largest head of a request or response to receive, in bytes. Default 16384. */
+#define WSOCK_OPT_MAX_HEAD_BYTES 17
+/** Most header lines in it. Default 100. */
+#define WSOCK_OPT_MAX_HEADERS 18
+/** Longest request line or status line to receive, in bytes. Default 8192. */
+#define WSOCK_OPT_MAX_REQUEST_LINE 19
+/** 1: offer or accept permessage-deflate. Default 0. */
+#define WSOCK_OPT_DEFLATE 30
+/** How hard to compress: 1 (fast) to 9 (small). Default 1. */
+#define WSOCK_OPT_DEFLATE_LEVEL 31
+/** Messages shorter than this are sent uncompressed. Default 64. */
+#define WSOCK_OPT_DEFLATE_MIN_SIZE 32
+/** Window of the server's compressor, 9 to 15 bits. Default 15. */
+#define WSOCK_OPT_DEFLATE_SERVER_WINDOW_BITS 33
+/** Window of the client's compressor, 9 to 15 bits. Default 15. */
+#define WSOCK_OPT_DEFLATE_CLIENT_WINDOW_BITS 34
+/**
+ * 1: the server may refer to earlier messages: smaller messages, but some 300 KiB of memory for each
+ * connection that is sending. Default 0: one compressor serves all connections of a loop.
+ */
+#define WSOCK_OPT_DEFLATE_SERVER_TAKEOVER 35
+/** 1: so may the client, whose compressors are few. Default 1. */
+#define WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER 36
+/** Milliseconds after which an unused compressor of a connection is given back. Default 10000. */
+#define WSOCK_OPT_DEFLATE_IDLE_MS 37
+/** Server: connections the system keeps until they are accepted. Default 4096. */
+#define WSOCK_OPT_BACKLOG 40
+/** Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY. */
+#define WSOCK_OPT_ORIGIN_POLICY 50
+/** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
+#define WSOCK_OPT_ORIGIN 100
+
+/** Any Origin, or none. */
+#define WSOCK_ORIGIN_ANY 0
+/** Only origins given with wsock_options_add_origin, which sets this; others get 403. */
+#define WSOCK_ORIGIN_LISTED 1
+/** Any, but there must be one; others get 403. */
+#define WSOCK_ORIGIN_REQUIRED 2
 
 /**
  * Makes a set of options with the default values. Free it with wsock_options_free.
@@ -960,7 +470,7 @@ wsock_status wsock_options_new(wsock_options **out_options);
 void wsock_options_free(wsock_options *options);
 
 /**
- * Sets an integer option, WSOCK_OPT_*.
+ * Sets an integer option; key is WSOCK_OPT_*.
  *
  * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, UNSUPPORTED (unknown key), INVALID_ARGUMENT (out of
  * range; see wsock_option_bounds). Since: 0.1
@@ -1014,11 +524,109 @@ wsock_status wsock_option_bounds(int32_t key,
                                  int64_t *out_max,
                                  int64_t *out_default);
 
+/* ---- Callbacks ------------------------------------------------------------------------------- */
+
+/** Message type: UTF-8 text. */
+#define WSOCK_TEXT 1
+/** Message type: any bytes. */
+#define WSOCK_BINARY 2
+
+/** wsock_close_info.initiator: nobody; the network failed, or the connection never was open. */
+#define WSOCK_BY_NOBODY 0
+/** wsock_close_info.initiator: this side. */
+#define WSOCK_BY_LOCAL 1
+/** wsock_close_info.initiator: the other side. */
+#define WSOCK_BY_PEER 2
+
+/** How a connection ended. */
+typedef struct {
+  /** Bytes of this struct that the library has filled. */
+  size_t struct_size;
+  /**
+   * As the browser's CloseEvent.code: the code that was received, 1005 when the peer's close frame
+   * had none, 1006 when there was no close frame.
+   */
+  int32_t code;
+  /** The code in the close frame that was sent; 1005 when it had none, 0 when none was sent. */
+  int32_t sent_code;
+  /** 1 when close frames went both ways, else 0. */
+  int32_t was_clean;
+  /** WSOCK_BY_*: who began. */
+  int32_t initiator;
+  /** WSOCK_OK, or the WSOCK_ERR_* that on_error was told. */
+  int32_t status;
+  /** Always 0. */
+  int32_t reserved;
+  /**
+   * The reason that was received, or one line of the library's when the end was abnormal. Never
+   * NULL, NUL-terminated UTF-8, valid until on_close returns.
+   */
+  const char *reason;
+  /** Length of reason in bytes. */
+  size_t reason_len;
+  /** Bytes of messages that were accepted and never reached the network. */
+  uint64_t unsent_bytes;
+} wsock_close_info;
+
 /**
- * Begins to connect to a server. url is "ws://host:port/path?query"; user:password@ before the host
- * becomes Basic authorization. options may be NULL for the defaults, handlers may be NULL for none.
- * What comes of it is told from the loop: on_open, or on_error and on_close. All addresses of the
- * host are tried, IPv6 and IPv4 in turn.
+ * Your functions. Each may be NULL. Zero the struct, set struct_size, fill in what you want to hear of:
+ *
+ * `wsock_handlers h = {0}; h.struct_size = sizeof h; h.on_open = on_open;` (in C++ `{}`)
+ *
+ * The struct is copied by the call it is given to. user_data is what you gave to that call, or later
+ * to wsock_conn_set_user_data.
+ */
+typedef struct {
+  /** sizeof(wsock_handlers) of the header your program was compiled with. */
+  size_t struct_size;
+  /** The handshake is done, messages may flow. */
+  void (*on_open)(wsock_conn *conn, void *user_data);
+  /**
+   * A whole message; type is WSOCK_TEXT (then data is valid UTF-8, without a NUL at its end) or
+   * WSOCK_BINARY. data is valid until the callback returns.
+   */
+  void (*on_message)(wsock_conn *conn,
+                     int32_t type,
+                     const uint8_t *data,
+                     size_t len,
+                     void *user_data);
+  /**
+   * The connection failed, or was given up. on_close follows. error is what wsock_last_error would
+   * tell; it is valid until the callback returns.
+   */
+  void (*on_error)(wsock_conn *conn, const wsock_error_info *error, void *user_data);
+  /** The end. The handle is not valid any more once this has returned, and neither is info. */
+  void (*on_close)(wsock_conn *conn, const wsock_close_info *info, void *user_data);
+  /** A ping arrived; the library has answered it. */
+  void (*on_ping)(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data);
+  /** A pong arrived: for a ping of yours, for one of the library's keepalive, or for none. */
+  void (*on_pong)(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data);
+  /** After a send that answered WSOCK_BUFFERED: the queue has fallen to the low-water mark. */
+  void (*on_drain)(wsock_conn *conn, void *user_data);
+  /**
+   * Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.
+   * Return 0 to go on: a WebSocket is accepted, a plain request is answered 426. Return 200 to 599
+   * to answer with that status and what wsock_request_add_header and wsock_request_set_body have
+   * prepared. Anything else becomes 500. The request handle is valid until you return.
+   */
+  int32_t (*on_request)(wsock_server *server, wsock_request *request, void *user_data);
+  /**
+   * Called exactly once, last: no callback will be given this user data again. Not called when the
+   * function that was given the handlers was refused.
+   */
+  void (*release)(void *user_data);
+} wsock_handlers;
+
+/* ---- Clients --------------------------------------------------------------------------------- */
+
+/**
+ * Begins to connect to a server. url is "ws://host:port/path?query", as for the browser's WebSocket:
+ * http:// is taken for ws://, a fragment is refused; user:password@ before the host becomes Basic
+ * authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
+ * NULL for none.
+ *
+ * It never waits. What comes of it is told from the loop: on_open, or on_error and on_close. All
+ * addresses of the host are tried, IPv6 and IPv4 in turn.
  *
  * Ownership: url, options and handlers are copied. user_data is yours until handlers.release.
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL),
@@ -1030,6 +638,62 @@ wsock_status wsock_connect(wsock_loop *loop,
                            const wsock_handlers *handlers,
                            void *user_data,
                            wsock_conn **out_conn);
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+/** wsock_conn_state: not open yet. */
+#define WSOCK_CONNECTING 0
+/** wsock_conn_state: messages flow. */
+#define WSOCK_OPEN 1
+/** wsock_conn_state: the close handshake has begun. */
+#define WSOCK_CLOSING 2
+/** wsock_conn_state: it is over, or never was. */
+#define WSOCK_CLOSED 3
+
+/** Flag for wsock_conn_send: do not compress this message, although the connection could. */
+#define WSOCK_SEND_NO_COMPRESS 1
+
+/** wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for. */
+#define WSOCK_CONN_URL 1
+/** wsock_conn_get_str: the subprotocol agreed on. */
+#define WSOCK_CONN_PROTOCOL 2
+/** wsock_conn_get_str: the extensions agreed on. */
+#define WSOCK_CONN_EXTENSIONS 3
+/** wsock_conn_get_str: address and port of the other side, such as "127.0.0.1:4711" or "[::1]:4711". */
+#define WSOCK_CONN_PEER_ADDRESS 4
+/** wsock_conn_get_str: address and port of this side, while there is a socket. */
+#define WSOCK_CONN_LOCAL_ADDRESS 5
+/**
+ * wsock_conn_get_str, in a client's on_error and on_close: up to 4 KiB of what came with another HTTP
+ * status than 101.
+ */
+#define WSOCK_CONN_RESPONSE_BODY 6
+
+/** Figures of one connection. */
+typedef struct {
+  /** Set this to sizeof(wsock_conn_stats) before the call. */
+  size_t struct_size;
+  /** Whole messages received. */
+  uint64_t messages_received;
+  /** Messages sent. */
+  uint64_t messages_sent;
+  /** Bytes received on the wire, frame headers included, the handshake not. */
+  uint64_t bytes_received;
+  /** Bytes handed to the operating system, frame headers included, the handshake not. */
+  uint64_t bytes_sent;
+  /** Bytes of messages received, after inflating. */
+  uint64_t payload_received;
+  /** Bytes of messages sent, before deflating. */
+  uint64_t payload_sent;
+  /** Pings received. */
+  uint64_t pings_received;
+  /** Pongs received. */
+  uint64_t pongs_received;
+  /** As wsock_conn_buffered_amount. */
+  uint64_t buffered_amount;
+  /** Round-trip time of the last answered ping in microseconds; 0 when there was none yet. */
+  uint64_t rtt_us;
+} wsock_conn_stats;
 
 /**
  * Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
@@ -1048,7 +712,8 @@ wsock_status wsock_conn_send(wsock_conn *conn,
                              uint32_t flags);
 
 /**
- * Sends a text message of len bytes of UTF-8; a NUL at the end does not count. As wsock_conn_send.
+ * Sends a text message of len bytes of UTF-8; a NUL at the end does not count. Otherwise as
+ * wsock_conn_send.
  *
  * Ownership: text is copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
@@ -1056,7 +721,7 @@ wsock_status wsock_conn_send(wsock_conn *conn,
 wsock_status wsock_conn_send_text(wsock_conn *conn, const char *text, size_t len);
 
 /**
- * Sends a binary message. As wsock_conn_send.
+ * Sends a binary message. Otherwise as wsock_conn_send.
  *
  * Ownership: data is copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
@@ -1114,8 +779,8 @@ wsock_status wsock_conn_pause(wsock_conn *conn);
 wsock_status wsock_conn_resume(wsock_conn *conn);
 
 /**
- * WSOCK_CONNECTING, WSOCK_OPEN, WSOCK_CLOSING or WSOCK_CLOSED, as the browser's readyState. Handles
- * that are not valid are WSOCK_CLOSED.
+ * WSOCK_CONNECTING, WSOCK_OPEN, WSOCK_CLOSING or WSOCK_CLOSED, as the browser's readyState. A handle
+ * that is not valid is WSOCK_CLOSED.
  *
  * Thread: any. Since: 0.1
  */
@@ -1130,14 +795,12 @@ int32_t wsock_conn_state(const wsock_conn *conn);
 size_t wsock_conn_buffered_amount(const wsock_conn *conn);
 
 /**
- * A text about the connection, WSOCK_CONN_*. NUL-terminated; "" when there is none; NULL when the handle
- * or `what` is not valid. Its length goes to out_len, which may be NULL.
+ * A text about the connection; what is WSOCK_CONN_*. NUL-terminated; "" when there is none, or none
+ * yet; NULL when the handle or what is not valid. Its length goes to out_len, which may be NULL.
  *
  * Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
  */
-const char *wsock_conn_get_str(const wsock_conn *conn,
-                               int32_t what,
-                               size_t *out_len);
+const char *wsock_conn_get_str(const wsock_conn *conn, int32_t what, size_t *out_len);
 
 /**
  * A header of the peer's side of the handshake: of the request on a server, of the response on a
@@ -1155,7 +818,7 @@ const char *wsock_conn_header(const wsock_conn *conn,
                               size_t *out_len);
 
 /**
- * Gives the connection its own user data in place of what it has. `release` may be NULL; it is called
+ * Gives the connection its own user data in place of what it has. release may be NULL; it is called
  * exactly once, when no callback will be given this user data again. What it had before is released
  * the same way: at once, or when the callback that is running with it has returned.
  *
@@ -1186,6 +849,40 @@ wsock_server *wsock_conn_server(const wsock_conn *conn);
  */
 wsock_status wsock_conn_get_stats(const wsock_conn *conn,
                                   wsock_conn_stats *out_stats);
+
+/* ---- Servers --------------------------------------------------------------------------------- */
+
+/** Figures of one server. */
+typedef struct {
+  /** Set this to sizeof(wsock_server_stats) before the call. */
+  size_t struct_size;
+  /** Connections that are open or closing now. */
+  uint64_t connections;
+  /** Handshakes in progress now. */
+  uint64_t handshakes;
+  /** TCP connections ever accepted. */
+  uint64_t accepted;
+  /** Handshakes that ended in on_open. */
+  uint64_t opened;
+  /** Requests for a WebSocket answered with an HTTP error, and requests that were not valid. */
+  uint64_t refused;
+  /** Plain HTTP requests answered. */
+  uint64_t http_responses;
+  /** Handshakes that took too long. */
+  uint64_t handshake_timeouts;
+  /** Peers that hung up before the handshake was done. */
+  uint64_t handshake_errors;
+  /** Times that accepting failed for lack of file descriptors or memory and was put off. */
+  uint64_t accept_errors;
+  /** Messages received by all its connections, ended ones included; so for the next three. */
+  uint64_t messages_received;
+  /** Messages sent. */
+  uint64_t messages_sent;
+  /** Bytes received on the wire. */
+  uint64_t bytes_received;
+  /** Bytes handed to the operating system. */
+  uint64_t bytes_sent;
+} wsock_server_stats;
 
 /**
  * Listens for connections. host is a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, ""
@@ -1232,6 +929,23 @@ wsock_status wsock_server_close(wsock_server *server,
  */
 wsock_status wsock_server_get_stats(const wsock_server *server, wsock_server_stats *out_stats);
 
+/* ---- Requests to a server -------------------------------------------------------------------- */
+
+/** wsock_request_get_str: "GET" and the like. */
+#define WSOCK_REQUEST_METHOD 1
+/** wsock_request_get_str: the target as it was sent. */
+#define WSOCK_REQUEST_TARGET 2
+/** wsock_request_get_str: the path, without the query. */
+#define WSOCK_REQUEST_PATH 3
+/** wsock_request_get_str: the query, without the question mark. */
+#define WSOCK_REQUEST_QUERY 4
+/** wsock_request_get_str: the Host it asked for. */
+#define WSOCK_REQUEST_HOST 5
+/** wsock_request_get_str: the Origin, the web page's site. */
+#define WSOCK_REQUEST_ORIGIN 6
+/** wsock_request_get_str: address and port of who asks. */
+#define WSOCK_REQUEST_PEER_ADDRESS 7
+
 /**
  * 1 when the request asks for a WebSocket, 0 when it is plain HTTP, or an error.
  *
@@ -1240,8 +954,8 @@ wsock_status wsock_server_get_stats(const wsock_server *server, wsock_server_sta
 int32_t wsock_request_is_upgrade(const wsock_request *request);
 
 /**
- * A text of the request, WSOCK_REQUEST_*. NUL-terminated; "" when there is none; NULL when the handle or
- * `what` is not valid. Its length goes to out_len, which may be NULL.
+ * A text of the request; what is WSOCK_REQUEST_*. NUL-terminated; "" when there is none; NULL when the
+ * handle or what is not valid. Its length goes to out_len, which may be NULL.
  *
  * Ownership: the library's; valid until on_request returns. Thread: loop. Since: 0.1
  */
@@ -1279,8 +993,8 @@ wsock_status wsock_request_header_at(const wsock_request *request,
 const char *wsock_request_protocol_at(const wsock_request *request, size_t index);
 
 /**
- * Accepts the WebSocket with this subprotocol, which must be one that the client offered, in place of
- * the one that wsock_options_add_protocol would give. NULL: with none.
+ * When the WebSocket is accepted, it is with this subprotocol, which must be one that the client
+ * offered, in place of the one that wsock_options_add_protocol would give. NULL: with none.
  *
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (not offered), STATE
  * (plain HTTP). Since: 0.1
@@ -1306,8 +1020,51 @@ wsock_status wsock_request_set_body(wsock_request *request,
                                     const void *data,
                                     size_t len);
 
+/* ---- Versions -------------------------------------------------------------------------------- */
+
+/** Version of this header, which may be older than the library: wsock_version tells that one's. */
+#define WSOCK_VERSION_MAJOR 0
+/** Its second number. */
+#define WSOCK_VERSION_MINOR 1
+/** Its third number. */
+#define WSOCK_VERSION_PATCH 0
+
+/** wsock_features: wss:// works. This version never sets it. */
+#define WSOCK_FEATURE_TLS 1
+/** wsock_features: permessage-deflate works. */
+#define WSOCK_FEATURE_DEFLATE 2
+
+/**
+ * The version of the library that is running, as major << 16 | minor << 8 | patch.
+ *
+ * Thread: any. Since: 0.1
+ */
+uint32_t wsock_version(void);
+
+/**
+ * The same as text, such as "0.1.0".
+ *
+ * Thread: any. Since: 0.1
+ */
+const char *wsock_version_string(void);
+
+/**
+ * The number in the name of the shared library, libwsock.so.N. Programs built for one N work with
+ * every library of that N that is not older.
+ *
+ * Thread: any. Since: 0.1
+ */
+uint32_t wsock_abi_version(void);
+
+/**
+ * What this build can do: WSOCK_FEATURE_* bits. What is missing answers WSOCK_ERR_UNSUPPORTED.
+ *
+ * Thread: any. Since: 0.1
+ */
+uint64_t wsock_features(void);
+
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
 #endif  /* WSOCK_H */

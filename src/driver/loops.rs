@@ -10,7 +10,7 @@ use super::core::Core;
 use super::inbox::Inbox;
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
-use crate::util::owner::{Owned, this_thread};
+use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
 use crate::util::table::{Table, random_start};
 
@@ -97,7 +97,9 @@ pub fn is_alive(id: Id) -> bool {
 /// The place of a living object of the given kind.
 pub fn find_object(id: Id, kind: Kind) -> Result<&'static Place> {
     let place = PLACES[id.owner() as usize].get().ok_or_else(|| stale(name(kind)))?;
-    place.table.get(id).map(|_| &**place).map_err(|_| stale(name(kind)))
+    place.table.get(id).map_err(|_| stale(name(kind)))?;
+    place.check_poison()?;
+    Ok(place)
 }
 
 /// What people call the class.
@@ -139,12 +141,8 @@ impl Place {
         self.core.is_inside()
     }
 
-    /// A panic went through it: nothing is done with it any more but freeing.
-    pub fn poison(&self) {
-        self.poisoned.store(true, Ordering::SeqCst);
-    }
-
-    fn check_poison(&self) -> Result<()> {
+    /// Nothing is done any more with a loop that a panic went through, but freeing it.
+    pub fn check_poison(&self) -> Result<()> {
         if self.poisoned.load(Ordering::Relaxed) {
             return Err(Error::new(
                 Code::Poisoned,
@@ -167,12 +165,16 @@ impl Place {
         })?;
         self.check_poison()?;
         self.home.store(this_thread(), Ordering::SeqCst);
-        Ok(Entered(inside))
+        Ok(self.entered(inside))
+    }
+
+    fn entered<'a>(&'a self, inside: Inside<'a, RefCell<Option<Core>>>) -> Entered<'a> {
+        Entered { inside, place: self, unwinding: std::thread::panicking() }
     }
 
     /// Enters a loop that a panic has broken, to drop it.
     pub fn enter_poisoned(&self) -> Result<Entered<'_>> {
-        self.core.try_enter().map(Entered).ok_or_else(|| {
+        self.core.try_enter().map(|inside| self.entered(inside)).ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })
     }
@@ -190,7 +192,7 @@ impl Place {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
         self.check_poison()?;
-        Entered(inside).with(|core| {
+        self.entered(inside).with(|core| {
             if !core.dispatching {
                 core.tick();
             }
@@ -205,7 +207,7 @@ impl Place {
 
     /// Ends the loop for good: its id and all ids in it are stale from here on.
     pub fn vacate(&self, entered: Entered<'_>) {
-        let core = entered.0.borrow_mut().take();
+        let core = entered.inside.borrow_mut().take();
         self.home.store(VACANT, Ordering::SeqCst);
         self.inbox.set_waker(None);
         if let Some(mut core) = core {
@@ -221,13 +223,27 @@ impl Place {
 }
 
 /// Being inside a loop, possibly within a callback.
-pub struct Entered<'a>(crate::util::owner::Inside<'a, RefCell<Option<Core>>>);
+pub struct Entered<'a> {
+    inside: Inside<'a, RefCell<Option<Core>>>,
+    place: &'a Place,
+    /// A panic was under way already when we entered: it is not the loop's.
+    unwinding: bool,
+}
+
+/// A panic that leaves the loop may have left anything half done.
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.unwinding {
+            self.place.poisoned.store(true, Ordering::SeqCst);
+        }
+    }
+}
 
 impl Entered<'_> {
     /// Borrows the core for the length of `f`, which must not call the application.
     pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         let (result, trash) = {
-            let mut core = self.0.try_borrow_mut().map_err(|_| {
+            let mut core = self.inside.try_borrow_mut().map_err(|_| {
                 Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")
             })?;
             let core = core.as_mut().ok_or_else(|| stale("loop"))?;

@@ -166,7 +166,9 @@ impl Core {
                     Code::Panic,
                     "a panic inside the library ended this connection; please report it",
                 );
-                session.phase = Phase::Over(Box::new(never_open(error.clone())));
+                let unsent = session.buffered();
+                let closed = Closed { unsent, ..never_open(error.clone()) };
+                session.phase = Phase::Over(Box::new(closed));
                 if let Ok(cell) = self.table().get(id) {
                     cell.set(POISONED);
                 }

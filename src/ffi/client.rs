@@ -10,10 +10,13 @@ use super::status::wsock_status;
 use super::types::{wsock_conn, wsock_handlers, wsock_loop, wsock_options};
 use crate::driver::{client, loops};
 
-/// Begins to connect to a server. url is "ws://host:port/path?query"; user:password@ before the host
-/// becomes Basic authorization. options may be NULL for the defaults, handlers may be NULL for none.
-/// What comes of it is told from the loop: on_open, or on_error and on_close. All addresses of the
-/// host are tried, IPv6 and IPv4 in turn.
+/// Begins to connect to a server. url is "ws://host:port/path?query", as for the browser's WebSocket:
+/// http:// is taken for ws://, a fragment is refused; user:password@ before the host becomes Basic
+/// authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
+/// NULL for none.
+///
+/// It never waits. What comes of it is told from the loop: on_open, or on_error and on_close. All
+/// addresses of the host are tried, IPv6 and IPv4 in turn.
 ///
 /// Ownership: url, options and handlers are copied. user_data is yours until handlers.release.
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL),

@@ -18,7 +18,7 @@ use crate::driver::session::Session;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
 
-/// wsock_conn_send: do not compress this message, although the connection could.
+/// Flag for wsock_conn_send: do not compress this message, although the connection could.
 pub const WSOCK_SEND_NO_COMPRESS: u32 = 1;
 
 /// wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for.
@@ -29,7 +29,7 @@ pub const WSOCK_CONN_PROTOCOL: i32 = 2;
 pub const WSOCK_CONN_EXTENSIONS: i32 = 3;
 /// wsock_conn_get_str: address and port of the other side, such as "127.0.0.1:4711" or "[::1]:4711".
 pub const WSOCK_CONN_PEER_ADDRESS: i32 = 4;
-/// wsock_conn_get_str: address and port of this side.
+/// wsock_conn_get_str: address and port of this side, while there is a socket.
 pub const WSOCK_CONN_LOCAL_ADDRESS: i32 = 5;
 /// wsock_conn_get_str, in a client's on_error and on_close: up to 4 KiB of what came with another HTTP
 /// status than 101.
@@ -79,7 +79,8 @@ pub unsafe extern "C" fn wsock_conn_send(
     })
 }
 
-/// Sends a text message of len bytes of UTF-8; a NUL at the end does not count. As wsock_conn_send.
+/// Sends a text message of len bytes of UTF-8; a NUL at the end does not count. Otherwise as
+/// wsock_conn_send.
 ///
 /// Ownership: text is copied. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
@@ -95,7 +96,7 @@ pub unsafe extern "C" fn wsock_conn_send_text(
     })
 }
 
-/// Sends a binary message. As wsock_conn_send.
+/// Sends a binary message. Otherwise as wsock_conn_send.
 ///
 /// Ownership: data is copied. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
@@ -187,8 +188,8 @@ pub extern "C" fn wsock_conn_resume(conn: *mut wsock_conn) -> wsock_status {
     boundary::status(|| conn::pause(id(conn)?, false))
 }
 
-/// WSOCK_CONNECTING, WSOCK_OPEN, WSOCK_CLOSING or WSOCK_CLOSED, as the browser's readyState. Handles
-/// that are not valid are WSOCK_CLOSED.
+/// WSOCK_CONNECTING, WSOCK_OPEN, WSOCK_CLOSING or WSOCK_CLOSED, as the browser's readyState. A handle
+/// that is not valid is WSOCK_CLOSED.
 ///
 /// Thread: any. Since: 0.1
 #[unsafe(no_mangle)]
@@ -205,8 +206,8 @@ pub extern "C" fn wsock_conn_buffered_amount(conn: *const wsock_conn) -> usize {
     boundary::value(0, || conn::buffered_amount(id(conn)?))
 }
 
-/// A text about the connection, WSOCK_CONN_*. NUL-terminated; "" when there is none; NULL when the handle
-/// or `what` is not valid. Its length goes to out_len, which may be NULL.
+/// A text about the connection; what is WSOCK_CONN_*. NUL-terminated; "" when there is none, or none
+/// yet; NULL when the handle or what is not valid. Its length goes to out_len, which may be NULL.
 ///
 /// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
 #[unsafe(no_mangle)]
@@ -277,7 +278,7 @@ pub unsafe extern "C" fn wsock_conn_header(
     })
 }
 
-/// Gives the connection its own user data in place of what it has. `release` may be NULL; it is called
+/// Gives the connection its own user data in place of what it has. release may be NULL; it is called
 /// exactly once, when no callback will be given this user data again. What it had before is released
 /// the same way: at once, or when the callback that is running with it has returned.
 ///

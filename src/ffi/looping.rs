@@ -28,9 +28,11 @@ pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock
 /// Ends a loop and everything in it: every connection gets its on_error (WSOCK_ERR_ABORTED) and
 /// on_close from inside this call, without a close handshake; then all handles of the loop are stale.
 /// For a polite end, close servers and connections first and run until nothing is left. NULL is
-/// allowed and does nothing.
+/// allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
+/// release is called.
 ///
-/// Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT. Since: 0.1
+/// Thread: any that finds nobody else inside, outside of the loop's callbacks.
+/// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_free(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| match r#loop.is_null() {
@@ -43,7 +45,8 @@ pub extern "C" fn wsock_loop_free(r#loop: *mut wsock_loop) -> wsock_status {
 /// no connection, no server, nothing posted.
 ///
 /// Thread: any that finds nobody else inside; the loop is that thread's from now on.
-/// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), SYSTEM. Since: 0.1
+/// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT, INTERRUPTED (a
+/// signal arrived: look at what its handler did and call again), SYSTEM, PANIC, POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_run(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| turn::run(loops::find(id(r#loop)?)?))
@@ -54,8 +57,9 @@ pub extern "C" fn wsock_loop_run(r#loop: *mut wsock_loop) -> wsock_status {
 /// time is left, or an error.
 ///
 /// Thread: any that finds nobody else inside; the loop is that thread's from now on.
-/// Errors: INVALID_HANDLE, WRONG_THREAD, REENTRANT, INTERRUPTED (a signal arrived), INVALID_ARGUMENT
-/// (below -1: a time that was calculated wrongly should not become for ever), SYSTEM. Since: 0.1
+/// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT, INTERRUPTED (a
+/// signal arrived), INVALID_ARGUMENT (below -1: a time that was calculated wrongly should not become
+/// for ever), SYSTEM, PANIC, POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i32 {
     boundary::number(|| {
@@ -75,9 +79,10 @@ pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i
 }
 
 /// Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
-/// inside it, the next call returns at once. A wsock_loop_poll that waits returns, too.
+/// inside it, the next call returns at once. A wsock_loop_poll that waits returns, too. Nothing is
+/// closed: run again, and all goes on.
 ///
-/// Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
+/// Thread: any, and signal handlers. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_stop(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
@@ -86,9 +91,9 @@ pub extern "C" fn wsock_loop_stop(r#loop: *mut wsock_loop) -> wsock_status {
     })
 }
 
-/// Makes a wsock_loop_poll that waits return.
+/// Makes a wsock_loop_poll that waits return; when nobody waits, the next one does not.
 ///
-/// Thread: any, and signal handlers. Errors: INVALID_HANDLE. Since: 0.1
+/// Thread: any, and signal handlers. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_wakeup(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
@@ -101,7 +106,7 @@ pub extern "C" fn wsock_loop_wakeup(r#loop: *mut wsock_loop) -> wsock_status {
 /// of posting. Then, or when the loop is freed first, release(arg) is called; it may be NULL. When
 /// the post is refused, neither is.
 ///
-/// Thread: any. Errors: INVALID_HANDLE, INVALID_ARGUMENT (task is NULL). Since: 0.1
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (task is NULL), POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_post(
     r#loop: *mut wsock_loop,
@@ -112,6 +117,7 @@ pub extern "C" fn wsock_loop_post(
     boundary::status(|| {
         let loop_id = id(r#loop)?;
         let place = loops::find(loop_id)?;
+        place.check_poison()?;
         let task =
             task.ok_or_else(|| Error::new(Code::InvalidArgument, "the task function is NULL"))?;
         let posted = Posted { arg, release };
@@ -147,18 +153,18 @@ impl Drop for Posted {
 /// has anything to do, timers included: watch it for reading and call wsock_loop_poll(loop, 0) when
 /// it is. Never read from it or close it; it lives as long as the loop.
 ///
-/// Thread: loop. Errors: INVALID_HANDLE, WRONG_THREAD, SYSTEM, UNSUPPORTED (not on this system; use
-/// wsock_loop_timeout_ms and a short poll). Since: 0.1
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, SYSTEM, UNSUPPORTED (not on this
+/// system; use wsock_loop_timeout_ms and a short poll), POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_fd(r#loop: *mut wsock_loop) -> i32 {
     boundary::number(|| loops::find(id(r#loop)?)?.with(|core| core.descriptor()))
 }
 
-/// For hosts that cannot watch wsock_loop_fd's timers: how many milliseconds may pass until
-/// wsock_loop_poll has to be called, although the descriptor is quiet. 0 at once, -1 no limit. Ask
-/// again after every call into the library.
+/// For hosts that do not watch wsock_loop_fd: how many milliseconds may pass until wsock_loop_poll has
+/// to be called because a timer is due. 0 at once, -1 no limit. Ask again after every call into the
+/// library. (With wsock_loop_fd it is not needed.)
 ///
-/// Thread: loop. Errors (below -1): INVALID_HANDLE, WRONG_THREAD. Since: 0.1
+/// Thread: loop. Errors (all below -1): INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_timeout_ms(r#loop: *mut wsock_loop) -> i32 {
     boundary::number(|| {

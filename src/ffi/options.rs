@@ -18,13 +18,14 @@ use crate::proto::http::{check_application_header, check_header};
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::table::Table;
 
-/// Milliseconds for the name look-up and TCP together. 0: as long as the system tries. Default 30000.
+/// Client: milliseconds for the name look-up and TCP together. 0: as long as the system tries.
+/// Default 30000.
 pub const WSOCK_OPT_CONNECT_TIMEOUT_MS: i32 = 1;
 /// Milliseconds for the opening handshake, both roles. 0: no limit. Default 10000.
 pub const WSOCK_OPT_HANDSHAKE_TIMEOUT_MS: i32 = 2;
 /// Milliseconds for the close handshake and the end of TCP after it. At least 1. Default 5000.
 pub const WSOCK_OPT_CLOSE_TIMEOUT_MS: i32 = 3;
-/// Milliseconds without a message either way (pings and pongs do not count) after which the connection
+/// Milliseconds without a message either way, pings and pongs not counted, after which the connection
 /// is closed with 1001 "idle timeout". 0: never. Default 0.
 pub const WSOCK_OPT_IDLE_TIMEOUT_MS: i32 = 4;
 /// Milliseconds of silence of the peer after which a ping asks whether it lives. 0: never. Default 25000.
@@ -34,7 +35,7 @@ pub const WSOCK_OPT_PONG_TIMEOUT_MS: i32 = 6;
 /// Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
 /// Default 16 MiB.
 pub const WSOCK_OPT_MAX_MESSAGE_SIZE: i32 = 10;
-/// Largest frame to receive. 0: as large as a message. Default 0.
+/// Largest frame to receive, in bytes. 0: as large as a message. Default 0.
 pub const WSOCK_OPT_MAX_FRAME_SIZE: i32 = 11;
 /// Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072.
 pub const WSOCK_OPT_MAX_FRAGMENTS: i32 = 12;
@@ -47,15 +48,15 @@ pub const WSOCK_OPT_LOW_WATER: i32 = 15;
 /// Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
 /// message of any size. Default 64 MiB.
 pub const WSOCK_OPT_MAX_BUFFERED: i32 = 16;
-/// Bytes of the head of a request or response. Default 16384.
+/// Largest head of a request or response to receive, in bytes. Default 16384.
 pub const WSOCK_OPT_MAX_HEAD_BYTES: i32 = 17;
-/// Header lines in a request or response. Default 100.
+/// Most header lines in it. Default 100.
 pub const WSOCK_OPT_MAX_HEADERS: i32 = 18;
-/// Bytes of a request line or status line. Default 8192.
+/// Longest request line or status line to receive, in bytes. Default 8192.
 pub const WSOCK_OPT_MAX_REQUEST_LINE: i32 = 19;
 /// 1: offer or accept permessage-deflate. Default 0.
 pub const WSOCK_OPT_DEFLATE: i32 = 30;
-/// 1 (fast) to 9 (small). Default 1.
+/// How hard to compress: 1 (fast) to 9 (small). Default 1.
 pub const WSOCK_OPT_DEFLATE_LEVEL: i32 = 31;
 /// Messages shorter than this are sent uncompressed. Default 64.
 pub const WSOCK_OPT_DEFLATE_MIN_SIZE: i32 = 32;
@@ -66,15 +67,15 @@ pub const WSOCK_OPT_DEFLATE_CLIENT_WINDOW_BITS: i32 = 34;
 /// 1: the server may refer to earlier messages: smaller messages, but some 300 KiB of memory for each
 /// connection that is sending. Default 0: one compressor serves all connections of a loop.
 pub const WSOCK_OPT_DEFLATE_SERVER_TAKEOVER: i32 = 35;
-/// The same for the client. Default 1.
+/// 1: so may the client, whose compressors are few. Default 1.
 pub const WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER: i32 = 36;
 /// Milliseconds after which an unused compressor of a connection is given back. Default 10000.
 pub const WSOCK_OPT_DEFLATE_IDLE_MS: i32 = 37;
-/// Connections the system keeps until the server accepts them. Default 4096.
+/// Server: connections the system keeps until they are accepted. Default 4096.
 pub const WSOCK_OPT_BACKLOG: i32 = 40;
-/// WSOCK_ORIGIN_*: which web pages a server lets in. Default WSOCK_ORIGIN_ANY.
+/// Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY.
 pub const WSOCK_OPT_ORIGIN_POLICY: i32 = 50;
-/// Text: the Origin header that a client sends. Default none.
+/// Client: the Origin header it sends, a text (wsock_options_set_str). Default none.
 pub const WSOCK_OPT_ORIGIN: i32 = 100;
 
 /// Any Origin, or none.
@@ -275,7 +276,7 @@ pub extern "C" fn wsock_options_free(options: *mut wsock_options) {
     });
 }
 
-/// Sets an integer option, WSOCK_OPT_*.
+/// Sets an integer option; key is WSOCK_OPT_*.
 ///
 /// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, UNSUPPORTED (unknown key), INVALID_ARGUMENT (out of
 /// range; see wsock_option_bounds). Since: 0.1

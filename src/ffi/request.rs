@@ -41,8 +41,8 @@ pub extern "C" fn wsock_request_is_upgrade(request: *const wsock_request) -> i32
     boundary::number(|| with(request, |pending| Ok(pending.request.upgrade.is_some().into())))
 }
 
-/// A text of the request, WSOCK_REQUEST_*. NUL-terminated; "" when there is none; NULL when the handle or
-/// `what` is not valid. Its length goes to out_len, which may be NULL.
+/// A text of the request; what is WSOCK_REQUEST_*. NUL-terminated; "" when there is none; NULL when the
+/// handle or what is not valid. Its length goes to out_len, which may be NULL.
 ///
 /// Ownership: the library's; valid until on_request returns. Thread: loop. Since: 0.1
 #[unsafe(no_mangle)]
@@ -151,8 +151,8 @@ pub extern "C" fn wsock_request_protocol_at(
     })
 }
 
-/// Accepts the WebSocket with this subprotocol, which must be one that the client offered, in place of
-/// the one that wsock_options_add_protocol would give. NULL: with none.
+/// When the WebSocket is accepted, it is with this subprotocol, which must be one that the client
+/// offered, in place of the one that wsock_options_add_protocol would give. NULL: with none.
 ///
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (not offered), STATE
 /// (plain HTTP). Since: 0.1

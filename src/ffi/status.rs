@@ -18,7 +18,7 @@ pub const WSOCK_ERR_WRONG_KIND: i32 = -3;
 pub const WSOCK_ERR_WRONG_THREAD: i32 = -4;
 /// run, poll or loop_free was called from inside a callback of the same loop.
 pub const WSOCK_ERR_REENTRANT: i32 = -5;
-/// Not now: the connection is not open yet, or is closing.
+/// Not now: the connection is not open yet, or is closing; or the request is no WebSocket's.
 pub const WSOCK_ERR_STATE: i32 = -6;
 /// This library, or this build of it, does not know that.
 pub const WSOCK_ERR_UNSUPPORTED: i32 = -7;
@@ -58,9 +58,11 @@ pub const WSOCK_ERR_CLOSE_TIMEOUT: i32 = -65;
 pub const WSOCK_ERR_IDLE_TIMEOUT: i32 = -66;
 /// The application ended it: wsock_conn_abort, wsock_loop_free, or a close before it was open.
 pub const WSOCK_ERR_ABORTED: i32 = -67;
-/// A bug in this library was stopped at its boundary. Please report it.
+/// A bug in this library was stopped at its boundary; please report it. In on_error: it has ended that
+/// connection and nothing else. As the answer of a call: it has broken that loop.
 pub const WSOCK_ERR_PANIC: i32 = -100;
-/// An earlier WSOCK_ERR_PANIC has made this object unusable; free it.
+/// An earlier WSOCK_ERR_PANIC has made this unusable: a connection, whose on_close follows, or a loop
+/// with all that is in it, which can only be freed.
 pub const WSOCK_ERR_POISONED: i32 = -101;
 
 const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[

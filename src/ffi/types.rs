@@ -2,28 +2,59 @@
 
 use std::ffi::{c_char, c_void};
 
-/// An event loop. It owns connections and servers, and calls your functions while it is polled.
+/// An event loop. It owns connections and servers, and calls your functions while it is polled. You
+/// make it and free it.
+///
+/// - Life: wsock_loop_new, wsock_loop_free.
+/// - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
+/// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
+/// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+/// - What lives in it is made by wsock_connect and wsock_listen.
 pub struct wsock_loop {
     _id: (),
 }
 
-/// One WebSocket connection, made by wsock_connect or accepted by a server. The handle is valid until
-/// on_close has returned.
+/// One WebSocket connection, made by wsock_connect or accepted by a server. It ends by itself: the
+/// handle is valid until on_close has returned, and there is nothing to free.
+///
+/// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+/// - End: wsock_conn_close politely, wsock_conn_abort at once.
+/// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
+///   for what you receive.
+/// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_server,
+///   wsock_conn_get_stats.
+/// - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
 pub struct wsock_conn {
     _id: (),
 }
 
-/// A listener and the connections it has accepted.
+/// A listener and the connections it has accepted, made by wsock_listen. The handle is valid until
+/// wsock_server_close was called and the last connection has ended; there is nothing to free.
+///
+/// - Ask: wsock_server_port, wsock_server_get_stats.
+/// - End: wsock_server_close.
 pub struct wsock_server {
     _id: (),
 }
 
-/// An HTTP request that has reached a server. The handle is valid until on_request has returned.
+/// An HTTP request that has reached a server: whoever wants a WebSocket begins with one. The handle is
+/// valid until on_request has returned.
+///
+/// - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
+///   wsock_request_header_at, wsock_request_protocol_at.
+/// - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
+///   wsock_request_set_body; what on_request returns decides.
 pub struct wsock_request {
     _id: (),
 }
 
-/// A set of options for connecting or listening. You make and free it; it is copied when used.
+/// A set of options for connecting or listening. You make it and free it; it is copied when used, so
+/// that one set serves many connections and can be freed right away.
+///
+/// - Life: wsock_options_new, wsock_options_free.
+/// - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
+///   wsock_options_add_header, wsock_options_add_protocol, wsock_options_add_origin.
+/// - Look up: wsock_option_bounds.
 pub struct wsock_options {
     _id: (),
 }
@@ -42,14 +73,14 @@ pub const WSOCK_TEXT: i32 = 1;
 /// Message type: any bytes.
 pub const WSOCK_BINARY: i32 = 2;
 
-/// wsock_close_info.initiator: nobody, the network failed or the connection never was open.
+/// wsock_close_info.initiator: nobody; the network failed, or the connection never was open.
 pub const WSOCK_BY_NOBODY: i32 = 0;
 /// wsock_close_info.initiator: this side.
 pub const WSOCK_BY_LOCAL: i32 = 1;
 /// wsock_close_info.initiator: the other side.
 pub const WSOCK_BY_PEER: i32 = 2;
 
-/// What went wrong, in detail.
+/// What went wrong, in detail: for wsock_last_error and on_error.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct wsock_error_info {
@@ -57,7 +88,7 @@ pub struct wsock_error_info {
     pub struct_size: usize,
     /// WSOCK_ERR_*, or 0 when nothing has failed yet.
     pub code: i32,
-    /// errno of the operating system, or 0.
+    /// The operating system's errno, or 0.
     pub os_error: i32,
     /// The status of the server's answer with WSOCK_ERR_HTTP_STATUS, or 0.
     pub http_status: i32,
@@ -84,20 +115,23 @@ pub struct wsock_close_info {
     pub initiator: i32,
     /// WSOCK_OK, or the WSOCK_ERR_* that on_error was told.
     pub status: i32,
-    /// 0.
+    /// Always 0.
     pub reserved: i32,
     /// The reason that was received, or one line of the library's when the end was abnormal. Never
     /// NULL, NUL-terminated UTF-8, valid until on_close returns.
     pub reason: *const c_char,
-    /// Its length.
+    /// Length of reason in bytes.
     pub reason_len: usize,
     /// Bytes of messages that were accepted and never reached the network.
     pub unsent_bytes: u64,
 }
 
-/// Your functions. Each may be NULL. Set struct_size to sizeof(wsock_handlers) and the rest to zero
-/// before filling it in: `wsock_handlers h = { sizeof h };` The struct is copied by the call it is
-/// given to.
+/// Your functions. Each may be NULL. Zero the struct, set struct_size, fill in what you want to hear of:
+///
+/// `wsock_handlers h = {0}; h.struct_size = sizeof h; h.on_open = on_open;` (in C++ `{}`)
+///
+/// The struct is copied by the call it is given to. user_data is what you gave to that call, or later
+/// to wsock_conn_set_user_data.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct wsock_handlers {
@@ -116,7 +150,8 @@ pub struct wsock_handlers {
             user_data: *mut c_void,
         ),
     >,
-    /// The connection failed. on_close follows.
+    /// The connection failed, or was given up. on_close follows. error is what wsock_last_error would
+    /// tell; it is valid until the callback returns.
     pub on_error: Option<
         unsafe extern "C-unwind" fn(
             conn: *mut wsock_conn,
@@ -124,7 +159,7 @@ pub struct wsock_handlers {
             user_data: *mut c_void,
         ),
     >,
-    /// The end. The handle is not valid any more once this has returned.
+    /// The end. The handle is not valid any more once this has returned, and neither is info.
     pub on_close: Option<
         unsafe extern "C-unwind" fn(
             conn: *mut wsock_conn,
@@ -141,7 +176,7 @@ pub struct wsock_handlers {
             user_data: *mut c_void,
         ),
     >,
-    /// A pong arrived, for a ping of yours, of the library's keepalive, or for none.
+    /// A pong arrived: for a ping of yours, for one of the library's keepalive, or for none.
     pub on_pong: Option<
         unsafe extern "C-unwind" fn(
             conn: *mut wsock_conn,

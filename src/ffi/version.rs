@@ -2,14 +2,14 @@
 
 use std::ffi::c_char;
 
-/// Version of this header.
+/// Version of this header, which may be older than the library: wsock_version tells that one's.
 pub const WSOCK_VERSION_MAJOR: u32 = 0;
-/// Version of this header.
+/// Its second number.
 pub const WSOCK_VERSION_MINOR: u32 = 1;
-/// Version of this header.
+/// Its third number.
 pub const WSOCK_VERSION_PATCH: u32 = 0;
 
-/// wsock_features: wss:// works.
+/// wsock_features: wss:// works. This version never sets it.
 pub const WSOCK_FEATURE_TLS: u64 = 1;
 /// wsock_features: permessage-deflate works.
 pub const WSOCK_FEATURE_DEFLATE: u64 = 2;

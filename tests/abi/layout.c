@@ -1,0 +1,80 @@
+/* Where each field of each public struct is, and how large the structs are: what programs have compiled in.
+   Fields are only ever appended; then the size here changes and nothing else. tests/artefact.rs sees to it
+   that none is missing. */
+#include <stddef.h>
+
+#include "wsock.h"
+
+#ifdef __cplusplus
+#define HOLDS(condition, text) static_assert(condition, text)
+#else
+#define HOLDS(condition, text) _Static_assert(condition, text)
+#endif
+#define SIZE(type, size) HOLDS(sizeof(type) == (size), "size of " #type)
+#define AT(type, field, offset) HOLDS(offsetof(type, field) == (offset), #type "." #field)
+
+/* Handles are as wide as a pointer, and a status is an int32_t. */
+SIZE(wsock_conn *, 8);
+SIZE(wsock_status, 4);
+HOLDS((wsock_status)-1 < 0, "wsock_status has a sign");
+
+SIZE(wsock_error_info, 256);
+AT(wsock_error_info, struct_size, 0);
+AT(wsock_error_info, code, 8);
+AT(wsock_error_info, os_error, 12);
+AT(wsock_error_info, http_status, 16);
+AT(wsock_error_info, close_code, 20);
+AT(wsock_error_info, message, 24);
+
+SIZE(wsock_close_info, 56);
+AT(wsock_close_info, struct_size, 0);
+AT(wsock_close_info, code, 8);
+AT(wsock_close_info, sent_code, 12);
+AT(wsock_close_info, was_clean, 16);
+AT(wsock_close_info, initiator, 20);
+AT(wsock_close_info, status, 24);
+AT(wsock_close_info, reserved, 28);
+AT(wsock_close_info, reason, 32);
+AT(wsock_close_info, reason_len, 40);
+AT(wsock_close_info, unsent_bytes, 48);
+
+SIZE(wsock_handlers, 80);
+AT(wsock_handlers, struct_size, 0);
+AT(wsock_handlers, on_open, 8);
+AT(wsock_handlers, on_message, 16);
+AT(wsock_handlers, on_error, 24);
+AT(wsock_handlers, on_close, 32);
+AT(wsock_handlers, on_ping, 40);
+AT(wsock_handlers, on_pong, 48);
+AT(wsock_handlers, on_drain, 56);
+AT(wsock_handlers, on_request, 64);
+AT(wsock_handlers, release, 72);
+
+SIZE(wsock_conn_stats, 88);
+AT(wsock_conn_stats, struct_size, 0);
+AT(wsock_conn_stats, messages_received, 8);
+AT(wsock_conn_stats, messages_sent, 16);
+AT(wsock_conn_stats, bytes_received, 24);
+AT(wsock_conn_stats, bytes_sent, 32);
+AT(wsock_conn_stats, payload_received, 40);
+AT(wsock_conn_stats, payload_sent, 48);
+AT(wsock_conn_stats, pings_received, 56);
+AT(wsock_conn_stats, pongs_received, 64);
+AT(wsock_conn_stats, buffered_amount, 72);
+AT(wsock_conn_stats, rtt_us, 80);
+
+SIZE(wsock_server_stats, 112);
+AT(wsock_server_stats, struct_size, 0);
+AT(wsock_server_stats, connections, 8);
+AT(wsock_server_stats, handshakes, 16);
+AT(wsock_server_stats, accepted, 24);
+AT(wsock_server_stats, opened, 32);
+AT(wsock_server_stats, refused, 40);
+AT(wsock_server_stats, http_responses, 48);
+AT(wsock_server_stats, handshake_timeouts, 56);
+AT(wsock_server_stats, handshake_errors, 64);
+AT(wsock_server_stats, accept_errors, 72);
+AT(wsock_server_stats, messages_received, 80);
+AT(wsock_server_stats, messages_sent, 88);
+AT(wsock_server_stats, bytes_received, 96);
+AT(wsock_server_stats, bytes_sent, 104);
