@@ -2,6 +2,8 @@
 //!
 //! Numbers are never reused; a code that is retired stays listed here as a comment.
 
+use std::borrow::Cow;
+
 /// What went wrong, as the C interface names it. The discriminant is the `WSOCK_ERR_*` number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
@@ -51,12 +53,12 @@ pub struct Error {
     /// The close code that was sent to the peer because of this failure, or 0.
     pub close_code: u16,
     /// For a person to read.
-    pub message: String,
+    pub message: Cow<'static, str>,
 }
 
 impl Error {
     /// A failure that needs no more than its kind and a sentence.
-    pub fn new(code: Code, message: impl Into<String>) -> Error {
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Error {
         Error { code, os_error: 0, http_status: 0, close_code: 0, message: message.into() }
     }
 

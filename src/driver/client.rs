@@ -7,25 +7,25 @@ use super::core::{Core, Entry};
 use super::dial::Dial;
 use super::handler::Handler;
 use super::inbox::Command;
-use super::loops::{self, Place};
+use super::loops::Loop;
 use super::resolve;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
 use crate::proto::conn::Connection;
-use crate::proto::handshake::client::{ClientOutcome, Opened, Response};
+use crate::proto::handshake::client::{ClientHandshake, ClientOutcome, Opened, Response};
 use crate::proto::url::Url;
 use crate::util::id::{Id, Kind};
 
 /// Begins to connect; everything further is told to `handler`, from the loop.
 pub fn connect(
-    place: &'static Place,
+    owner: Loop,
     url: &str,
     settings: &Settings,
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
-    place.with(|core| {
+    owner.with(|core| {
         let url = Url::parse(url)?;
         if url.secure {
             return Err(Error::new(
@@ -33,11 +33,14 @@ pub fn connect(
                 "wss:// needs TLS, which this build of the library does not have",
             ));
         }
+        let shared = Shared::new(settings);
+        let key = core.cx.entropy.bytes();
+        let handshake = ClientHandshake::new(&url, &shared.client(), key)?;
         let id = core.allocate(Kind::Conn, state::CONNECTING)?;
         let (host, port) = (url.host.clone(), url.port);
         let href = url.href();
-        let phase = Phase::Dialing(Box::new(Dial::new(url)));
-        let mut session = Session::new(id, handler, Shared::new(settings), phase);
+        let phase = Phase::Dialing(Box::new(Dial::new(url.host_header(), handshake)));
+        let mut session = Session::new(id, handler, shared, phase);
         session.details.url = href;
         session.announced = true;
         let limit = settings.connect_timeout_ms;
@@ -46,20 +49,15 @@ pub fn connect(
         core.arm(id);
         match host.parse::<IpAddr>() {
             Ok(ip) => core.dial(id, &[SocketAddr::new(ip, port)]),
-            Err(_) => look_up(place, id, &host, port),
+            Err(_) => look_up(owner, id, &host, port),
         }
         Ok(id)
     })
 }
 
-fn look_up(place: &'static Place, id: Id, host: &str, port: u16) {
-    let loop_id = place.id();
-    let reply = move |result| {
-        // The loop may be gone, and another in its place.
-        if loops::find(loop_id).is_ok() {
-            place.inbox.push(Command::Resolved(id, result));
-        }
-    };
+fn look_up(owner: Loop, id: Id, host: &str, port: u16) {
+    // A loop that has ended meanwhile does not want to know.
+    let reply = move |result| drop(owner.push(Command::Resolved(id, result)));
     resolve::resolve(host, port, Box::new(reply));
 }
 
@@ -92,8 +90,10 @@ impl Core {
                 session.details.headers = Some(headers);
                 session.details.body = body;
                 let said = format!("the server answered {status} {reason}");
-                let error =
-                    Error { http_status: status, ..Error::new(Code::HttpStatus, said.trim_end()) };
+                let error = Error {
+                    http_status: status,
+                    ..Error::new(Code::HttpStatus, said.trim_end().to_owned())
+                };
                 self.fail(id, error);
                 false
             }

@@ -1,53 +1,65 @@
 //! What other threads asked for, done on the loop's own; and how connections are closed and given up.
 
 use super::core::Core;
-use super::inbox::Command;
-use super::session::Phase;
+use super::inbox::{Command, Task};
+use super::session::{Phase, state};
 use crate::error::{Code, Error};
 use crate::util::id::Id;
 
 impl Core {
-    /// Does what another thread has asked for.
-    pub fn obey(&mut self, command: Command) {
+    /// Does what another thread has asked for. A task is given back, to be run while nothing is borrowed.
+    pub fn obey(&mut self, command: Command) -> Option<Task> {
         match command {
             Command::Send { conn, kind, data, compress } => {
-                let length = data.len();
-                // The queueing thread was told "accepted", so no limit may refuse it now; when the
-                // connection has ended meanwhile, on_close counts it as unsent.
+                // The queueing thread was told "accepted", so no limit refuses it now. When the
+                // connection has ended meanwhile it stays reserved, and on_close counts it as unsent.
                 let sent = self.contain(conn, |session, cx, now| match session.conn() {
                     Some(open) => open.send(cx, now, kind, &data, compress),
                     None => Err(Error::new(Code::State, "not open")),
                 });
-                if sent.is_ok()
-                    && let Ok(cell) = self.table().get(conn)
-                {
-                    cell.unreserve(length);
+                if sent.is_ok() {
+                    self.taken_up(conn, data.len());
                 }
                 self.dirty(conn);
             }
-            Command::Ping(id, data) => {
+            Command::Ping(conn, data) => {
                 // A ping that comes too late has nobody to reach and nobody to tell.
-                let _ = self.contain(id, |session, cx, now| match session.conn() {
+                let _ = self.contain(conn, |session, cx, now| match session.conn() {
                     Some(conn) => conn.ping(cx, now, &data),
                     None => Ok(()),
                 });
-                self.dirty(id);
+                self.taken_up(conn, data.len());
+                self.dirty(conn);
             }
-            Command::Close(id, code, reason) => self.close(id, code, &reason),
+            Command::Close(id, code, reason) => self.close_now(id, code, &reason),
             Command::Abort(id) => self.abort(id),
             Command::Resolved(id, result) => self.resolved(id, result),
-            Command::Task(task) => task(),
+            Command::Task(task) => return Some(task),
+        }
+        None
+    }
+
+    fn taken_up(&mut self, conn: Id, bytes: usize) {
+        if let Ok(cell) = self.table().get(conn) {
+            cell.unreserve(conn, bytes);
         }
     }
 
     /// Begins the close handshake, or gives up a connection that is not open yet.
     pub fn close(&mut self, id: Id, code: Option<u16>, reason: &str) {
-        // The peer's close frame has to be read. Code and reason were checked where an error could
-        // still be told.
-        if let Some(session) = self.session(id) {
-            session.paused = false;
+        let Ok(cell) = self.table().get(id) else { return };
+        cell.advance_state(id, state::CLOSING);
+        if cell.has_incoming() {
+            // Messages of other threads were accepted before and go before.
+            let queued = self.place.push(Command::Close(id, code, reason.to_owned()));
+            debug_assert!(queued.is_ok(), "we are inside the loop, so it lives");
+            return;
         }
-        self.make_ready(id);
+        self.close_now(id, code, reason);
+    }
+
+    fn close_now(&mut self, id: Id, code: Option<u16>, reason: &str) {
+        // Code and reason were checked where an error could still be told.
         let _ = self.contain(id, |session, cx, now| {
             match &mut session.phase {
                 Phase::Open(conn) => return conn.close(cx, now, code, reason),

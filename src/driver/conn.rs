@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::handler::Handler;
 use super::inbox::Command;
-use super::loops::{self, Place};
+use super::loops::{self, Loop};
 use super::session::{Phase, Session, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
@@ -13,22 +13,28 @@ use crate::proto::config::Role;
 use crate::proto::conn::Stats;
 use crate::proto::event::Kind as MessageKind;
 use crate::proto::utf8;
-use crate::util::id::{Id, Kind};
+use crate::util::id::Id;
 use crate::util::table::{ACCEPTED, Cell, POISONED};
 
 /// RFC 6455 section 5.5: control frames carry at most this.
 const MAX_PING: usize = 125;
 
-fn find(id: Id) -> Result<(&'static Place, &'static Cell)> {
-    let place = loops::find_object(id, Kind::Conn)?;
-    let cell = place.table.get(id).map_err(|_| gone())?;
+fn look(id: Id) -> Result<(Loop, &'static Cell)> {
+    let owner = loops::find_object(id)?;
+    let cell = owner.table().get(id).map_err(|_| gone())?;
+    Ok((owner, cell))
+}
+
+/// For whoever wants to do something with it. Looking is still allowed after a panic.
+fn find(id: Id) -> Result<(Loop, &'static Cell)> {
+    let (owner, cell) = look(id)?;
     if cell.has(POISONED) {
         return Err(Error::new(
             Code::Poisoned,
             "a panic inside the library ended this connection; on_close follows",
         ));
     }
-    Ok((place, cell))
+    Ok((owner, cell))
 }
 
 fn gone() -> Error {
@@ -57,48 +63,54 @@ fn limit_reached(cell: &Cell, length: usize) -> Error {
 
 /// Queues one message. True when the queue is now above the high-water mark.
 pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bool> {
-    let (place, cell) = find(id)?;
+    let (owner, cell) = find(id)?;
     check_open(cell)?;
-    if place.is_home() {
-        place.with(|core| {
-            core.contain(id, |session, cx, now| {
-                let max = session.shared.settings.max_buffered;
-                let waiting = session.buffered();
-                let conn = session.conn().ok_or_else(gone)?;
-                if waiting > 0 && waiting.saturating_add(data.len()) > max {
-                    return Err(limit_reached(cell, data.len()));
-                }
-                conn.send(cx, now, kind, data, compress)?;
-                cell.set_buffered(conn.buffered());
-                Ok(())
-            })?;
-            let above = cell.want_drain();
-            core.dirty(id);
-            Ok(above)
-        })
-    } else {
-        if kind == MessageKind::Text && !utf8::is_valid(data) {
-            return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
-        }
-        if !cell.reserve(data.len()) {
-            return Err(limit_reached(cell, data.len()));
-        }
-        // The connection may have ended between the first look and the reservation; if not,
-        // whoever ends it from here on sees the reservation and reports it as unsent.
-        let open = place.table.get(id).map_err(|_| gone()).and_then(check_open);
-        if let Err(e) = open {
-            cell.unreserve(data.len());
-            return Err(e);
-        }
+    let direct = owner.try_with(|core| {
+        core.contain(id, |session, cx, now| {
+            let max = session.shared.settings.max_buffered;
+            let waiting = session.buffered();
+            let conn = session.conn().ok_or_else(gone)?;
+            if waiting > 0 && waiting.saturating_add(data.len()) > max {
+                return Err(limit_reached(cell, data.len()));
+            }
+            conn.send(cx, now, kind, data, compress)?;
+            cell.set_buffered(conn.buffered());
+            Ok(())
+        })?;
         let above = cell.want_drain();
-        place.inbox.push(Command::Send { conn: id, kind, data: data.to_vec(), compress });
+        core.dirty(id);
         Ok(above)
+    });
+    if let Some(sent) = direct {
+        return sent;
     }
+    if kind == MessageKind::Text && !utf8::is_valid(data) {
+        return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
+    }
+    reserve(owner, cell, id, data.len())?;
+    let above = cell.want_drain();
+    owner.push(Command::Send { conn: id, kind, data: data.to_vec(), compress })?;
+    Ok(above)
+}
+
+/// Room in the queue for another thread's request.
+fn reserve(owner: Loop, cell: &Cell, id: Id, bytes: usize) -> Result<()> {
+    if !cell.reserve(id, bytes) {
+        check_open(cell)?;
+        return Err(limit_reached(cell, bytes));
+    }
+    // The connection may have ended between the first look and the reservation; if not, whoever ends
+    // it from here on sees the reservation and reports it as unsent.
+    let open = owner.table().get(id).map_err(|_| gone()).and_then(check_open);
+    if open.is_err() {
+        cell.unreserve(id, bytes);
+    }
+    open
 }
 
 /// Sends a ping.
 pub fn ping(id: Id, data: &[u8]) -> Result<()> {
-    let (place, cell) = find(id)?;
+    let (owner, cell) = find(id)?;
     if data.len() > MAX_PING {
         return Err(Error::new(
             Code::InvalidArgument,
@@ -106,75 +118,64 @@ pub fn ping(id: Id, data: &[u8]) -> Result<()> {
         ));
     }
     check_open(cell)?;
-    if place.is_home() {
-        place.with(|core| {
-            core.contain(id, |session, cx, now| {
-                session.conn().ok_or_else(gone)?.ping(cx, now, data)
-            })?;
-            core.dirty(id);
-            Ok(())
-        })
-    } else {
-        place.inbox.push(Command::Ping(id, data.to_vec()));
+    let direct = owner.try_with(|core| {
+        core.contain(id, |session, cx, now| session.conn().ok_or_else(gone)?.ping(cx, now, data))?;
+        core.dirty(id);
         Ok(())
-    }
+    });
+    direct.unwrap_or_else(|| {
+        reserve(owner, cell, id, data.len())?;
+        owner.push(Command::Ping(id, data.to_vec()))
+    })
 }
 
 /// Begins the close handshake. Closing again does nothing.
 pub fn close(id: Id, code: Option<u16>, reason: &str) -> Result<()> {
-    let (place, cell) = find(id)?;
+    let (owner, cell) = find(id)?;
     let role = if cell.has(ACCEPTED) { Role::Server } else { Role::Client };
     close::check_local(role, code, reason)?;
     if !cell.advance_state(id, state::CLOSING) {
         return Ok(());
     }
-    if place.is_home() {
-        place.with(|core| {
-            core.close(id, code, reason);
-            Ok(())
-        })
-    } else {
-        place.inbox.push(Command::Close(id, code, reason.to_owned()));
+    let direct = owner.try_with(|core| {
+        core.close(id, code, reason);
         Ok(())
-    }
+    });
+    direct.unwrap_or_else(|| owner.push(Command::Close(id, code, reason.to_owned())))
 }
 
 /// Gives up at once: no close frame, what is queued is lost, TCP is reset.
 pub fn abort(id: Id) -> Result<()> {
-    let (place, cell) = find(id)?;
+    let (owner, cell) = find(id)?;
     cell.advance_state(id, state::CLOSING);
-    if place.is_home() {
-        place.with(|core| {
-            core.abort(id);
-            Ok(())
-        })
-    } else {
-        place.inbox.push(Command::Abort(id));
+    let direct = owner.try_with(|core| {
+        core.abort(id);
         Ok(())
-    }
+    });
+    direct.unwrap_or_else(|| owner.push(Command::Abort(id)))
 }
 
 /// `readyState`.
 pub fn ready_state(id: Id) -> Result<u8> {
-    find(id).map(|(_, cell)| cell.state())
+    look(id).map(|(_, cell)| cell.state())
 }
 
 /// `bufferedAmount`.
 pub fn buffered_amount(id: Id) -> Result<usize> {
-    find(id).map(|(_, cell)| cell.buffered())
+    look(id).map(|(_, cell)| cell.buffered())
 }
 
 /// Does something with a session on the loop's thread.
 pub fn with<R>(id: Id, f: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-    let (place, _) = find(id)?;
-    place.with(|core| f(core.session(id).ok_or_else(gone)?))
+    let (owner, _) = look(id)?;
+    owner.with(|core| f(core.session(id).ok_or_else(gone)?))
 }
 
 /// Stops or resumes giving input to the application. While stopped nothing is read from the socket,
 /// so TCP stops the peer.
 pub fn pause(id: Id, paused: bool) -> Result<()> {
-    let (place, _) = find(id)?;
-    place.with(|core| {
+    let (owner, _) = find(id)?;
+    owner.with(|core| {
         core.session(id).ok_or_else(gone)?.paused = paused;
         if !paused {
             core.make_ready(id);
@@ -185,8 +186,8 @@ pub fn pause(id: Id, paused: bool) -> Result<()> {
 
 /// Lets another handler hear of the connection from now on.
 pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) -> Result<()> {
-    let (place, _) = find(id)?;
-    place.with(|core| {
+    let (owner, _) = find(id)?;
+    owner.with(|core| {
         let session = core.session(id).ok_or_else(gone)?;
         let next = make(&*session.handler);
         let last = std::mem::replace(&mut session.handler, next);

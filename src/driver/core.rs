@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mio::{Interest, Token};
 
 use super::handler::Handler;
-use super::loops::Place;
+use super::loops::Loop;
 use super::request::Pending;
 use super::server::Server;
 use super::session::Session;
@@ -44,7 +44,7 @@ pub enum Entry {
 /// See the module.
 pub struct Core {
     /// Where the loop lives: its table and inbox.
-    pub place: &'static Place,
+    pub place: Loop,
     /// The operating system's side.
     pub poll: mio::Poll,
     /// Room for what it reports.
@@ -71,6 +71,8 @@ pub struct Core {
     pub cx: Context,
     /// The shared receive buffer, while no turn is using it.
     pub receive: Vec<u8>,
+    /// The loop is being freed: nothing new begins.
+    pub leaving: bool,
     /// A turn is running: what is sent now leaves at its end.
     pub dispatching: bool,
     /// Callbacks run in this turn.
@@ -78,13 +80,14 @@ pub struct Core {
     origin: Instant,
     /// Time of this turn.
     pub now: Time,
+    /// The descriptor for foreign loops, once it was asked for.
     #[cfg(target_os = "linux")]
-    beacon: Option<Beacon>,
+    pub beacon: Option<Beacon>,
 }
 
 impl Core {
     /// An empty loop, and what wakes it.
-    pub fn new(place: &'static Place) -> io::Result<(Core, mio::Waker)> {
+    pub fn new(place: Loop) -> io::Result<(Core, mio::Waker)> {
         let poll = mio::Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WAKE)?;
         let core = Core {
@@ -102,6 +105,7 @@ impl Core {
             ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
             receive: Vec::new(),
+            leaving: false,
             dispatching: false,
             callbacks: 0,
             origin: Instant::now(),
@@ -114,7 +118,7 @@ impl Core {
 
     /// Ids of the loop.
     pub fn table(&self) -> &'static Table {
-        &self.place.table
+        self.place.table()
     }
 
     /// Reads the clock.
@@ -136,6 +140,9 @@ impl Core {
 
     /// A new id in this loop's table.
     pub fn allocate(&mut self, kind: Kind, state: u8) -> Result<Id> {
+        if self.leaving {
+            return Err(Error::new(Code::State, "the loop is being freed"));
+        }
         self.table().insert(kind, state).ok_or_else(|| {
             Error::new(Code::Limit, "this loop holds as many objects as it can; use another loop")
         })
@@ -264,7 +271,10 @@ impl Core {
                     }
                 }
                 Some(Entry::Server(server)) if server.id.generation() == generation => {
-                    self.ready.push_back(server.id);
+                    if !server.in_ready {
+                        server.in_ready = true;
+                        self.ready.push_back(server.id);
+                    }
                 }
                 // A socket that was closed after the kernel had reported it.
                 _ => {}
@@ -297,11 +307,7 @@ impl Core {
     /// The earliest deadline that still means something.
     pub fn next_deadline(&mut self) -> Option<Time> {
         while let Some((at, id)) = self.timers.next() {
-            let counts = match self.session(id) {
-                Some(session) => session.scheduled == at,
-                None => self.server(id).is_some(),
-            };
-            if counts {
+            if self.timer_counts(id, at) {
                 return Some(at);
             }
             self.timers.pop_due(at);
@@ -316,11 +322,28 @@ impl Core {
 
     /// Sees to it that the session is called at its next deadline.
     pub fn arm(&mut self, id: Id) {
+        self.prune_timers();
         if let Some(Entry::Session(session)) = self.entries.get_mut(id.slot() as usize)
             && session.id == id
         {
             let at = session.next_timeout();
             self.timers.arm(id, at, &mut session.scheduled);
+        }
+    }
+
+    /// Forgets the entries of sessions that are gone, before they outnumber the living.
+    fn prune_timers(&mut self) {
+        if self.timers.len() > 2 * self.living + 64 {
+            let mut timers = std::mem::take(&mut self.timers);
+            timers.retain(|at, id| self.timer_counts(id, at));
+            self.timers = timers;
+        }
+    }
+
+    fn timer_counts(&mut self, id: Id, at: Time) -> bool {
+        match self.session(id) {
+            Some(session) => session.scheduled == at,
+            None => self.server(id).is_some(),
         }
     }
 
@@ -332,38 +355,6 @@ impl Core {
                 true
             }
             _ => self.server(id).is_some(),
-        }
-    }
-
-    // Embedding
-
-    /// The descriptor for foreign loops.
-    #[cfg(target_os = "linux")]
-    pub fn descriptor(&mut self) -> Result<i32> {
-        use std::os::fd::AsRawFd;
-        if self.beacon.is_none() {
-            let beacon = Beacon::new(self.poll.as_raw_fd())
-                .map_err(|e| Error::os(Code::System, "cannot make the loop's descriptor", &e))?;
-            self.beacon = Some(beacon);
-        }
-        self.update_beacon();
-        Ok(self.beacon.as_ref().expect("made above").fd())
-    }
-
-    /// Without timer and flag descriptors there is none that tells everything.
-    #[cfg(not(target_os = "linux"))]
-    pub fn descriptor(&mut self) -> Result<i32> {
-        Err(Error::new(Code::Unsupported, "this system has no descriptor that covers timers"))
-    }
-
-    /// Keeps the descriptor readable exactly while a poll has something to do.
-    pub fn update_beacon(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Some(mut beacon) = self.beacon.take() {
-            self.tick();
-            let deadline = self.next_deadline();
-            beacon.set(self.now, self.has_work(), deadline);
-            self.beacon = Some(beacon);
         }
     }
 }

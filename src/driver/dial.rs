@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::core::Core;
-use super::session::{Phase, Session};
+use super::session::{Head, Phase, Session};
 use crate::error::{Code, Error};
-use crate::proto::url::Url;
+use crate::proto::handshake::client::ClientHandshake;
 use crate::transport::Stream;
 use crate::util::id::Id;
 use crate::util::time::Time;
@@ -19,8 +19,10 @@ const MAX_ATTEMPTS: usize = 15;
 
 /// A connection that is being made.
 pub struct Dial {
-    /// Where to.
-    pub url: Url,
+    /// Where to, as people write it.
+    host: String,
+    /// What to say once connected.
+    handshake: Option<ClientHandshake>,
     candidates: VecDeque<SocketAddr>,
     attempts: Vec<Attempt>,
     begun: u8,
@@ -40,9 +42,10 @@ struct Attempt {
 
 impl Dial {
     /// Waits for addresses.
-    pub fn new(url: Url) -> Dial {
+    pub fn new(host: String, handshake: ClientHandshake) -> Dial {
         Dial {
-            url,
+            host,
+            handshake: Some(handshake),
             candidates: VecDeque::new(),
             attempts: Vec::new(),
             begun: 0,
@@ -67,7 +70,7 @@ impl Dial {
             os_error: self.os_error,
             ..Error::new(
                 Code::Connect,
-                format!("cannot connect to {}: {}", self.url.host_header(), self.failures),
+                format!("cannot connect to {}: {}", self.host, self.failures),
             )
         }
     }
@@ -77,7 +80,7 @@ impl Dial {
         let doing = if self.resolved { "connecting to" } else { "looking up" };
         Error::new(
             Code::ConnectTimeout,
-            format!("{doing} {} took longer than {after_ms} ms", self.url.host_header()),
+            format!("{doing} {} took longer than {after_ms} ms", self.host),
         )
     }
 }
@@ -172,10 +175,9 @@ impl Core {
     fn connected(&mut self, id: Id, mut stream: Stream) {
         let registered = self.reregister(id, &mut stream);
         let now = self.now;
-        let key = self.cx.entropy.bytes::<16>();
         let Some(session) = self.session(id) else { return };
         match registered {
-            Ok(()) => session.begin_handshake(stream, key, now),
+            Ok(()) => session.begin_handshake(stream, now),
             Err(e) => session.fail(Error::os(Code::System, "cannot watch the socket", &e)),
         }
         self.dirty(id);
@@ -183,21 +185,16 @@ impl Core {
 }
 
 impl Session {
-    fn begin_handshake(&mut self, stream: Stream, key: [u8; 16], now: Time) {
-        use crate::proto::handshake::client::ClientHandshake;
-        let Phase::Dialing(dial) = &self.phase else { return };
-        match ClientHandshake::new(&dial.url, &self.shared.client(), key) {
-            Ok(handshake) => {
-                self.details.peer = stream.peer_address();
-                self.stream = Some(stream);
-                self.writable = true;
-                self.head = handshake.request().to_vec();
-                self.phase = Phase::ClientHandshake(Box::new(handshake));
-                let limit = self.shared.settings.handshake_timeout_ms;
-                self.deadline = (limit > 0).then(|| now.plus_ms(limit));
-            }
-            Err(e) => self.fail(e),
-        }
+    fn begin_handshake(&mut self, stream: Stream, now: Time) {
+        let Phase::Dialing(dial) = &mut self.phase else { return };
+        let Some(handshake) = dial.handshake.take() else { return };
+        self.details.peer = stream.peer_address();
+        self.stream = Some(stream);
+        self.writable = true;
+        self.head = Head::new(handshake.request().to_vec());
+        self.phase = Phase::ClientHandshake(Box::new(handshake));
+        let limit = self.shared.settings.handshake_timeout_ms;
+        self.deadline = (limit > 0).then(|| now.plus_ms(limit));
     }
 }
 

@@ -37,7 +37,7 @@ enum Found {
 }
 
 /// Reads what the socket has and handles it, up to a turn's share.
-pub fn serve(entered: &Entered<'_>, id: Id, buffer: &mut [u8]) -> Result<()> {
+pub fn serve(entered: &Entered, id: Id, buffer: &mut [u8]) -> Result<()> {
     let mut budget = BYTES_PER_TURN;
     loop {
         let held = entered.with(|core| Ok(core.take_held(id)))?;
@@ -66,7 +66,7 @@ pub fn serve(entered: &Entered<'_>, id: Id, buffer: &mut [u8]) -> Result<()> {
 }
 
 /// Handles all of `input`, event by event.
-fn feed(entered: &Entered<'_>, id: Id, input: &mut [u8]) -> Result<()> {
+fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
     let mut at = 0;
     let mut spent: Option<Vec<u8>> = None;
     loop {
@@ -123,7 +123,7 @@ fn deliver(handler: &dyn Handler, id: Id, event: Event, input: &[u8]) -> Option<
 }
 
 /// Lets the application decide on a request.
-fn ask(entered: &Entered<'_>, id: Id, request: Request) -> Result<()> {
+fn ask(entered: &Entered, id: Id, request: Request) -> Result<()> {
     let asked = entered.with(|core| {
         let Some(request_id) = core.receive_request(id, request) else { return Ok(None) };
         core.callbacks += 1;
@@ -141,7 +141,7 @@ fn ask(entered: &Entered<'_>, id: Id, request: Request) -> Result<()> {
 }
 
 /// `on_open`, after which the headers of the handshake are let go.
-fn announce(entered: &Entered<'_>, id: Id) -> Result<()> {
+fn announce(entered: &Entered, id: Id) -> Result<()> {
     entered.count_callback()?;
     let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { return Ok(()) };
     handler.on_open(id);
@@ -155,14 +155,14 @@ fn announce(entered: &Entered<'_>, id: Id) -> Result<()> {
 }
 
 /// The stream has ended; a client's handshake may have an outcome from that.
-fn at_end(entered: &Entered<'_>, id: Id) -> Result<()> {
+fn at_end(entered: &Entered, id: Id) -> Result<()> {
     entered.with(|core| {
         core.stream_ended(id);
         Ok(())
     })
 }
 
-impl Entered<'_> {
+impl Entered {
     fn count_callback(&self) -> Result<()> {
         self.with(|core| {
             core.callbacks += 1;
@@ -180,12 +180,12 @@ impl Core {
     /// Input that was held back while reading was paused, once it no longer is.
     fn take_held(&mut self, id: Id) -> Option<Vec<u8>> {
         let session = self.session(id)?;
-        (!session.paused && !session.held.is_empty()).then(|| std::mem::take(&mut session.held))
+        (!session.pauses() && !session.held.is_empty()).then(|| std::mem::take(&mut session.held))
     }
 
     fn read(&mut self, id: Id, buffer: &mut [u8]) -> Read {
         let Some(session) = self.session(id) else { return Read::Nothing };
-        if !session.readable || session.paused {
+        if !session.readable || session.pauses() {
             return Read::Nothing;
         }
         let Some(stream) = &mut session.stream else { return Read::Nothing };
@@ -215,7 +215,7 @@ impl Core {
     fn step(&mut self, id: Id, input: &mut [u8]) -> Option<(usize, Found, Arc<dyn Handler>)> {
         let session = self.session(id)?;
         let handler = session.handler.clone();
-        if session.paused && matches!(session.phase, Phase::Open(_)) {
+        if session.pauses() {
             session.held.extend_from_slice(input);
             return None;
         }
@@ -258,10 +258,8 @@ impl Core {
                 let outcome = handshake.recv_eof();
                 self.client_handshake_over(id, outcome);
             }
-            (Phase::ServerHandshake(_), _) => {
-                self.count(id, |stats| stats.handshake_errors += 1);
-                self.fail(id, hung_up());
-            }
+            // A client that has closed its side still wants its answer.
+            (Phase::Answered, None) if !session.head.is_empty() => session.hung_up = false,
             (_, lost) => session.fail(lost.unwrap_or_else(hung_up)),
         }
         self.dirty(id);

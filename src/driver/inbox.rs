@@ -1,8 +1,8 @@
 //! What other threads ask of a loop, and how they wake it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::error::Error;
 use crate::proto::event::Kind;
@@ -36,31 +36,56 @@ pub enum Command {
     Task(Task),
 }
 
-/// The queue of one loop.
+/// The queue of one place for loops. Everything is told apart by the loop's generation, so that what was
+/// meant for an earlier loop never reaches the next.
 #[derive(Default)]
 pub struct Inbox {
-    queue: Mutex<Vec<Command>>,
+    queue: Mutex<Queue>,
     /// A wake-up is on its way, so that a burst costs one.
     woken: AtomicBool,
-    stop: AtomicBool,
+    /// Generation of the loop that is to stop; 0 for none.
+    stop: AtomicU32,
     /// Behind a lock that signal handlers only try: it is written when the loop begins and ends.
     waker: RwLock<Option<mio::Waker>>,
 }
 
+#[derive(Default)]
+struct Queue {
+    /// Whose it is; 0 when no loop lives here.
+    generation: u32,
+    commands: Vec<Command>,
+}
+
 impl Inbox {
-    /// A loop begins or ends to listen.
-    pub fn set_waker(&self, waker: Option<mio::Waker>) {
-        *self.waker.write().unwrap_or_else(PoisonError::into_inner) = waker;
-        self.stop.store(false, Ordering::SeqCst);
-        self.woken.store(false, Ordering::SeqCst);
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues and wakes, from any thread.
-    pub fn push(&self, command: Command) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+    /// A loop begins.
+    pub fn open(&self, generation: u32, waker: mio::Waker) {
+        *self.waker.write().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+        self.woken.store(false, Ordering::SeqCst);
+        self.queue().generation = generation;
+    }
+
+    /// The loop has ended. What it never came to is for the caller to drop.
+    pub fn close(&self) -> Vec<Command> {
+        *self.waker.write().unwrap_or_else(PoisonError::into_inner) = None;
+        std::mem::take(&mut *self.queue()).commands
+    }
+
+    /// Queues and wakes, from any thread. Gives the command back when that loop has ended.
+    pub fn push(&self, generation: u32, command: Command) -> Result<(), Command> {
+        let mut queue = self.queue();
+        if queue.generation != generation {
+            return Err(command);
+        }
+        queue.commands.push(command);
+        drop(queue);
         if !self.woken.swap(true, Ordering::SeqCst) {
             self.wake();
         }
+        Ok(())
     }
 
     /// Makes a waiting poll return, from any thread and from signal handlers: no lock is waited
@@ -74,21 +99,21 @@ impl Inbox {
         }
     }
 
-    /// Makes `run` return, from any thread and from signal handlers.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
+    /// Asks that loop to return from `run`.
+    pub fn stop(&self, generation: u32) {
+        self.stop.store(generation, Ordering::SeqCst);
         self.wake();
     }
 
-    /// Whether `stop` was called since the last time this said yes.
-    pub fn take_stop(&self) -> bool {
-        self.stop.swap(false, Ordering::SeqCst)
+    /// Whether that loop was asked to stop since the last time this said yes.
+    pub fn take_stop(&self, generation: u32) -> bool {
+        self.stop.compare_exchange(generation, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// Everything queued so far.
     pub fn take(&self) -> Vec<Command> {
         self.woken.store(false, Ordering::SeqCst);
-        std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.queue().commands)
     }
 
     /// Whether there is something to take.
@@ -101,13 +126,21 @@ impl Inbox {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_burst_is_taken_in_order_and_stop_is_told_once() {
+    fn open(generation: u32) -> (mio::Poll, Inbox) {
+        let poll = mio::Poll::new().unwrap();
         let inbox = Inbox::default();
+        inbox.open(generation, mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        (poll, inbox)
+    }
+
+    #[test]
+    fn a_burst_is_taken_in_order() {
+        let (_poll, inbox) = open(7);
         let (sender, receiver) = std::sync::mpsc::channel();
         for n in 0..3 {
             let sender = sender.clone();
-            inbox.push(Command::Task(Box::new(move || sender.send(n).unwrap())));
+            let task = Command::Task(Box::new(move || sender.send(n).unwrap()));
+            assert!(inbox.push(7, task).is_ok());
         }
         assert!(inbox.has_work());
         for command in inbox.take() {
@@ -118,7 +151,18 @@ mod tests {
         }
         assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
         assert!(!inbox.has_work() && inbox.take().is_empty());
-        inbox.stop();
-        assert!(inbox.take_stop() && !inbox.take_stop());
+    }
+
+    #[test]
+    fn what_was_meant_for_an_earlier_loop_does_not_reach_the_next() {
+        let (poll, inbox) = open(7);
+        inbox.stop(7);
+        assert!(inbox.push(7, Command::Task(Box::new(|| {}))).is_ok());
+        assert_eq!(inbox.close().len(), 1);
+        inbox.open(8, mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        assert!(inbox.push(7, Command::Task(Box::new(|| {}))).is_err());
+        assert!(!inbox.take_stop(8) && inbox.take().is_empty());
+        inbox.stop(8);
+        assert!(inbox.take_stop(8) && !inbox.take_stop(8));
     }
 }

@@ -1,8 +1,9 @@
 //! All loops of the process, and the way into one.
 
 use std::cell::RefCell;
-use std::sync::Mutex;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::{Lazy, OnceCell};
 
@@ -17,7 +18,8 @@ use crate::util::table::{Table, random_start};
 /// A place for a loop. Never freed: the next loop in it goes on with its generations.
 pub struct Place {
     number: u16,
-    generation: AtomicU32,
+    /// Generation of the loop that lives here; 0 when none does.
+    living: AtomicU32,
     /// The thread that polls: it acts directly, others queue.
     home: AtomicU64,
     poisoned: AtomicBool,
@@ -29,31 +31,56 @@ pub struct Place {
 }
 
 static PLACES: [OnceCell<Box<Place>>; MAX_OWNERS] = [const { OnceCell::new() }; MAX_OWNERS];
-/// In place of the number of a thread: no loop is here.
-const VACANT: u64 = u64::MAX;
-static FREE: Lazy<Mutex<Vec<u16>>> =
-    Lazy::new(|| Mutex::new((0..MAX_OWNERS as u16).rev().collect()));
 
-fn stale(what: &str) -> Error {
+/// Numbers of vacant places, each with the generation that was there last.
+static VACANT: Lazy<Mutex<Vec<(u16, u32)>>> = Lazy::new(|| {
+    let mut entropy = Entropy::from_os();
+    let numbers = (0..MAX_OWNERS as u16).rev();
+    Mutex::new(numbers.map(|number| (number, random_start(&mut entropy))).collect())
+});
+
+/// One loop. Not a promise that it still lives: everything checks that once it is inside.
+#[derive(Clone, Copy)]
+pub struct Loop {
+    place: &'static Place,
+    generation: u32,
+}
+
+impl Deref for Loop {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        self.place
+    }
+}
+
+/// The error for a handle whose object does not live. Without an allocation, for signal handlers.
+pub fn stale(kind: Kind) -> Error {
     Error::new(
         Code::InvalidHandle,
-        format!("the {what} handle is not valid: the object has ended, or never was"),
+        match kind {
+            Kind::Loop => "the loop handle is not valid: it has been freed, or never was",
+            Kind::Conn => "the connection handle is not valid: it has ended, or never was",
+            Kind::Server => "the server handle is not valid: it has ended, or never was",
+            Kind::Request => "the request handle is not valid: it has been answered, or never was",
+            Kind::Options => "the options handle is not valid: it has been freed, or never was",
+        },
     )
 }
 
 /// Makes a loop that belongs to the calling thread until another polls it.
 pub fn create() -> Result<Id> {
-    let mut free = FREE.lock().unwrap_or_else(|poison| poison.into_inner());
-    let number = free.pop().ok_or_else(|| {
+    let vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let (number, last) = vacant.ok_or_else(|| {
         Error::new(
             Code::Limit,
             format!("{MAX_OWNERS} loops exist already; free one with wsock_loop_free"),
         )
     })?;
-    let place = PLACES[number as usize].get_or_init(|| {
+    let place: &'static Place = PLACES[number as usize].get_or_init(|| {
         Box::new(Place {
             number,
-            generation: AtomicU32::new(random_start(&mut Entropy::from_os())),
+            living: AtomicU32::new(0),
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
             core: Owned::new(RefCell::new(None)),
@@ -61,45 +88,57 @@ pub fn create() -> Result<Id> {
             inbox: Inbox::default(),
         })
     });
-    match Core::new(place) {
+    let new = Loop { place, generation: last + 1 };
+    match Core::new(new) {
         Ok((core, waker)) => {
-            place.inbox.set_waker(Some(waker));
+            // Somebody with a stale handle may be inside, but only to find out that it is.
+            let inside = loop {
+                match place.core.try_enter() {
+                    Some(inside) => break inside,
+                    None => std::thread::yield_now(),
+                }
+            };
+            *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
             place.home.store(this_thread(), Ordering::SeqCst);
-            let inside = place.core.try_enter().expect("nobody knows this loop yet");
-            *inside.borrow_mut() = Some(core);
-            let generation = place.generation.load(Ordering::SeqCst) + 1;
-            place.generation.store(generation, Ordering::SeqCst);
-            Ok(Id::new(Kind::Loop, number, 0, generation))
+            place.inbox.open(new.generation, waker);
+            place.living.store(new.generation, Ordering::SeqCst);
+            Ok(new.id())
         }
         Err(e) => {
-            free.push(number);
+            VACANT.lock().unwrap_or_else(PoisonError::into_inner).push((number, last));
             Err(Error::os(Code::System, "cannot make an event loop", &e))
         }
     }
 }
 
-/// The place of a living loop, by the id of the loop itself.
-pub fn find(id: Id) -> Result<&'static Place> {
-    let place = PLACES[id.owner() as usize].get().ok_or_else(|| stale("loop"))?;
-    if place.is(id) { Ok(place) } else { Err(stale("loop")) }
+fn place(id: Id) -> Option<&'static Place> {
+    PLACES[id.owner() as usize].get().map(|place| &**place)
+}
+
+/// The loop of that id.
+pub fn find(id: Id) -> Result<Loop> {
+    place(id)
+        .filter(|place| place.living() == id.generation() && id.slot() == 0)
+        .map(|place| Loop { place, generation: id.generation() })
+        .ok_or_else(|| stale(Kind::Loop))
+}
+
+/// The loop in which that object lives.
+pub fn find_object(id: Id) -> Result<Loop> {
+    let place = place(id).ok_or_else(|| stale(id.kind()))?;
+    let generation = place.living();
+    place.table.get(id).map_err(|_| stale(id.kind()))?;
+    place.check_poison()?;
+    Ok(Loop { place, generation })
 }
 
 /// Whether the id names a loop that lives, or something that lives in one.
 pub fn is_alive(id: Id) -> bool {
-    let place = PLACES[id.owner() as usize].get();
-    place.is_some_and(|place| match id.kind() {
-        Kind::Loop => place.is(id),
-        _ => place.table.get(id).is_ok(),
-    })
-}
-
-/// The place of a living object of the given kind.
-pub fn find_object(id: Id, kind: Kind) -> Result<&'static Place> {
-    let place = PLACES[id.owner() as usize].get().ok_or_else(|| stale(name(kind)))?;
-    place.table.get(id).map_err(|_| stale(name(kind)))?;
-    place.check_poison()?;
-    Ok(place)
+    match id.kind() {
+        Kind::Loop => find(id).is_ok(),
+        _ => place(id).is_some_and(|place| place.table.get(id).is_ok()),
+    }
 }
 
 /// What people call the class.
@@ -120,25 +159,13 @@ pub fn wrong_kind(wanted: Kind, got: Kind) -> Error {
 }
 
 impl Place {
-    fn is(&self, id: Id) -> bool {
-        self.generation.load(Ordering::SeqCst) == id.generation()
-            && id.slot() == 0
-            && self.home.load(Ordering::SeqCst) != VACANT
-    }
-
-    /// Id of the loop that is here now.
-    pub fn id(&self) -> Id {
-        Id::new(Kind::Loop, self.number, 0, self.generation.load(Ordering::SeqCst))
+    fn living(&self) -> u32 {
+        self.living.load(Ordering::SeqCst)
     }
 
     /// Whether the calling thread is the one that acts directly.
     pub fn is_home(&self) -> bool {
         self.home.load(Ordering::Relaxed) == this_thread()
-    }
-
-    /// Whether the calling thread is in a callback of this loop.
-    pub fn is_inside(&self) -> bool {
-        self.core.is_inside()
     }
 
     /// Nothing is done any more with a loop that a panic went through, but freeing it.
@@ -151,87 +178,130 @@ impl Place {
         }
         Ok(())
     }
+}
+
+impl Loop {
+    /// Its id.
+    pub fn id(self) -> Id {
+        Id::new(Kind::Loop, self.number, 0, self.generation)
+    }
+
+    /// Ids of everything that lives in it.
+    pub fn table(self) -> &'static Table {
+        &self.place.table
+    }
+
+    /// Queues a request, from any thread.
+    pub fn push(self, command: super::inbox::Command) -> Result<()> {
+        self.inbox.push(self.generation, command).map_err(|_| stale(Kind::Loop))
+    }
+
+    /// Makes `run` return, from any thread and from signal handlers.
+    pub fn stop(self) {
+        self.inbox.stop(self.generation);
+    }
+
+    /// Whether `stop` was called since the last time this said yes.
+    pub fn take_stop(self) -> bool {
+        self.inbox.take_stop(self.generation)
+    }
+
+    /// Goes inside, if nobody else is and the loop still lives.
+    fn enter(self) -> Result<Entered> {
+        let inside = self.place.core.try_enter().ok_or_else(|| {
+            Error::new(Code::WrongThread, "another thread is inside this loop right now")
+        })?;
+        if self.living() != self.generation {
+            return Err(stale(Kind::Loop));
+        }
+        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking() })
+    }
 
     /// Takes the loop over for polling on this thread.
-    pub fn enter_to_poll(&self) -> Result<Entered<'_>> {
+    pub fn enter_to_poll(self) -> Result<Entered> {
+        let entered = self.enter_to_free()?;
+        self.check_poison()?;
+        Ok(entered)
+    }
+
+    /// The same for a loop that a panic may have broken.
+    pub fn enter_to_free(self) -> Result<Entered> {
         if self.core.is_inside() {
             return Err(Error::new(
                 Code::Reentrant,
                 "run, poll and free must not be called from inside a callback of the same loop",
             ));
         }
-        let inside = self.core.try_enter().ok_or_else(|| {
-            Error::new(Code::WrongThread, "another thread is inside this loop right now")
-        })?;
-        self.check_poison()?;
+        let entered = self.enter()?;
         self.home.store(this_thread(), Ordering::SeqCst);
-        Ok(self.entered(inside))
+        Ok(entered)
     }
 
-    fn entered<'a>(&'a self, inside: Inside<'a, RefCell<Option<Core>>>) -> Entered<'a> {
-        Entered { inside, place: self, unwinding: std::thread::panicking() }
-    }
-
-    /// Enters a loop that a panic has broken, to drop it.
-    pub fn enter_poisoned(&self) -> Result<Entered<'_>> {
-        self.core.try_enter().map(|inside| self.entered(inside)).ok_or_else(|| {
-            Error::new(Code::WrongThread, "another thread is inside this loop right now")
-        })
-    }
-
-    /// Does something with the loop on its own thread, then what has to follow: sending what was
-    /// queued, unless a turn is running that will do it, and dropping what may call the application.
-    pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
-        if !self.is_home() {
-            return Err(Error::new(
+    /// Does something with the loop on its own thread; elsewhere that is an error.
+    pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        self.try_with(f).unwrap_or_else(|| {
+            Err(Error::new(
                 Code::WrongThread,
                 "only the thread that polls the loop may call this; use wsock_loop_post",
-            ));
-        }
-        let inside = self.core.try_enter().ok_or_else(|| {
-            Error::new(Code::WrongThread, "another thread is inside this loop right now")
-        })?;
-        self.check_poison()?;
-        self.entered(inside).with(|core| {
-            if !core.dispatching {
-                core.tick();
-            }
-            let result = f(core);
-            if !core.dispatching {
-                core.settle_all();
-                core.update_beacon();
-            }
-            result
+            ))
         })
+    }
+
+    /// Does something with the loop if this is its own thread, then what has to follow: sending what
+    /// was queued, unless a turn is running that will do it, and dropping what may call the
+    /// application. `None` when it is another's, or has become another's a moment ago.
+    pub fn try_with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Option<Result<R>> {
+        if !self.is_home() {
+            return None;
+        }
+        let entered = match self.enter() {
+            Err(e) if e.code == Code::WrongThread => return None,
+            entered => entered,
+        };
+        let with = |entered: Entered| {
+            self.check_poison()?;
+            entered.with(|core| {
+                if !core.dispatching {
+                    core.tick();
+                }
+                let result = f(core);
+                if !core.dispatching {
+                    core.settle_all();
+                    core.update_beacon();
+                }
+                result
+            })
+        };
+        Some(entered.and_then(with))
     }
 
     /// Ends the loop for good: its id and all ids in it are stale from here on.
-    pub fn vacate(&self, entered: Entered<'_>) {
+    pub fn vacate(self, entered: Entered) {
         let core = entered.inside.borrow_mut().take();
-        self.home.store(VACANT, Ordering::SeqCst);
-        self.inbox.set_waker(None);
+        self.living.store(0, Ordering::SeqCst);
+        let never_run = self.inbox.close();
         if let Some(mut core) = core {
             core.forget_all();
         }
-        drop(self.inbox.take());
+        drop(never_run);
         drop(entered);
-        let mut free = FREE.lock().unwrap_or_else(|poison| poison.into_inner());
-        if self.generation.load(Ordering::SeqCst) < LAST_GENERATION {
-            free.push(self.number);
+        if self.generation < LAST_GENERATION {
+            let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);
+            vacant.push((self.number, self.generation));
         }
     }
 }
 
 /// Being inside a loop, possibly within a callback.
-pub struct Entered<'a> {
-    inside: Inside<'a, RefCell<Option<Core>>>,
-    place: &'a Place,
+pub struct Entered {
+    inside: Inside<'static, RefCell<Option<Core>>>,
+    place: &'static Place,
     /// A panic was under way already when we entered: it is not the loop's.
     unwinding: bool,
 }
 
 /// A panic that leaves the loop may have left anything half done.
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.unwinding {
             self.place.poisoned.store(true, Ordering::SeqCst);
@@ -239,14 +309,14 @@ impl Drop for Entered<'_> {
     }
 }
 
-impl Entered<'_> {
+impl Entered {
     /// Borrows the core for the length of `f`, which must not call the application.
     pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         let (result, trash) = {
             let mut core = self.inside.try_borrow_mut().map_err(|_| {
                 Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")
             })?;
-            let core = core.as_mut().ok_or_else(|| stale("loop"))?;
+            let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             (f(core), std::mem::take(&mut core.trash))
         };
         // Handlers end here, unborrowed: their release functions may call anything.

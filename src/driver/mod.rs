@@ -9,6 +9,7 @@ pub mod commands;
 pub mod conn;
 pub mod core;
 pub mod dial;
+pub mod embed;
 pub mod feed;
 pub mod handler;
 pub mod inbox;

@@ -1,8 +1,8 @@
 //! A request that the application is looking at, and what becomes of its answer.
 
 use super::core::{Core, Entry};
-use super::loops::Place;
-use super::session::{Phase, state};
+use super::loops::Loop;
+use super::session::{Head, Phase, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
 use crate::proto::conn::Connection;
@@ -34,8 +34,8 @@ pub struct Pending {
 }
 
 /// Reads or changes a request, inside its `on_request`.
-pub fn with<R>(place: &Place, id: Id, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
-    place.with(|core| {
+pub fn with<R>(owner: Loop, id: Id, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
+    owner.with(|core| {
         core.request(id).map(f).unwrap_or_else(|| {
             Err(Error::new(Code::InvalidHandle, "the request has been answered already"))
         })
@@ -82,6 +82,13 @@ fn upgrade_required() -> Refusal {
     Refusal { headers, ..Refusal::new(426, "this address speaks WebSocket") }
 }
 
+/// What a browser would have been given to get here. The target may also name the host (RFC 9112
+/// section 3.2.2), so it is taken apart.
+fn url(request: &Request) -> String {
+    let mark = if request.query().is_empty() { "" } else { "?" };
+    format!("ws://{}{}{mark}{}", request.host(), request.path(), request.query())
+}
+
 impl Core {
     /// A request has arrived: refuses it, or gives it a handle for the application to look at.
     pub fn receive_request(&mut self, session_id: Id, request: Request) -> Option<Id> {
@@ -126,7 +133,7 @@ impl Core {
     fn answer(&mut self, session_id: Id, response: Vec<u8>) {
         let now = self.now;
         if let Some(session) = self.session(session_id) {
-            session.head = response;
+            session.head = Head::new(response);
             session.writable = true;
             session.deadline = Some(now.plus_ms(ANSWER_MS));
             session.phase = Phase::Answered;
@@ -181,8 +188,8 @@ impl Core {
         let Some(upgrade) = &request.upgrade else { return };
         let accepted = upgrade.accept(&settings, &Answer { protocol, headers });
         let Some(session) = self.session(session_id) else { return };
-        session.head = accepted.response;
-        session.details.url = format!("ws://{}{}", request.host(), request.target);
+        session.head = Head::new(accepted.response);
+        session.details.url = url(&request);
         session.details.protocol = accepted.protocol.unwrap_or_default();
         session.details.extensions = accepted.extensions;
         session.details.headers = Some(request.headers);

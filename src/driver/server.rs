@@ -7,7 +7,7 @@ use mio::net::TcpListener;
 
 use super::core::{Core, Entry};
 use super::handler::Handler;
-use super::loops::Place;
+use super::loops::Loop;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use crate::error::{Code, Error, Result};
@@ -60,18 +60,23 @@ pub struct Server {
     /// Figures, but for what is counted when asked.
     pub stats: ServerStats,
     sessions: usize,
+    /// Which listener is asked first, so that none starves.
+    turn: usize,
+    /// On the list of what has input.
+    pub in_ready: bool,
+    /// Until a timer fires nothing is accepted.
     backed_off: bool,
 }
 
 /// Listens and lets `handler` hear of everything.
 pub fn listen(
-    place: &'static Place,
+    owner: Loop,
     host: &str,
     port: u16,
     settings: &Settings,
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
-    place.with(|core| {
+    owner.with(|core| {
         let listeners = listen::listen_on_host(host, port, settings.backlog).ok_or_else(|| {
             Error::new(
                 Code::InvalidArgument,
@@ -104,6 +109,8 @@ pub fn listen(
             closing: false,
             stats: ServerStats::default(),
             sessions: 0,
+            turn: 0,
+            in_ready: false,
             backed_off: false,
         };
         core.insert(id, Entry::Server(Box::new(server)));
@@ -112,22 +119,22 @@ pub fn listen(
 }
 
 /// The port a server listens on.
-pub fn port(place: &Place, id: Id) -> Result<u16> {
-    place.with(|core| Ok(core.server(id).map_or(0, |server| server.port)))
+pub fn port(owner: Loop, id: Id) -> Result<u16> {
+    owner.with(|core| Ok(core.server(id).map_or(0, |server| server.port)))
 }
 
 /// Stops listening, closes every open connection with `code` and drops unfinished handshakes.
-pub fn close(place: &Place, id: Id, code: Option<u16>, reason: &str) -> Result<()> {
+pub fn close(owner: Loop, id: Id, code: Option<u16>, reason: &str) -> Result<()> {
     close::check_local(Role::Server, code, reason)?;
-    place.with(|core| {
+    owner.with(|core| {
         core.close_server(id, code, reason);
         Ok(())
     })
 }
 
 /// Figures up to now.
-pub fn stats(place: &Place, id: Id) -> Result<ServerStats> {
-    place.with(|core| {
+pub fn stats(owner: Loop, id: Id) -> Result<ServerStats> {
+    owner.with(|core| {
         let live = core.sessions_where(|session| session.server == Some(id));
         let mut stats = core.server(id).map(|server| server.stats).unwrap_or_default();
         for session in live {
@@ -161,22 +168,30 @@ impl ServerStats {
 impl Core {
     /// Accepts what waits. Readiness is told once, so what is left goes to the next turn.
     pub fn accept(&mut self, id: Id) {
+        let now = self.now;
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(server) = self.server(id) else { return };
+            server.in_ready = false;
+            if server.backed_off {
+                return;
+            }
             match server.accept() {
                 Ok(Some(stream)) => self.welcome(id, stream),
                 Ok(None) => return,
+                Err(e) if of_the_peer(&e) => {}
                 Err(_) => {
                     server.stats.accept_errors += 1;
                     server.backed_off = true;
-                    let (at, mut unscheduled) =
-                        (self.now.plus_ms(BACK_OFF_MS), super::timers::NEVER);
-                    self.timers.arm(id, Some(at), &mut unscheduled);
+                    let mut unscheduled = super::timers::NEVER;
+                    self.timers.arm(id, Some(now.plus_ms(BACK_OFF_MS)), &mut unscheduled);
                     return;
                 }
             }
         }
-        self.ready.push_back(id);
+        if let Some(server) = self.server(id) {
+            server.in_ready = true;
+            self.ready.push_back(id);
+        }
     }
 
     /// The back-off of a server is over.
@@ -211,7 +226,10 @@ impl Core {
 
     /// Counts something in the figures of the server that accepted the session.
     pub fn count(&mut self, session_id: Id, count: impl FnOnce(&mut ServerStats)) {
-        let server_id = self.session(session_id).and_then(|session| session.server);
+        let server_id = self.session(session_id).and_then(|session| {
+            session.counted = true;
+            session.server
+        });
         if let Some(server) = server_id.and_then(|id| self.server(id)) {
             count(&mut server.stats);
         }
@@ -221,6 +239,7 @@ impl Core {
     pub fn session_gone(&mut self, server_id: Id, session: &Session) {
         if let Some(server) = self.server(server_id) {
             server.stats.add(session);
+            server.stats.handshake_errors += !(session.announced || session.counted) as u64;
             server.sessions -= 1;
             self.end_server_if_empty(server_id);
         }
@@ -228,20 +247,19 @@ impl Core {
 
     /// See [`close`].
     pub fn close_server(&mut self, id: Id, code: Option<u16>, reason: &str) {
+        let now = self.now;
         let Some(server) = self.server(id) else { return };
         server.closing = true;
         server.listeners.clear();
+        let soon = now.plus_ms(server.shared.settings.conn.close_timeout_ms);
         for session_id in self.sessions_where(|session| session.server == Some(id)) {
-            let closing = self.contain(session_id, |session, cx, now| {
-                match &mut session.phase {
-                    Phase::Open(conn) => conn.close(cx, now, code, reason)?,
-                    Phase::Answered | Phase::Over(_) => {}
-                    _ => session.fail(Error::new(Code::Aborted, "the server closes")),
+            match self.session(session_id) {
+                Some(session) if matches!(session.phase, Phase::Answered) => {
+                    session.deadline = session.deadline.map(|at| at.min(soon));
+                    self.arm(session_id);
                 }
-                Ok(())
-            });
-            debug_assert!(closing.is_ok(), "code and reason were checked: {closing:?}");
-            self.dirty(session_id);
+                _ => self.close(session_id, code, reason),
+            }
         }
         self.end_server_if_empty(id);
     }
@@ -258,22 +276,30 @@ impl Core {
 impl Server {
     /// The next connection, or `None` when no more wait.
     fn accept(&mut self) -> io::Result<Option<Stream>> {
-        for listener in &self.listeners {
-            loop {
-                match listener.accept() {
-                    Ok((socket, _)) => return Ok(Some(Stream::accepted(socket))),
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(e) if out_of_resources(&e) => return Err(e),
-                    // The peer gave up while it waited, or the network told of an error that
-                    // belongs to that connection alone (accept(2)): on to the next.
-                    Err(_) => {}
-                }
+        for _ in 0..self.listeners.len() {
+            self.turn = (self.turn + 1) % self.listeners.len();
+            match self.listeners[self.turn].accept() {
+                Ok((socket, _)) => return Ok(Some(Stream::accepted(socket))),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
             }
         }
         Ok(None)
     }
 }
 
-fn out_of_resources(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+/// The peer gave up while it waited, or the network told of an error that belongs to that connection
+/// alone (accept(2)); everything else is ours and would come again at once.
+fn of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, HostUnreachable, Interrupted, NetworkDown};
+    use io::ErrorKind::{ConnectionReset, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | NetworkUnreachable
+            | NetworkDown
+            | Interrupted
+    ) || error.raw_os_error() == Some(libc::EPROTO)
 }

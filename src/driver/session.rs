@@ -68,6 +68,39 @@ pub struct Details {
     pub texts: TextCache,
 }
 
+/// Bytes on their way out, and how many have left.
+#[derive(Default)]
+pub struct Head {
+    bytes: Vec<u8>,
+    gone: usize,
+}
+
+impl Head {
+    /// All of it still has to go.
+    pub fn new(bytes: Vec<u8>) -> Head {
+        Head { bytes, gone: 0 }
+    }
+
+    /// Whether all has left.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.gone..]
+    }
+
+    /// Of `n` bytes sent, so many were these.
+    fn sent(&mut self, n: usize) -> usize {
+        let mine = n.min(self.bytes.len() - self.gone);
+        self.gone += mine;
+        if self.gone == self.bytes.len() {
+            *self = Head::default();
+        }
+        mine
+    }
+}
+
 /// One connection.
 pub struct Session {
     /// Its handle.
@@ -83,7 +116,7 @@ pub struct Session {
     /// Where it is in its life.
     pub phase: Phase,
     /// Bytes of the HTTP exchange that go out before any frame.
-    pub head: Vec<u8>,
+    pub head: Head,
     /// Input that waits because reading is paused.
     pub held: Vec<u8>,
     /// Rarely needed.
@@ -110,6 +143,10 @@ pub struct Session {
     pub half_closed: bool,
     /// The application has a handle to it, so `on_close` is owed.
     pub announced: bool,
+    /// The figures of its server say how its handshake ended.
+    pub counted: bool,
+    /// Its end is on its way to the application.
+    pub ended: bool,
 }
 
 impl Session {
@@ -122,7 +159,7 @@ impl Session {
             server: None,
             stream: None,
             phase,
-            head: Vec::new(),
+            head: Head::default(),
             held: Vec::new(),
             details: Box::default(),
             deadline: None,
@@ -136,7 +173,14 @@ impl Session {
             paused: false,
             half_closed: false,
             announced: false,
+            counted: false,
+            ended: false,
         }
+    }
+
+    /// Whether the application wants no input now. A handshake does not wait for that.
+    pub fn pauses(&self) -> bool {
+        self.paused && matches!(self.phase, Phase::Open(_))
     }
 
     /// The open connection.
@@ -184,7 +228,7 @@ impl Session {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
             if !self.head.is_empty() {
-                slices[0] = IoSlice::new(&self.head);
+                slices[0] = IoSlice::new(self.head.rest());
                 used = 1;
             }
             if let Phase::Open(conn) = &self.phase {
@@ -200,10 +244,8 @@ impl Session {
                 }
             };
             self.writable = sent == offered;
-            let of_head = sent.min(self.head.len());
-            self.head.drain(..of_head);
+            let of_head = self.head.sent(sent);
             if self.head.is_empty() {
-                self.head = Vec::new();
                 if let Phase::Open(conn) = &mut self.phase {
                     conn.sent(cx, now, sent - of_head);
                 }
@@ -240,7 +282,7 @@ const MAX_SLICES: usize = 16;
 pub fn never_open(error: Error) -> Closed {
     Closed {
         code: 1006,
-        reason: error.message.clone(),
+        reason: error.message.to_string(),
         sent_code: None,
         clean: false,
         initiator: Initiator::Nobody,

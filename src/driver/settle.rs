@@ -52,39 +52,53 @@ impl Core {
         if let Err(error) = self.contain(id, |session, cx, now| session.write(cx, now))
             && let Some(session) = self.session(id)
         {
-            if matches!(session.phase, Phase::Open(_)) && !session.paused {
+            match &mut session.phase {
+                Phase::Open(conn) if session.paused => conn.transport_lost(error),
                 // What the peer sent before it went away may still be there to read.
-                session.lost.get_or_insert(error);
-                session.readable = true;
-                session.hung_up = true;
-                self.make_ready(id);
-            } else {
-                session.fail(error);
+                Phase::Open(_) | Phase::ClientHandshake(_) => {
+                    session.lost.get_or_insert(error);
+                    session.readable = true;
+                    session.hung_up = true;
+                    self.make_ready(id);
+                }
+                _ => session.fail(error),
             }
         }
+        self.resume_if_closing(id);
         let now = self.now;
         let Some(session) = self.session(id) else { return };
         match session.transport() {
             Transport::Keep => {}
-            Transport::HalfClose => {
-                if let Some(stream) = &session.stream
-                    && !session.half_closed
-                {
-                    session.half_closed = true;
+            Transport::HalfClose if !session.half_closed => {
+                session.half_closed = true;
+                if let Some(stream) = &session.stream {
                     stream.half_close();
-                    if matches!(session.phase, Phase::Answered) {
-                        session.deadline = Some(now.plus_ms(LINGER_MS));
-                    }
-                    // Paused or not, the end of the stream must be seen.
-                    session.paused = false;
-                    session.held = Vec::new();
-                    self.make_ready(id);
                 }
+                if matches!(session.phase, Phase::Answered) {
+                    session.deadline = Some(now.plus_ms(LINGER_MS));
+                }
+                // The end of the stream may have been seen before the answer was out.
+                session.readable = true;
+                self.make_ready(id);
             }
+            Transport::HalfClose => {}
             Transport::Drop => return self.end(id),
         }
         self.publish(id);
         self.arm(id);
+    }
+
+    /// Paused or not, how the connection ends must be seen.
+    fn resume_if_closing(&mut self, id: Id) {
+        let Some(session) = self.session(id) else { return };
+        let closing = match &session.phase {
+            Phase::Open(conn) => conn.state() != conn::State::Open,
+            _ => false,
+        };
+        if closing && session.paused {
+            session.paused = false;
+            self.make_ready(id);
+        }
     }
 
     /// Makes visible to every thread what the session has come to.
@@ -114,6 +128,9 @@ impl Core {
     fn end(&mut self, id: Id) {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
+        if std::mem::replace(&mut session.ended, true) {
+            return;
+        }
         session.stream = None;
         session.deadline = None;
         if let Phase::Open(conn) = &mut session.phase {

@@ -11,7 +11,8 @@ impl Core {
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {
             if let Phase::Open(conn) = &mut session.phase {
-                if session.paused {
+                // Its signs of life may lie in the socket.
+                if session.paused || session.readable {
                     conn.not_listening(now);
                 }
                 conn.handle_timeout(cx, now);

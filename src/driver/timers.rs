@@ -39,6 +39,22 @@ impl Timers {
         Some((at, Id::from_bits(bits)?))
     }
 
+    /// Entries, whether they count or not.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// Keeps only entries that count.
+    pub fn retain(&mut self, mut counts: impl FnMut(Time, Id) -> bool) {
+        self.heap
+            .retain(|Reverse((at, bits))| Id::from_bits(*bits).is_some_and(|id| counts(*at, id)));
+    }
+
     /// The earliest entry.
     pub fn next(&self) -> Option<(Time, Id)> {
         self.heap.peek().and_then(|Reverse((at, bits))| Some((*at, Id::from_bits(*bits)?)))
@@ -61,6 +77,9 @@ mod tests {
         assert_eq!(scheduled, Time(50));
         timers.arm(id, Some(Time(20)), &mut scheduled);
         assert_eq!(timers.next(), Some((Time(20), id)));
+        timers.retain(|at, of| of == id && at != Time(50));
+        assert_eq!(timers.len(), 1);
+        timers.arm(id, Some(Time(50)), &mut NEVER.clone());
         assert_eq!(timers.pop_due(Time(19)), None);
         assert_eq!(timers.pop_due(Time(50)), Some((Time(20), id)));
         assert_eq!(timers.pop_due(Time(50)), Some((Time(50), id)));

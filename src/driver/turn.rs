@@ -5,36 +5,35 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::feed;
-use super::inbox::Command;
-use super::loops::{Entered, Place};
+use super::loops::{Entered, Loop};
 use super::session::{Phase, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
 
 /// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
-pub fn run(place: &'static Place) -> Result<()> {
+pub fn run(place: Loop) -> Result<()> {
+    let entered = place.enter_to_poll()?;
     loop {
-        let entered = place.enter_to_poll()?;
-        if place.inbox.take_stop() || entered.with(|core| Ok(core.is_idle()))? {
+        if place.take_stop() || entered.with(|core| Ok(core.is_idle()))? {
             return Ok(());
         }
         match turn(place, &entered, None) {
             // The signal's handler may be who called stop.
-            Err(e) if e.code == Code::Interrupted && place.inbox.take_stop() => return Ok(()),
+            Err(e) if e.code == Code::Interrupted && place.take_stop() => return Ok(()),
             turned => turned?,
         };
     }
 }
 
 /// One turn that waits at most `limit`, or for as long as it takes. Answers how many callbacks ran.
-pub fn poll(place: &'static Place, limit: Option<Duration>) -> Result<u32> {
+pub fn poll(place: Loop, limit: Option<Duration>) -> Result<u32> {
     let entered = place.enter_to_poll()?;
     turn(place, &entered, limit)
 }
 
 /// How long a foreign loop may sleep: `None` for ever.
-pub fn timeout_ms(place: &Place) -> Result<Option<u64>> {
+pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
     place.with(|core| {
         if core.has_work() {
             return Ok(Some(0));
@@ -46,22 +45,21 @@ pub fn timeout_ms(place: &Place) -> Result<Option<u64>> {
 }
 
 /// Ends everything in the loop, tells the application of it, and ends the loop.
-pub fn free(place: &'static Place) -> Result<()> {
-    let entered = match place.enter_to_poll() {
-        // Nothing of it can be trusted to run, but it can be dropped.
-        Err(e) if e.code == Code::Poisoned => place.enter_poisoned()?,
-        entered => {
-            let entered = entered?;
-            say_good_bye(&entered)?;
-            entered
-        }
-    };
+pub fn free(place: Loop) -> Result<()> {
+    let entered = place.enter_to_free()?;
+    // Nothing of a broken loop can be trusted to run, but it can be dropped.
+    if place.check_poison().is_ok() {
+        say_good_bye(&entered)?;
+    }
     place.vacate(entered);
     Ok(())
 }
 
-fn say_good_bye(entered: &Entered<'_>) -> Result<()> {
-    let abort_all = |core: &mut Core| {
+fn say_good_bye(entered: &Entered) -> Result<()> {
+    entered.with(|core| {
+        core.tick();
+        // Callbacks can make nothing new from here on.
+        core.leaving = true;
         core.dispatching = true;
         for id in core.servers() {
             core.close_server(id, None, "");
@@ -70,23 +68,12 @@ fn say_good_bye(entered: &Entered<'_>) -> Result<()> {
             core.fail(id, Error::new(Code::Aborted, "the loop was freed"));
         }
         core.settle_all();
-        Ok(core.endings.len())
-    };
-    // A callback may connect anew; what it makes ends in the next round. It cannot go on for ever:
-    // whoever does that in every on_close is told so by the connect that fails.
-    for _ in 0..GOOD_BYES {
-        if entered.with(abort_all)? == 0 {
-            break;
-        }
-        tell_endings(entered)?;
-    }
-    Ok(())
+        Ok(())
+    })?;
+    tell_endings(entered)
 }
 
-/// Rounds in which callbacks of a loop that is being freed may make new connections.
-const GOOD_BYES: usize = 16;
-
-fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -> Result<u32> {
+fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> {
     let mut buffer = entered.with(|core| {
         core.tick();
         let wait = core.waiting_time(limit);
@@ -103,8 +90,9 @@ fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -
         Ok(buffer)
     })?;
     take_commands(place, entered)?;
-    fire_timers(entered)?;
+    // What has arrived counts before the time that has passed: a busy application is no dead peer.
     serve_ready(entered, &mut buffer)?;
+    fire_timers(entered)?;
     settle(entered)?;
     tell_drains(entered)?;
     tell_endings(entered)?;
@@ -118,36 +106,31 @@ fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -
     })
 }
 
-fn settle(entered: &Entered<'_>) -> Result<()> {
+fn settle(entered: &Entered) -> Result<()> {
     entered.with(|core| {
         core.settle_all();
         Ok(())
     })
 }
 
-fn take_commands(place: &Place, entered: &Entered<'_>) -> Result<()> {
+fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
     if !place.inbox.has_work() {
         return Ok(());
     }
     for command in place.inbox.take() {
-        match command {
-            Command::Task(task) => {
-                entered.with(|core| {
-                    core.callbacks += 1;
-                    Ok(())
-                })?;
-                task();
-            }
-            command => entered.with(|core| {
-                core.obey(command);
-                Ok(())
-            })?,
+        let task = entered.with(|core| {
+            let task = core.obey(command);
+            core.callbacks += task.is_some() as u32;
+            Ok(task)
+        })?;
+        if let Some(task) = task {
+            task();
         }
     }
     Ok(())
 }
 
-fn fire_timers(entered: &Entered<'_>) -> Result<()> {
+fn fire_timers(entered: &Entered) -> Result<()> {
     entered.with(|core| {
         while let Some((at, id)) = core.timers.pop_due(core.now) {
             if core.take_timer(id, at) {
@@ -161,7 +144,7 @@ fn fire_timers(entered: &Entered<'_>) -> Result<()> {
     })
 }
 
-fn serve_ready(entered: &Entered<'_>, buffer: &mut [u8]) -> Result<()> {
+fn serve_ready(entered: &Entered, buffer: &mut [u8]) -> Result<()> {
     // Only what is ready now: what becomes ready meanwhile has its turn after everybody else.
     let mut count = entered.with(|core| Ok(core.ready.len()))?;
     while count > 0 {
@@ -172,7 +155,7 @@ fn serve_ready(entered: &Entered<'_>, buffer: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-fn tell_drains(entered: &Entered<'_>) -> Result<()> {
+fn tell_drains(entered: &Entered) -> Result<()> {
     let count = entered.with(|core| Ok(core.drains.len()))?;
     for _ in 0..count {
         let next = entered.with(|core| {
@@ -188,7 +171,7 @@ fn tell_drains(entered: &Entered<'_>) -> Result<()> {
 }
 
 /// `on_error` and `on_close` of the sessions that are over by now.
-fn tell_endings(entered: &Entered<'_>) -> Result<()> {
+fn tell_endings(entered: &Entered) -> Result<()> {
     let count = entered.with(|core| Ok(core.endings.len()))?;
     for _ in 0..count {
         let ending = entered.with(|core| Ok(core.next_ending()))?;

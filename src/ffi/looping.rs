@@ -86,7 +86,7 @@ pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_stop(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
-        loops::find(id(r#loop)?)?.inbox.stop();
+        loops::find(id(r#loop)?)?.stop();
         Ok(())
     })
 }
@@ -126,8 +126,7 @@ pub extern "C" fn wsock_loop_post(
             // SAFETY: a function of that type and the argument that was given with it.
             unsafe { task(handle(loop_id), posted.arg) }
         });
-        place.inbox.push(Command::Task(task));
-        Ok(())
+        place.push(Command::Task(task))
     })
 }
 

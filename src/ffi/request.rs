@@ -11,7 +11,6 @@ use super::types::wsock_request;
 use crate::driver::loops;
 use crate::driver::request::{self, Pending};
 use crate::error::{Code, Error, Result};
-use crate::util::id::Kind;
 
 /// wsock_request_get_str: "GET" and the like.
 pub const WSOCK_REQUEST_METHOD: i32 = 1;
@@ -30,7 +29,7 @@ pub const WSOCK_REQUEST_PEER_ADDRESS: i32 = 7;
 
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
     let id = id(request)?;
-    request::with(loops::find_object(id, Kind::Request)?, id, f)
+    request::with(loops::find_object(id)?, id, f)
 }
 
 /// 1 when the request asks for a WebSocket, 0 when it is plain HTTP, or an error.

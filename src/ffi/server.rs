@@ -10,7 +10,6 @@ use super::options;
 use super::status::wsock_status;
 use super::types::{wsock_handlers, wsock_loop, wsock_options, wsock_server, wsock_server_stats};
 use crate::driver::{loops, server};
-use crate::util::id::Kind;
 
 /// Listens for connections. host is a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, ""
 /// or "*" for every address of both protocols. port 0 takes a free one, which wsock_server_port
@@ -51,7 +50,7 @@ pub unsafe extern "C" fn wsock_listen(
 pub extern "C" fn wsock_server_port(server: *const wsock_server) -> u16 {
     boundary::value(0, || {
         let id = id(server)?;
-        server::port(loops::find_object(id, Kind::Server)?, id)
+        server::port(loops::find_object(id)?, id)
     })
 }
 
@@ -69,7 +68,7 @@ pub unsafe extern "C" fn wsock_server_close(
 ) -> wsock_status {
     boundary::status(|| {
         let id = id(server)?;
-        let place = loops::find_object(id, Kind::Server)?;
+        let place = loops::find_object(id)?;
         // SAFETY: NULL or NUL-terminated, as the header asks for.
         let reason = unsafe { optional_text(reason, "reason") }?.unwrap_or("");
         server::close(place, id, close_code(code)?, reason)
@@ -86,7 +85,7 @@ pub unsafe extern "C" fn wsock_server_get_stats(
 ) -> wsock_status {
     boundary::status(|| {
         let id = id(server)?;
-        let stats = server::stats(loops::find_object(id, Kind::Server)?, id)?;
+        let stats = server::stats(loops::find_object(id)?, id)?;
         let stats = wsock_server_stats {
             struct_size: size_of::<wsock_server_stats>(),
             connections: stats.connections,

@@ -4,6 +4,7 @@
 use super::config::Role;
 use super::utf8;
 use crate::error::{Code, Error, Result};
+use std::borrow::Cow;
 
 /// The purpose was fulfilled.
 pub const NORMAL: u16 = 1000;
@@ -19,29 +20,29 @@ pub const MAX_REASON: usize = 123;
 
 /// The peer broke the protocol: 1002.
 #[cold]
-pub fn violation(message: impl Into<String>) -> Error {
+pub fn violation(message: impl Into<Cow<'static, str>>) -> Error {
     failure(Code::Protocol, 1002, message)
 }
 
 /// The peer's text is not UTF-8 or its compressed data is corrupt: 1007.
 #[cold]
-pub fn invalid_data(message: impl Into<String>) -> Error {
+pub fn invalid_data(message: impl Into<Cow<'static, str>>) -> Error {
     failure(Code::InvalidData, 1007, message)
 }
 
 /// The peer is within the protocol but beyond what we put up with: 1008.
 #[cold]
-pub fn policy(message: impl Into<String>) -> Error {
+pub fn policy(message: impl Into<Cow<'static, str>>) -> Error {
     failure(Code::Policy, 1008, message)
 }
 
 /// The peer's message is larger than we accept: 1009.
 #[cold]
-pub fn too_big(message: impl Into<String>) -> Error {
+pub fn too_big(message: impl Into<Cow<'static, str>>) -> Error {
     failure(Code::TooBig, 1009, message)
 }
 
-fn failure(code: Code, close_code: u16, message: impl Into<String>) -> Error {
+fn failure(code: Code, close_code: u16, message: impl Into<Cow<'static, str>>) -> Error {
     Error { close_code, ..Error::new(code, message) }
 }
 

@@ -4,6 +4,7 @@ use super::http::token::trim;
 use crate::error::{Code, Error, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 
@@ -67,7 +68,7 @@ impl Url {
     }
 }
 
-fn refuse<T>(message: impl Into<String>) -> Result<T> {
+fn refuse<T>(message: impl Into<Cow<'static, str>>) -> Result<T> {
     Err(Error::new(Code::InvalidArgument, message))
 }
 

@@ -19,6 +19,40 @@ pub const ACCEPTED: u8 = 0x80;
 pub const POISONED: u8 = 0x40;
 const STATE: u8 = 0x0f;
 
+/// What a queued request costs beside its bytes, so that a limit in bytes bounds empty ones too.
+const REQUEST_COST: usize = 64;
+
+/// A number that belongs to one use of a slot: whoever counts for an earlier one does not disturb it.
+/// `generation 20 | count 44`.
+#[derive(Debug, Default)]
+struct Tally(AtomicU64);
+
+impl Tally {
+    const COUNT: u64 = (1 << 44) - 1;
+
+    fn begin(&self, generation: u32) {
+        self.0.store((generation as u64) << 44, Ordering::SeqCst);
+    }
+
+    fn get(&self) -> usize {
+        (self.0.load(Ordering::SeqCst) & Self::COUNT) as usize
+    }
+
+    /// Changes the count from what it is to what `change` says; false when that is `None` or the slot
+    /// has been used again.
+    fn update(&self, generation: u32, change: impl Fn(usize) -> Option<usize>) -> bool {
+        self.0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |tally| {
+                if tally >> 44 != generation as u64 {
+                    return None;
+                }
+                let count = change((tally & Self::COUNT) as usize)?;
+                (count as u64 <= Self::COUNT).then_some((generation as u64) << 44 | count as u64)
+            })
+            .is_ok()
+    }
+}
+
 /// What every thread may know of an object.
 #[derive(Debug, Default)]
 pub struct Cell {
@@ -27,7 +61,9 @@ pub struct Cell {
     /// Bytes queued in the connection, as its own thread last told.
     buffered: AtomicUsize,
     /// Bytes other threads have queued and its own has not taken up yet.
-    incoming: AtomicUsize,
+    incoming: Tally,
+    /// In so many requests.
+    requests: Tally,
     /// What both together must not exceed.
     limit: AtomicUsize,
     /// Above this a sender is told to wait for the drain event.
@@ -81,7 +117,7 @@ impl Cell {
 
     /// Queued bytes, all threads' together.
     pub fn buffered(&self) -> usize {
-        self.buffered.load(Ordering::Relaxed) + self.incoming.load(Ordering::SeqCst)
+        self.buffered.load(Ordering::Relaxed) + self.incoming.get()
     }
 
     /// The owner's part of it.
@@ -114,24 +150,31 @@ impl Cell {
 
     /// Bytes other threads queued that the owner has not taken up.
     pub fn incoming(&self) -> usize {
-        self.incoming.load(Ordering::SeqCst)
+        self.incoming.get()
     }
 
-    /// Another thread queues `bytes`, if the limit allows; an empty queue takes anything.
-    pub fn reserve(&self, bytes: usize) -> bool {
-        let before = self.incoming.fetch_add(bytes, Ordering::SeqCst);
-        let queued = before + self.buffered.load(Ordering::Relaxed);
-        let fits =
-            queued == 0 || queued.saturating_add(bytes) <= self.limit.load(Ordering::Relaxed);
-        if !fits {
-            self.incoming.fetch_sub(bytes, Ordering::SeqCst);
-        }
-        fits
+    /// Whether other threads queued something that the owner has not taken up, be it empty.
+    pub fn has_incoming(&self) -> bool {
+        self.requests.get() > 0
     }
 
-    /// The owner has taken up `bytes`, or the queueing thread thought better of it.
-    pub fn unreserve(&self, bytes: usize) {
-        self.incoming.fetch_sub(bytes, Ordering::SeqCst);
+    /// Another thread queues `bytes` for `id`, if the limit allows; an empty queue takes anything.
+    pub fn reserve(&self, id: Id, bytes: usize) -> bool {
+        let own = self.buffered.load(Ordering::Relaxed);
+        let cost = self.requests.get().saturating_mul(REQUEST_COST);
+        let limit = self.limit.load(Ordering::Relaxed);
+        let reserved = self.incoming.update(id.generation(), |incoming| {
+            let queued = own.saturating_add(incoming).saturating_add(cost);
+            let fits = queued == 0 || queued.saturating_add(bytes) <= limit;
+            fits.then_some(incoming.saturating_add(bytes))
+        });
+        reserved && self.requests.update(id.generation(), |requests| Some(requests + 1))
+    }
+
+    /// The owner has taken up `bytes` of `id`, or the queueing thread thought better of it.
+    pub fn unreserve(&self, id: Id, bytes: usize) {
+        self.incoming.update(id.generation(), |incoming| incoming.checked_sub(bytes));
+        self.requests.update(id.generation(), |requests| requests.checked_sub(1));
     }
 }
 
@@ -180,7 +223,8 @@ impl Table {
         let cell = &segment[slot as usize % SEGMENT];
         let generation = (cell.tag.load(Ordering::Relaxed) >> 16) as u32 + start + 1;
         cell.buffered.store(0, Ordering::Relaxed);
-        cell.incoming.store(0, Ordering::Relaxed);
+        cell.incoming.begin(generation);
+        cell.requests.begin(generation);
         cell.set_limits(usize::MAX, usize::MAX);
         cell.drain_wanted.store(false, Ordering::Relaxed);
         cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
@@ -257,15 +301,40 @@ mod tests {
         let table = Table::new(0);
         let id = table.insert(Kind::Conn, 1).unwrap();
         let cell = table.get(id).unwrap();
-        cell.set_limits(10, 8);
-        assert!(cell.reserve(100), "an empty queue takes one message of any size");
-        assert!(!cell.reserve(1));
-        cell.unreserve(100);
-        assert!(cell.reserve(6) && cell.reserve(4) && !cell.reserve(1));
-        assert_eq!(cell.buffered(), 10);
-        assert!(cell.want_drain() && !cell.take_drain(5));
-        cell.unreserve(6);
-        assert!(cell.take_drain(5) && !cell.take_drain(5));
+        cell.set_limits(1000, 900);
+        assert!(cell.reserve(id, 5000), "an empty queue takes one message of any size");
+        assert!(!cell.reserve(id, 1));
+        cell.unreserve(id, 5000);
+        assert!(!cell.has_incoming());
+        assert!(cell.reserve(id, 600) && cell.reserve(id, 310) && !cell.reserve(id, 10));
+        assert_eq!(cell.buffered(), 910);
+        assert!(cell.want_drain() && !cell.take_drain(500));
+        cell.unreserve(id, 600);
+        assert!(cell.take_drain(500) && !cell.take_drain(500));
+    }
+
+    #[test]
+    fn empty_messages_count_too() {
+        let table = Table::new(0);
+        let id = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(id).unwrap();
+        cell.set_limits(REQUEST_COST * 10, 0);
+        assert_eq!((0..100).filter(|_| cell.reserve(id, 0)).count(), 11);
+        assert!(cell.has_incoming() && cell.incoming() == 0);
+    }
+
+    #[test]
+    fn who_reserved_for_an_earlier_use_of_the_slot_does_not_disturb_the_next() {
+        let table = Table::new(0);
+        let first = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(first).unwrap();
+        assert!(cell.reserve(first, 100));
+        table.remove(first);
+        let second = table.insert(Kind::Conn, 1).unwrap();
+        assert_eq!(cell.buffered(), 0);
+        cell.unreserve(first, 100);
+        assert!(!cell.reserve(first, 100));
+        assert_eq!(table.get(second).unwrap().buffered(), 0);
     }
 
     #[test]

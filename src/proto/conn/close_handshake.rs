@@ -146,7 +146,7 @@ impl Connection {
         let ending = self.ending(now);
         ending.deadline = now.plus_ms(timeout);
         ending.closed.initiator = Initiator::Local;
-        ending.closed.reason.clone_from(&error.message);
+        ending.closed.reason = error.message.to_string();
         ending.closed.error = Some(error);
     }
 
@@ -199,7 +199,7 @@ impl Connection {
             closed.initiator = initiator;
         }
         if closed.code == close::ABNORMAL && closed.reason.is_empty() {
-            closed.reason.clone_from(&error.message);
+            closed.reason = error.message.to_string();
         }
         closed.error.get_or_insert(error);
     }

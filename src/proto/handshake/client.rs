@@ -12,6 +12,7 @@ use crate::proto::http::parse::{ResponseHead, parse_response};
 use crate::proto::http::token::list;
 use crate::proto::http::{Headers, check_application_header, check_header};
 use crate::proto::url::Url;
+use std::borrow::Cow;
 
 /// What a client asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -233,7 +234,7 @@ impl ClientHandshake {
 }
 
 fn write_request(url: &Url, settings: &ClientSettings, key: &str) -> Result<Vec<u8>> {
-    let refuse = |message: &str| Err(Error::new(Code::InvalidArgument, message));
+    let refuse = |message: &'static str| Err(Error::new(Code::InvalidArgument, message));
     let added =
         |name: &str| settings.headers.iter().any(|header| header.0.eq_ignore_ascii_case(name));
     subprotocol::check(&settings.protocols)?;
@@ -273,7 +274,7 @@ fn write_request(url: &Url, settings: &ClientSettings, key: &str) -> Result<Vec<
     Ok(out)
 }
 
-fn failed(message: impl Into<String>) -> ClientOutcome {
+fn failed(message: impl Into<Cow<'static, str>>) -> ClientOutcome {
     ClientOutcome::Failed(Error::new(Code::Handshake, message))
 }
 
