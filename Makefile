@@ -34,7 +34,7 @@ build: $(LIB) ## build libwsock.so and libwsock.a (target/release)
 
 examples: $(EXAMPLES) ## build the C examples (target/c)
 
-test: need-python examples ## run every test that this machine can run
+test: need-cargo need-python examples ## run every test that this machine can run
 	$(CARGO) test --release
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 $(CARGO) test --release --test c_suite; \
@@ -54,7 +54,7 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles 
 	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
 
-lint: need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
+lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings

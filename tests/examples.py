@@ -90,17 +90,23 @@ class Echo(unittest.TestCase):
                     self.assertEqual(client.receive(), (opcode, payload))
 
     def test_slow_reader_is_paused_and_loses_nothing(self):
+        chunk, count = bytes(64 * 1024), 1000
         with Server("echo_server") as echo, Client(echo.port) as client:
-            chunk, count = bytes(64 * 1024), 400
-            sender = threading.Thread(target=lambda: [client.send(BINARY, chunk) for _ in range(count)])
+            sent = []
+            sender = threading.Thread(target=lambda: [sent.append(client.send(BINARY, chunk)) for _ in range(count)])
+            client.sock.settimeout(60)
             sender.start()
-            time.sleep(0.5)
+            before = -1
+            while len(sent) != before:  # until the server reads no more
+                before = len(sent)
+                time.sleep(0.5)
             with open("/proc/%d/status" % echo.process.pid) as status:
                 resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+            self.assertLess(before, count, "62 MB went into a server whose answers nobody read")
+            self.assertLess(resident, 20 * 1024, "KiB")
             for _ in range(count):
                 self.assertEqual(client.receive(), (BINARY, chunk))
             sender.join()
-            self.assertLess(resident, 20 * 1024, "KiB: 25 MB were sent to a peer that did not read")
 
     def test_sigterm_says_1001(self):
         for server in self.SERVERS:
@@ -202,7 +208,10 @@ class Wscat(unittest.TestCase):
         with Server("echo_server") as echo:
             wscat = subprocess.Popen([C / "wscat", "-P", "0.05", echo.url], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                      text=True)
+            watchdog = threading.Timer(10, wscat.kill)
+            watchdog.start()
             lines = [wscat.stderr.readline() for _ in range(4)]
+            watchdog.cancel()
             self.assertRegex(lines[3], r"^pong after \d+\.\d{3} ms\n$")
             wscat.send_signal(signal.SIGINT)  # says goodbye too
             self.assertIn("closed with 1000", wscat.communicate(timeout=10)[1])

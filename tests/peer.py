@@ -62,7 +62,8 @@ class Client:
         length = (bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0xfe, size) if size < 65536
                   else struct.pack("!BQ", 0xff, size))
         mask = os.urandom(4)
-        masked = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+        stream = (mask * (size // 4 + 1))[:size]
+        masked = (int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")).to_bytes(size, "big")
         self.sock.sendall(bytes([0x80 | opcode]) + length + mask + masked)
 
     def receive(self):
