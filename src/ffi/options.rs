@@ -41,9 +41,11 @@ pub const WSOCK_OPT_MAX_FRAME_SIZE: i32 = 11;
 pub const WSOCK_OPT_MAX_FRAGMENTS: i32 = 12;
 /// Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000.
 pub const WSOCK_OPT_MAX_CONTROL_RATE: i32 = 13;
-/// Bytes in the send queue above which sending answers WSOCK_BUFFERED. Default 1 MiB.
+/// Bytes in the send queue above which sending answers WSOCK_BUFFERED; lowered to below
+/// WSOCK_OPT_MAX_BUFFERED when it is not. Default 1 MiB.
 pub const WSOCK_OPT_HIGH_WATER: i32 = 14;
-/// Bytes in the send queue at which on_drain comes. Default 256 KiB.
+/// Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER when above it.
+/// Default 256 KiB.
 pub const WSOCK_OPT_LOW_WATER: i32 = 15;
 /// Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
 /// message of any size. Default 64 MiB.
@@ -180,6 +182,9 @@ fn int_option(key: i32) -> Result<&'static IntOption> {
 impl Draft {
     fn finish(&self) -> Settings {
         let mut settings = self.settings.clone();
+        // A mark that cannot be passed would never be told of.
+        settings.high_water = settings.high_water.min(settings.max_buffered - 1);
+        settings.low_water = settings.low_water.min(settings.high_water);
         settings.conn.deflate = self.deflate_on.then(|| self.deflate.clone());
         settings.origins = match self.origin_policy {
             WSOCK_ORIGIN_LISTED => OriginPolicy::Listed(self.origins.clone()),

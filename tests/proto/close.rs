@@ -252,7 +252,7 @@ fn the_end_of_tcp_without_a_close_frame() {
             let error = closed.error.as_ref().unwrap();
             assert_eq!((closed.code, closed.clean), (1006, false));
             assert_eq!(closed.reason, "the peer closed TCP without a close frame");
-            assert_eq!((error.code, &error.message), (Code::ConnectionLost, &closed.reason));
+            assert_eq!((error.code, &*error.message), (Code::ConnectionLost, &*closed.reason));
             assert_eq!(closed.sent_code, closing.then_some(1000));
             let initiator = if closing { Initiator::Local } else { Initiator::Nobody };
             assert_eq!(closed.initiator, initiator);

@@ -35,7 +35,7 @@ pub use stats::Stats;
 pub enum State {
     /// Messages go both ways.
     Open,
-    /// Our close frame is queued; messages may still come in.
+    /// Our close frame is queued; messages are no longer delivered.
     Closing,
     /// Nothing more will come but the end of TCP.
     Closed,
@@ -56,6 +56,8 @@ pub struct Connection {
     phase: Phase,
     /// The transport did not take all we had; nothing has been sent since.
     blocked: bool,
+    /// Pings queued since all was sent last.
+    waiting_pings: u16,
 }
 
 impl Connection {
@@ -73,6 +75,7 @@ impl Connection {
             role,
             phase: Phase::Open,
             blocked: false,
+            waiting_pings: 0,
             config,
         }
     }
@@ -91,6 +94,9 @@ impl Connection {
             self.keepalive.progress(now);
         }
         self.blocked = self.has_output();
+        if !self.blocked {
+            self.waiting_pings = 0;
+        }
         if self.phase != Phase::Open {
             self.close_progress(now, n);
         }

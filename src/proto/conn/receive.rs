@@ -139,7 +139,7 @@ impl Connection {
         if kind == Kind::Text && !utf8::is_valid(&input[payload.clone()]) {
             return Err(message::not_utf8());
         }
-        Ok(Some(self.deliver(now, kind, payload.len(), Payload::Input(payload))))
+        Ok(self.deliver(now, kind, payload.len(), Payload::Input(payload)))
     }
 
     /// The input ends within the payload of this frame.
@@ -259,15 +259,20 @@ impl Connection {
         if let (Some(deflate), Some(inflater)) = (&mut self.deflate, inflater) {
             deflate.give_back(&mut cx.codecs, inflater);
         }
-        Ok(Some(self.deliver(now, kind, bytes.len(), Payload::Owned(bytes))))
+        Ok(self.deliver(now, kind, bytes.len(), Payload::Owned(bytes)))
     }
 
+    /// Once our close frame is queued messages are still checked but not delivered, as in browsers
+    /// (WHATWG WebSockets, "when a WebSocket message has been received").
     #[inline]
-    fn deliver(&mut self, now: Time, kind: Kind, len: usize, payload: Payload) -> Event {
+    fn deliver(&mut self, now: Time, kind: Kind, len: usize, payload: Payload) -> Option<Event> {
+        if self.phase != Phase::Open {
+            return None;
+        }
         self.last_message = now;
         self.counters.messages_received += 1;
         self.counters.payload_received += len as u64;
-        Event::Message { kind, payload }
+        Some(Event::Message { kind, payload })
     }
 
     /// A whole control frame. `payload` tells an event where its bytes are.
@@ -291,11 +296,11 @@ impl Connection {
         if opcode == Opcode::Ping {
             self.counters.pings_received = self.counters.pings_received.saturating_add(1);
             self.pong(cx, bytes);
-            return Ok(Some(Event::Ping(payload)));
+            return Ok((self.phase == Phase::Open).then_some(Event::Ping(payload)));
         }
         self.counters.pongs_received = self.counters.pongs_received.saturating_add(1);
         self.keepalive.ponged(now, bytes);
-        Ok(Some(Event::Pong(payload)))
+        Ok((self.phase == Phase::Open).then_some(Event::Pong(payload)))
     }
 
     fn expect(&self) -> Expect {

@@ -9,6 +9,9 @@ use crate::proto::frame::{self, MAX_CONTROL, MAX_HEADER, Opcode};
 use crate::proto::{mask, utf8};
 use crate::util::time::Time;
 
+/// Pings are not part of what `buffered` tells, so they have a limit of their own.
+const MAX_WAITING_PINGS: u16 = 1000;
+
 /// A message was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queued {
@@ -51,6 +54,11 @@ impl Connection {
             return Err(Error::new(Code::InvalidArgument, message));
         }
         self.check_open()?;
+        if self.waiting_pings >= MAX_WAITING_PINGS {
+            let message = "a thousand pings wait to be sent already";
+            return Err(Error::new(Code::Limit, message));
+        }
+        self.waiting_pings += 1;
         self.keepalive.pinged(now, data);
         self.queue(cx, Opcode::Ping, false, data);
         Ok(())

@@ -201,6 +201,10 @@ impl ClientHandshake {
             ));
         }
         let (deflate, extensions) = self.extensions(&headers)?;
+        // RFC 6455 leaves that open; browsers fail such a connection, and so do we.
+        if protocol.is_none() && !self.protocols.is_empty() {
+            return Err("the server selected none of the requested subprotocols".into());
+        }
         Ok(Opened { protocol, extensions, deflate, headers })
     }
 

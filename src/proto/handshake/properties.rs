@@ -173,6 +173,10 @@ proptest! {
         let accepted = upgrade.accept(&server, &Answer { protocol: protocol.clone(), headers: Vec::new() });
         let (used, outcome) = feed(&accepted.response, &cuts, |piece| asking.recv(piece));
         prop_assert_eq!(used, accepted.response.len());
+        if protocol.is_none() && !client.protocols.is_empty() {
+            prop_assert!(matches!(outcome, Some(ClientOutcome::Failed(_))), "{:?}", outcome);
+            return Ok(());
+        }
         let Some(ClientOutcome::Open(opened)) = outcome else { panic!("{outcome:?}") };
         prop_assert_eq!(&opened.protocol, &protocol);
         prop_assert_eq!(&opened.extensions, &accepted.extensions);

@@ -9,7 +9,7 @@ fn refusal(text: &str) -> String {
     let error = Url::parse(text).expect_err(text);
     assert_eq!(error.code, Code::InvalidArgument);
     assert!(!error.message.contains('\n'), "one line: {}", error.message);
-    error.message
+    error.message.to_string()
 }
 
 #[test]
