@@ -17,6 +17,17 @@ fn the_committed_header_is_the_generated_one() {
     );
 }
 
+/// A header that defines other people's names breaks their programs.
+#[test]
+fn every_macro_begins_with_the_prefix() {
+    let header = std::fs::read_to_string(COMMITTED).unwrap();
+    let macros: Vec<_> = header.lines().filter_map(|line| line.strip_prefix("#define ")).collect();
+    assert!(macros.len() > 60);
+    for name in macros {
+        assert!(name.starts_with("WSOCK_"), "{name}");
+    }
+}
+
 /// Each function's comment says who may call it and since when.
 #[test]
 fn every_function_names_its_thread_and_version() {

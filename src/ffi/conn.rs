@@ -8,6 +8,7 @@ use super::args::{self, bytes, handle, id, optional_text, text};
 use super::boundary;
 use super::handlers::CHandlers;
 use super::status::{WSOCK_BUFFERED, WSOCK_OK, wsock_status};
+use super::texts::{self, give};
 use super::types::{
     WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_server,
 };
@@ -245,18 +246,6 @@ fn value_of(session: &Session, what: i32) -> Result<String> {
     })
 }
 
-/// Hands a cached text to C.
-///
-/// # Safety
-/// `out_len` is NULL or writable.
-pub unsafe fn give(text: &std::ffi::CStr, out_len: *mut usize) -> *const c_char {
-    // SAFETY: as promised by the caller.
-    if let Some(out) = unsafe { out_len.as_mut() } {
-        *out = text.to_bytes().len();
-    }
-    text.as_ptr()
-}
-
 /// A header of the peer's side of the handshake: of the request on a server, of the response on a
 /// client. index 0 is the first of that name, 1 the second ... Names are compared without case. NULL
 /// when there is none.
@@ -281,16 +270,13 @@ pub unsafe extern "C" fn wsock_conn_header(
             let headers = details.headers.as_ref();
             let value = headers.and_then(|headers| headers.get_all(name).nth(index));
             Ok(value.map_or(ptr::null(), |value| {
-                let key = (HEADER, name.to_ascii_lowercase(), index);
+                let key = (texts::HEADER, name.to_ascii_lowercase(), index);
                 // SAFETY: NULL or writable.
                 unsafe { give(details.texts.get(key, value), out_len) }
             }))
         })
     })
 }
-
-/// Keeps the cached headers apart from the other texts.
-pub const HEADER: i32 = -1;
 
 /// Gives the connection its own user data in place of what it has. release may be NULL; it is called
 /// exactly once, when no callback will be given this user data again. What it had before is released

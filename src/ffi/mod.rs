@@ -10,6 +10,7 @@ mod args;
 mod boundary;
 mod handlers;
 mod last_error;
+mod texts;
 
 pub mod client;
 pub mod conn;

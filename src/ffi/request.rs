@@ -5,8 +5,8 @@ use std::ptr;
 
 use super::args::{bytes, id, optional_text, out, text};
 use super::boundary;
-use super::conn::{HEADER, give};
 use super::status::wsock_status;
+use super::texts::{HEADER, HEADER_LINE, PROTOCOL, give};
 use super::types::wsock_request;
 use crate::driver::loops;
 use crate::driver::request::{self, Pending};
@@ -27,9 +27,6 @@ pub const WSOCK_REQUEST_HOST: i32 = 5;
 pub const WSOCK_REQUEST_ORIGIN: i32 = 6;
 /// wsock_request_get_str: address and port of who asks.
 pub const WSOCK_REQUEST_PEER_ADDRESS: i32 = 7;
-
-const NAME: i32 = -2;
-const PROTOCOL: i32 = -3;
 
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
     let id = id(request)?;
@@ -126,8 +123,8 @@ pub unsafe extern "C" fn wsock_request_header_at(
                 Error::new(Code::Limit, format!("the request has {} headers", headers.len()))
             })?;
             let texts = &mut pending.texts;
-            let name = texts.get((NAME, String::new(), index), name).as_ptr();
-            let value = texts.get((NAME, "value".into(), index), value).as_ptr();
+            let name = texts.get((HEADER_LINE, String::new(), index), name).as_ptr();
+            let value = texts.get((HEADER_LINE, "value".into(), index), value).as_ptr();
             out_name.write(name);
             out_value.write(value);
             Ok(())

@@ -152,6 +152,8 @@ pub fn compile_c_program(name: &str, dir: &Path) -> PathBuf {
 /// Runs a program to its end, at most for `limit`, and fails with its output unless it succeeds.
 pub fn must_succeed(mut command: Command, output: &Path, limit: Duration) {
     let file = File::create(output).expect("a file for the output");
+    // cargo sets LD_LIBRARY_PATH to the directory above first, where an older library may lie.
+    command.env_remove("LD_LIBRARY_PATH");
     command.stdin(Stdio::null()).stdout(file.try_clone().expect("the file twice")).stderr(file);
     let end = match run(&mut command, limit) {
         Ok(Some(status)) if status.success() => return,

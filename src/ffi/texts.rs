@@ -1,0 +1,24 @@
+//! Texts on their way to C: which is which in a cache, and handing one out.
+
+use std::ffi::{CStr, c_char};
+
+// Keys of cached texts that have no public constant; those are all positive.
+
+/// A header by name and index.
+pub const HEADER: i32 = -1;
+/// Name or value of a header by position.
+pub const HEADER_LINE: i32 = -2;
+/// A subprotocol by position.
+pub const PROTOCOL: i32 = -3;
+
+/// Hands a cached text to C.
+///
+/// # Safety
+/// `out_len` is NULL or writable.
+pub unsafe fn give(text: &CStr, out_len: *mut usize) -> *const c_char {
+    // SAFETY: as promised by the caller.
+    if let Some(out) = unsafe { out_len.as_mut() } {
+        *out = text.to_bytes().len();
+    }
+    text.as_ptr()
+}
