@@ -507,7 +507,7 @@ wsock_status wsock_options_add_protocol(wsock_options *options,
                                         const char *protocol);
 
 /**
- * Adds an origin such as "https://example.org" whose pages a server lets in, and sets
+ * Adds an origin such as `https://example.org` whose pages a server lets in, and sets
  * WSOCK_OPT_ORIGIN_POLICY to WSOCK_ORIGIN_LISTED.
  *
  * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
@@ -659,7 +659,7 @@ wsock_status wsock_connect(wsock_loop *loop,
 #define WSOCK_CONN_PROTOCOL 2
 /** wsock_conn_get_str: the extensions agreed on. */
 #define WSOCK_CONN_EXTENSIONS 3
-/** wsock_conn_get_str: address and port of the other side, such as "127.0.0.1:4711" or "[::1]:4711". */
+/** wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`. */
 #define WSOCK_CONN_PEER_ADDRESS 4
 /** wsock_conn_get_str: address and port of this side, while there is a socket. */
 #define WSOCK_CONN_LOCAL_ADDRESS 5

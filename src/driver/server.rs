@@ -245,7 +245,7 @@ impl Core {
         }
     }
 
-    /// See [`close`].
+    /// See [`close()`].
     pub fn close_server(&mut self, id: Id, code: Option<u16>, reason: &str) {
         let now = self.now;
         let Some(server) = self.server(id) else { return };

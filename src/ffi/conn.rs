@@ -27,7 +27,7 @@ pub const WSOCK_CONN_URL: i32 = 1;
 pub const WSOCK_CONN_PROTOCOL: i32 = 2;
 /// wsock_conn_get_str: the extensions agreed on.
 pub const WSOCK_CONN_EXTENSIONS: i32 = 3;
-/// wsock_conn_get_str: address and port of the other side, such as "127.0.0.1:4711" or "[::1]:4711".
+/// wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`.
 pub const WSOCK_CONN_PEER_ADDRESS: i32 = 4;
 /// wsock_conn_get_str: address and port of this side, while there is a socket.
 pub const WSOCK_CONN_LOCAL_ADDRESS: i32 = 5;

@@ -391,7 +391,7 @@ pub unsafe extern "C" fn wsock_options_add_protocol(
     })
 }
 
-/// Adds an origin such as "https://example.org" whose pages a server lets in, and sets
+/// Adds an origin such as `https://example.org` whose pages a server lets in, and sets
 /// WSOCK_OPT_ORIGIN_POLICY to WSOCK_ORIGIN_LISTED.
 ///
 /// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1

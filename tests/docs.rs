@@ -1,0 +1,175 @@
+//! What docs/ says can be checked, so it is: names exist, tables are complete, links lead somewhere, code
+//! compiles.
+
+mod native;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+fn document(name: &str) -> String {
+    native::read(&format!("docs/{name}.md"))
+}
+
+/// Every document: its name without `.md`, and its text.
+fn documents() -> Vec<(String, String)> {
+    let entries = fs::read_dir(native::root().join("docs")).expect("docs");
+    let names = entries.filter_map(|entry| {
+        let name = entry.expect("an entry of docs").file_name();
+        name.to_string_lossy().strip_suffix(".md").map(str::to_owned)
+    });
+    let documents: Vec<_> = names.map(|name| (name.clone(), document(&name))).collect();
+    assert!(documents.len() >= 5, "found only {} documents", documents.len());
+    documents
+}
+
+/// The cells of the table rows in a text, without head and rule.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim().trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let is_row = |n: &usize| {
+        let head = lines.get(n + 1).is_some_and(|next| next.starts_with("|---"));
+        lines[*n].starts_with('|') && !lines[*n].starts_with("|---") && !head
+    };
+    (0..lines.len()).filter(is_row).map(|n| cells(lines[n])).collect()
+}
+
+fn unquoted(cell: &str) -> &str {
+    cell.trim_matches('`')
+}
+
+/// What stands between the odd and the even marks of a kind.
+fn between(text: &str, mark: char) -> Vec<String> {
+    text.split(mark).skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Each row of docs/whatwg.md names tests that exist, and each section of whatwg.c has its row.
+#[test]
+fn the_browsers_interface_is_pinned_row_by_row() {
+    let text = document("whatwg");
+    let mut named = BTreeSet::new();
+    let rows = rows(&text);
+    assert!(rows.len() > 25, "found only {} rows", rows.len());
+    for row in rows {
+        assert_eq!(row.len(), 3, "{row:?}");
+        let file = between(&row[2], '`').concat();
+        let program = native::read(&format!("tests/c/{file}"));
+        let sections = between(&row[2], '"');
+        assert!(!sections.is_empty(), "no test pins {row:?}");
+        for section in sections {
+            let call = format!("section(\"{section}\")");
+            assert!(program.contains(&call), "tests/c/{file} has no section \"{section}\"");
+            named.insert((file.clone(), section));
+        }
+    }
+    for rest in native::read("tests/c/whatwg.c").split("section(\"").skip(1) {
+        let section = rest.split("\")").next().expect("a name").to_owned();
+        let pair = ("whatwg.c".to_owned(), section);
+        assert!(named.contains(&pair), "docs/whatwg.md has no row for {pair:?}");
+    }
+}
+
+/// docs/errors.md has every status of src/ffi/status.rs with its number, in its order, and no other.
+#[test]
+fn every_status_is_explained() {
+    let source = native::read("src/ffi/status.rs");
+    let codes: Vec<(String, String)> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "))
+        .filter_map(|rest| rest.strip_suffix(';')?.split_once(": i32 = "))
+        .map(|(name, number)| (name.to_owned(), number.to_owned()))
+        .collect();
+    assert!(codes.len() > 25, "found only {} codes", codes.len());
+    let rows = rows(&document("errors"));
+    let explained: Vec<(String, String)> =
+        rows.iter().map(|row| (unquoted(&row[0]).to_owned(), row[1].clone())).collect();
+    assert_eq!(codes, explained, "src/ffi/status.rs (left) and docs/errors.md (right) differ");
+    assert!(rows.iter().all(|row| row[2].len() > 4), "something is not explained");
+}
+
+/// Every `wsock_` and `WSOCK_` name in the documents is in the header.
+#[test]
+fn names_are_those_of_the_header() {
+    let words = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("wsock_") || word.starts_with("WSOCK_"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let known = words(&native::without_comments(&native::header()));
+    let mut seen = 0;
+    for (name, text) in documents() {
+        for word in words(&text) {
+            seen += 1;
+            assert!(known.contains(&word) || word == "wsock_", "docs/{name}.md: {word}");
+        }
+    }
+    // And those in the comments of the header itself, where a group may be meant: WSOCK_ERR_*.
+    for word in words(&native::header()) {
+        let group = word.ends_with('_') && known.iter().any(|name| name.starts_with(&word));
+        assert!(
+            known.contains(&word) || group,
+            "the header mentions {word}, which it does not have"
+        );
+    }
+    assert!(seen > 80, "saw only {seen} names");
+}
+
+/// A class's overview in the header names each of its functions.
+#[test]
+fn overviews_are_complete() {
+    let header = native::header();
+    for class in ["loop", "options", "conn", "server", "request"] {
+        let end = format!("typedef struct wsock_{class} wsock_{class};");
+        let (before, _) = header.split_once(&end).expect("the class");
+        let (_, overview) = before.rsplit_once("/**").expect("its overview");
+        for function in native::declared_functions(&header) {
+            if function.starts_with(&format!("wsock_{class}_")) {
+                let named = overview.split([' ', ',', '.', ';', '\n']).any(|word| word == function);
+                assert!(named, "the overview of wsock_{class} does not name {function}");
+            }
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut links = 0;
+    for (name, text) in documents() {
+        for rest in text.split("](").skip(1) {
+            let target = rest.split(')').next().expect("a link");
+            if !target.starts_with("https://") {
+                links += 1;
+                let path = native::root().join("docs").join(target);
+                assert!(path.exists(), "docs/{name}.md links to {target}");
+            }
+        }
+    }
+    assert!(links > 5, "found only {links} links");
+}
+
+#[test]
+fn code_compiles() {
+    let dir = native::scratch("docs");
+    let mut blocks = 0;
+    for (name, text) in documents() {
+        for rest in text.split("\n```c\n").skip(1) {
+            let code = rest.split("\n```").next().expect("a block");
+            blocks += 1;
+            let file = dir.join(format!("{name}-{blocks}.c"));
+            fs::write(&file, format!("{code}\n")).expect("a file for the code");
+            let mut command = native::cc();
+            command.args([
+                "-std=c99",
+                "-Wall",
+                "-Wextra",
+                "-Wpedantic",
+                "-Werror",
+                "-fsyntax-only",
+            ]);
+            native::compile(command.arg("-I").arg(native::root().join("include")).arg(&file));
+        }
+    }
+    assert!(blocks > 0);
+}
