@@ -19,7 +19,7 @@ VENV     := target/autobahn/venv
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test lint header install autobahn clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples test bench lint header install autobahn clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -53,12 +53,15 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles 
 	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
 
+bench: target/bench/bench target/bench/tcp_echo target/c/echo_server ## measure memory and speed against a plain TCP echo
+	target/bench/bench target/bench/tcp_echo target/c/echo_server
+
 lint: need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c benches/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 
 header: ## regenerate include/wsock.h from the Rust sources
@@ -79,6 +82,11 @@ $(LIB): FORCE | need-cargo
 target/c/%: examples/c/%.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/c
 	$(CC) $(WARN) $(CFLAGS) -Iinclude -Itarget/c $< -o $@ $(LDFLAGS) $(LINK)
+
+target/bench/bench: benches/load.c benches/load.h
+target/bench/%: benches/%.c | need-cc
+	@mkdir -p target/bench
+	$(CC) $(WARN) $(CFLAGS) $(filter %.c,$^) -o $@ $(LDFLAGS)
 
 target/c/chat_server: target/c/chat_page.h
 
