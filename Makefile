@@ -19,7 +19,7 @@ VENV     := target/autobahn/venv
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test lint header install autobahn clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples test bench lint header install autobahn clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -35,9 +35,10 @@ build: $(LIB) ## build libwsock.so and libwsock.a (target/release)
 examples: $(EXAMPLES) ## build the C examples (target/c)
 
 test: need-cargo need-python examples ## run every test that this machine can run
-	$(CARGO) test --release
+	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
-		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 $(CARGO) test --release --test c_suite; \
+		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
+		WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test --test c_suite; \
 	else echo "skipped: the C programs under valgrind, which is not here: apt-get install valgrind"; fi
 	$(CARGO) test --no-default-features --lib --test header_sync
 	$(CARGO) test --no-default-features --features test-panic --test panic
@@ -54,12 +55,15 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles 
 	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
 
+bench: target/bench/bench target/bench/tcp_echo target/c/echo_server ## measure memory and speed against a plain TCP echo
+	target/bench/bench target/bench/tcp_echo target/c/echo_server
+
 lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c benches/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 
 header: ## regenerate include/wsock.h from the Rust sources
@@ -80,6 +84,11 @@ $(LIB): FORCE | need-cargo
 target/c/%: examples/c/%.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/c
 	$(CC) $(WARN) $(CFLAGS) -Iinclude -Itarget/c $< -o $@ $(LDFLAGS) $(LINK)
+
+target/bench/bench: benches/load.c benches/load.h
+target/bench/%: benches/%.c | need-cc
+	@mkdir -p target/bench
+	$(CC) $(WARN) $(CFLAGS) $(filter %.c,$^) -o $@ $(LDFLAGS)
 
 target/c/chat_server: target/c/chat_page.h
 

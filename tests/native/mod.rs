@@ -51,8 +51,11 @@ pub fn declared_functions(header: &str) -> BTreeSet<String> {
 }
 
 /// `libwsock.so` of this build: cargo leaves what a test was linked with beside it; the copy one
-/// directory up may be older.
+/// directory up may be older. Or the one that WSOCK_TEST_LIBRARY names: the one that will be shipped.
 pub fn library() -> PathBuf {
+    if let Some(library) = std::env::var_os("WSOCK_TEST_LIBRARY") {
+        return PathBuf::from(library);
+    }
     let test = std::env::current_exe().expect("the path of this test");
     let library = test.with_file_name("libwsock.so");
     assert!(library.is_file(), "{} is missing: cargo build makes it", library.display());
