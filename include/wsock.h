@@ -407,9 +407,15 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_MAX_FRAGMENTS 12
 /** Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000. */
 #define WSOCK_OPT_MAX_CONTROL_RATE 13
-/** Bytes in the send queue above which sending answers WSOCK_BUFFERED. Default 1 MiB. */
+/**
+ * Bytes in the send queue above which sending answers WSOCK_BUFFERED; lowered to below
+ * WSOCK_OPT_MAX_BUFFERED when it is not. Default 1 MiB.
+ */
 #define WSOCK_OPT_HIGH_WATER 14
-/** Bytes in the send queue at which on_drain comes. Default 256 KiB. */
+/**
+ * Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER when above it.
+ * Default 256 KiB.
+ */
 #define WSOCK_OPT_LOW_WATER 15
 /**
  * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one

@@ -270,11 +270,11 @@ impl Core {
                         self.ready.push_back(session.id);
                     }
                 }
-                Some(Entry::Server(server)) if server.id.generation() == generation => {
-                    if !server.in_ready {
-                        server.in_ready = true;
-                        self.ready.push_back(server.id);
-                    }
+                Some(Entry::Server(server))
+                    if server.id.generation() == generation && !server.in_ready =>
+                {
+                    server.in_ready = true;
+                    self.ready.push_back(server.id);
                 }
                 // A socket that was closed after the kernel had reported it.
                 _ => {}

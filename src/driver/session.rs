@@ -245,10 +245,10 @@ impl Session {
             };
             self.writable = sent == offered;
             let of_head = self.head.sent(sent);
-            if self.head.is_empty() {
-                if let Phase::Open(conn) = &mut self.phase {
-                    conn.sent(cx, now, sent - of_head);
-                }
+            if self.head.is_empty()
+                && let Phase::Open(conn) = &mut self.phase
+            {
+                conn.sent(cx, now, sent - of_head);
             }
         }
         Ok(())
