@@ -126,7 +126,7 @@ fn arranged(generated: &str) -> String {
     header + "\n#ifdef __cplusplus\n}\n#endif\n\n#endif" + after
 }
 
-/// Comments of one line take one line.
+/// Comments of one line take one line; negative numbers stand in parentheses, as macros should.
 fn compact(item: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in item.trim().lines() {
@@ -135,6 +135,10 @@ fn compact(item: &str) -> String {
             let text = lines.pop().expect("two lines");
             let indent = lines.pop().expect("two lines").replace("/**", "");
             lines.push(format!("{indent}/** {} */", text.trim().trim_start_matches("* ")));
+        } else if let Some((name, number)) =
+            line.split_once(" -").filter(|_| line.starts_with("#define"))
+        {
+            lines.push(format!("{name} (-{number})"));
         } else {
             lines.push(line.to_owned());
         }

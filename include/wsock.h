@@ -180,65 +180,65 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_BUFFERED 1
 
 /** An argument is not what the function's description asks for. */
-#define WSOCK_ERR_INVALID_ARGUMENT -1
+#define WSOCK_ERR_INVALID_ARGUMENT (-1)
 /** The handle is NULL, or its object has ended, or it never was one. */
-#define WSOCK_ERR_INVALID_HANDLE -2
+#define WSOCK_ERR_INVALID_HANDLE (-2)
 /** The handle is alive but of another class. */
-#define WSOCK_ERR_WRONG_KIND -3
+#define WSOCK_ERR_WRONG_KIND (-3)
 /** Only the thread of the loop may call this. */
-#define WSOCK_ERR_WRONG_THREAD -4
+#define WSOCK_ERR_WRONG_THREAD (-4)
 /** run, poll or loop_free was called from inside a callback of the same loop. */
-#define WSOCK_ERR_REENTRANT -5
+#define WSOCK_ERR_REENTRANT (-5)
 /** Not now: the connection is not open yet, or is closing; or the request is no WebSocket's. */
-#define WSOCK_ERR_STATE -6
+#define WSOCK_ERR_STATE (-6)
 /** This library, or this build of it, does not know that. */
-#define WSOCK_ERR_UNSUPPORTED -7
+#define WSOCK_ERR_UNSUPPORTED (-7)
 /** A limit is reached: the send queue is full, or there are too many objects. */
-#define WSOCK_ERR_LIMIT -8
+#define WSOCK_ERR_LIMIT (-8)
 /** A signal arrived while waiting. Look at what your handler did, then call again. */
-#define WSOCK_ERR_INTERRUPTED -9
+#define WSOCK_ERR_INTERRUPTED (-9)
 /** The operating system refused; os_error has its number. */
-#define WSOCK_ERR_SYSTEM -20
+#define WSOCK_ERR_SYSTEM (-20)
 /** The host name could not be looked up. */
-#define WSOCK_ERR_RESOLVE -21
+#define WSOCK_ERR_RESOLVE (-21)
 /** No address of the host could be connected to. */
-#define WSOCK_ERR_CONNECT -22
+#define WSOCK_ERR_CONNECT (-22)
 /** Looking up and connecting took longer than WSOCK_OPT_CONNECT_TIMEOUT_MS. */
-#define WSOCK_ERR_CONNECT_TIMEOUT -23
+#define WSOCK_ERR_CONNECT_TIMEOUT (-23)
 /** TCP was reset, or ended without a close handshake. */
-#define WSOCK_ERR_CONNECTION_LOST -24
+#define WSOCK_ERR_CONNECTION_LOST (-24)
 /** What the peer sent is not a valid WebSocket handshake. */
-#define WSOCK_ERR_HANDSHAKE -40
+#define WSOCK_ERR_HANDSHAKE (-40)
 /** The server answered with another status than 101; http_status has it. */
-#define WSOCK_ERR_HTTP_STATUS -41
+#define WSOCK_ERR_HTTP_STATUS (-41)
 /** The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS. */
-#define WSOCK_ERR_HANDSHAKE_TIMEOUT -42
+#define WSOCK_ERR_HANDSHAKE_TIMEOUT (-42)
 /** The peer broke the protocol (close code 1002). */
-#define WSOCK_ERR_PROTOCOL -60
+#define WSOCK_ERR_PROTOCOL (-60)
 /** The peer sent text that is not UTF-8, or compressed data that is corrupt (1007). */
-#define WSOCK_ERR_INVALID_DATA -61
+#define WSOCK_ERR_INVALID_DATA (-61)
 /** The peer sent a message or frame above the limit (1009). */
-#define WSOCK_ERR_TOO_BIG -62
+#define WSOCK_ERR_TOO_BIG (-62)
 /** The peer sent too many fragments or control frames (1008). */
-#define WSOCK_ERR_POLICY -63
+#define WSOCK_ERR_POLICY (-63)
 /** The peer was silent and did not answer a ping. */
-#define WSOCK_ERR_PING_TIMEOUT -64
+#define WSOCK_ERR_PING_TIMEOUT (-64)
 /** The peer did not finish the close handshake in time. */
-#define WSOCK_ERR_CLOSE_TIMEOUT -65
+#define WSOCK_ERR_CLOSE_TIMEOUT (-65)
 /** No message went either way for longer than WSOCK_OPT_IDLE_TIMEOUT_MS. */
-#define WSOCK_ERR_IDLE_TIMEOUT -66
+#define WSOCK_ERR_IDLE_TIMEOUT (-66)
 /** The application ended it: wsock_conn_abort, wsock_loop_free, or a close before it was open. */
-#define WSOCK_ERR_ABORTED -67
+#define WSOCK_ERR_ABORTED (-67)
 /**
  * A bug in this library was stopped at its boundary; please report it. In on_error: it has ended that
  * connection and nothing else. As the answer of a call: it has broken that loop.
  */
-#define WSOCK_ERR_PANIC -100
+#define WSOCK_ERR_PANIC (-100)
 /**
  * An earlier WSOCK_ERR_PANIC has made this unusable: a connection, whose on_close follows, or a loop
  * with all that is in it, which can only be freed.
  */
-#define WSOCK_ERR_POISONED -101
+#define WSOCK_ERR_POISONED (-101)
 
 /**
  * What most functions return: 0 done, above 0 done with information, below 0 refused and nothing
