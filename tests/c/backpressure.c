@@ -92,7 +92,7 @@ static void marks_and_limit(int server) {
 
 /* on_drain keeps a producer going without ever passing the limit. */
 static uint32_t produced;
-#define PRODUCE 2000
+#define PRODUCE (check_is_slow() ? 400u : 2000u)
 static void produce(struct rec *rec, char event) {
   if (event != 'O' && event != 'D') return;
   while (produced < PRODUCE) {
@@ -108,6 +108,7 @@ static void slow_reader(void) {
   struct raw raw;
   wsock_loop *loop = new_loop();
   wsock_options *o = option(option(option(new_options(), WSOCK_OPT_HIGH_WATER, 200000), WSOCK_OPT_LOW_WATER, 50000), WSOCK_OPT_MAX_BUFFERED, 400000);
+  option(o, WSOCK_OPT_PING_INTERVAL_MS, 0); /* the raw peer answers no pings */
   section("a producer driven by on_drain, a slow reader");
   srv.hook = produce;
   srv_listen(&srv, loop, o);

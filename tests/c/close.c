@@ -124,13 +124,14 @@ static void aborts(void) {
   raw_close(&raw);
 
   section("loop_free ends what is open, connecting and closing");
+  struct raw other;
   struct rec more[2] = {{0}};
   uint16_t port;
   int listener = raw_listen(&port, 4);
   memset(&client, 0, sizeof client);
   raw_serve(&raw, &client, loop, NULL);
   connect_to(&more[0], loop, url_of(port, "/"), NULL);
-  raw_serve(&raw, &more[1], loop, NULL);
+  raw_serve(&other, &more[1], loop, NULL);
   CHECK_STATUS(wsock_conn_close(more[1].conn, 1000, NULL), WSOCK_OK);
   CHECK(client.closes + more[0].closes + more[1].closes == 0);
   free_loop(loop);
@@ -139,6 +140,8 @@ static void aborts(void) {
   CHECK_ENDED(&more[1]);
   CHECK(client.close.status == WSOCK_ERR_ABORTED && more[0].close.status == WSOCK_ERR_ABORTED);
   CHECK(client.close.code == 1006 && more[0].opens == 0 && more[0].close.code == 1006);
+  raw_close(&raw);
+  raw_close(&other);
   close(listener);
 }
 

@@ -66,6 +66,10 @@ int main(void) {
   for (int i = 0; i < plugs; i++) close(plug[i]);
   close(highest);
   for (int i = 0; i < WAITING; i++) {
+    if (check_is_slow()) { /* valgrind keeps the limit by closing what the kernel had accepted */
+      raw_close(&raw[i]);
+      raw_connect(&raw[i], pair.loop, pair.srv.port);
+    }
     raw_text(&raw[i], "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " RAW_KEY "\r\n\r\n");
     CHECK(strncmp(raw_head(&raw[i]), "HTTP/1.1 101", 12) == 0);
   }

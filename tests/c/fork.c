@@ -2,6 +2,7 @@
    that is exec'd finds no descriptor of ours. */
 #include "raw.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 /* Run again by itself: how many descriptors above 2 are open. */
@@ -15,6 +16,13 @@ static int wait_for(pid_t pid) {
   REQUIRE(waitpid(pid, &status, 0) == pid);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
+/* The end of a forked child. valgrind would look for leaks in it, where the threads are gone whose stacks
+   hold what they use. */
+static void leave(void) {
+  if (check_is_slow()) kill(getpid(), SIGKILL);
+  _exit(7);
+}
+static void check_left(pid_t pid) { CHECK_INT(wait_for(pid), check_is_slow() ? 1000 + SIGKILL : 7); }
 
 int main(int argc, char **argv) {
   struct pair pair;
@@ -39,7 +47,7 @@ int main(int argc, char **argv) {
   pid_t pid = fork();
   REQUIRE(pid >= 0);
   if (pid == 0) {
-    execl("/proc/self/exe", argv[0], "count", (char *)NULL);
+    execl(argv[0], argv[0], "count", (char *)NULL);
     _exit(255);
   }
   CHECK_INT(wait_for(pid), 0);
@@ -47,9 +55,9 @@ int main(int argc, char **argv) {
   section("a forked child comes and goes while the parent goes on");
   pid = fork();
   REQUIRE(pid >= 0);
-  if (pid == 0) _exit(7);
+  if (pid == 0) leave();
   pair_echo(&pair);
-  CHECK_INT(wait_for(pid), 7);
+  check_left(pid);
   for (int i = 0; i < 20; i++) pair_echo(&pair);
 
   section("the parent's poll is not woken by copies that the child holds");
@@ -57,12 +65,12 @@ int main(int argc, char **argv) {
   REQUIRE(pid >= 0);
   if (pid == 0) {
     sleep_ms(200);
-    _exit(0);
+    leave();
   }
   CHECK_STATUS(wsock_conn_close(pair.client.conn, 1000, "with a child about"), WSOCK_OK);
   PUMP_UNTIL(pair.loop, pair.client.releases && pair_peer(&pair)->releases);
   CHECK(pair.client.close.was_clean == 1 && pair.client.close.code == 1000);
-  CHECK_INT(wait_for(pid), 0);
+  check_left(pid);
   close(listener);
   pair_free(&pair);
   CHECK_ENDED(&waiting);
