@@ -58,10 +58,12 @@ impl Dial {
 
     fn note_failure(&mut self, address: SocketAddr, error: &std::io::Error) {
         self.os_error = error.raw_os_error().unwrap_or(self.os_error);
-        if !self.failures.is_empty() {
-            self.failures.push_str("; ");
-        }
-        self.failures.push_str(&format!("{address}: {error}"));
+        let separator = if self.failures.is_empty() { "" } else { "; " };
+        // An address that was given as such need not be told again.
+        self.failures.push_str(&match address.to_string() {
+            address if address == self.host => error.to_string(),
+            address => format!("{separator}{address}: {error}"),
+        });
     }
 
     /// The failure of the whole, once nothing is left to try.
