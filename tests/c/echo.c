@@ -304,7 +304,7 @@ static void families(void) {
     if (ipv6 && (i < 3 || i == 4)) one_echo(loop, url);
   }
   section("a port of one's own choice");
-  uint16_t port = raw_dead_port();
+  uint16_t port = raw_free_port();
   wsock_server *server = NULL;
   struct srv fixed = {0};
   CHECK_STATUS(wsock_listen(loop, "127.0.0.1", port, NULL, &h, &fixed, &server), WSOCK_OK);
