@@ -35,7 +35,8 @@ static struct {
     long long ping_ms, next_ping;
     int quiet;
     int waiting;            /* the send queue is full: read no more input until on_drain */
-    int leaving;            /* end of input: close when the last ping is answered */
+    int leaving;            /* end of input: close when the answers are here */
+    int heard;              /* a message came since the last ping of finish_input */
     int ended;              /* on_close was here */
     int result;             /* exit status */
     char *line;             /* input that has no line end yet */
@@ -83,11 +84,12 @@ static void finish(void)
     }
 }
 
-/* After close() no message is delivered any more. The server answers a ping behind everything it got
-   before, so with the pong the answers to our last lines are here. */
+/* After close() no message is delivered any more, so first the answers to our last lines must come: we ping
+   until a pong returns and no message came before it. */
 static void finish_input(void)
 {
     cat.leaving = 1;
+    cat.heard = 0;
     if (wsock_conn_ping(cat.conn, "bye", 3) < 0)
         finish();
 }
@@ -141,6 +143,7 @@ static void on_message(wsock_conn *conn, int32_t type, const uint8_t *data, size
     }
     putchar('\n');
     fflush(stdout);
+    cat.heard = 1;
     if (cat.once)
         finish();
 }
@@ -151,8 +154,12 @@ static void on_pong(wsock_conn *conn, const uint8_t *data, size_t len, void *use
     wsock_conn_stats stats = { .struct_size = sizeof stats };
     if (cat.ping_ms > 0 && wsock_conn_get_stats(conn, &stats) == WSOCK_OK)
         fprintf(stderr, "pong after %.3f ms\n", (double)stats.rtt_us / 1000);
-    if (cat.leaving && len == 3 && memcmp(data, "bye", 3) == 0)
-        finish();
+    if (cat.leaving && len == 3 && memcmp(data, "bye", 3) == 0) {
+        if (cat.heard)
+            finish_input();
+        else
+            finish();
+    }
 }
 
 static void on_drain(wsock_conn *conn, void *user)
