@@ -263,7 +263,11 @@ mod tests {
         let settings = Settings::default();
         let url = "ws://no-such-host.invalid/";
         let conn = client::connect(owner, url, &settings, Arc::new(Quiet)).unwrap();
-        owner.with(|core| Ok(core.dial(conn, &[dead, good]))).unwrap();
+        let dial = |core: &mut Core| {
+            core.dial(conn, &[dead, good]);
+            Ok(())
+        };
+        owner.with(dial).unwrap();
         let attempts =
             |core: &mut Core| Ok(core.dialing(conn).map_or(0, |dial| dial.attempts.len()));
         assert_eq!(owner.with(attempts).unwrap(), 1, "the second waits for its turn");
