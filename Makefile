@@ -19,7 +19,7 @@ VENV     := target/autobahn/venv
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test lint header install autobahn clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples test fuzz lint header install autobahn clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -52,6 +52,9 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles 
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
+
+fuzz: need-cargo ## fuzz every target for FUZZ_SECONDS=60, or only those in FUZZ_TARGETS=
+	fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ_TARGETS)
 
 lint: need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check
