@@ -45,9 +45,13 @@ pub fn run_alone(data: &[u8]) {
     let descriptors = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     let before = descriptors();
     run(data);
-    let looked_up = world(|w| w.looked_up);
     reset(&[]);
-    assert!(looked_up || descriptors() == before, "a descriptor was left open");
+    // A thread that looks a name up may outlive its loop for a moment.
+    let closed = || {
+        std::thread::sleep(Duration::from_millis(5));
+        descriptors() <= before
+    };
+    assert!(descriptors() <= before || (0..200).any(|_| closed()), "a descriptor was left open");
 }
 
 /// In a callback: none to three calls.
@@ -220,7 +224,6 @@ fn url() -> Option<CString> {
         6 => format!("http://u:p@127.0.0.1:{port}"),
         7 => format!("wss://127.0.0.1:{port}/"),
         8 => {
-            world(|w| w.looked_up = true);
             format!("ws://localhost:{port}/")
         }
         9 => "ws://[::1]:1/".to_owned(),

@@ -31,8 +31,6 @@ pub struct World {
     /// How many of run, poll and loop_free are on the stack.
     pub inside: usize,
     pub peers: Vec<TcpStream>,
-    /// A name was looked up, on a thread that may still hold a descriptor.
-    pub looked_up: bool,
 }
 
 /// User data: its pointer is its position, plus one.
