@@ -39,7 +39,7 @@ test: need-python examples ## run every test that this machine can run
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 $(CARGO) test --release --test c_suite; \
 	else echo "skipped: the C programs under valgrind, which is not here: apt-get install valgrind"; fi
-	$(CARGO) test --no-default-features --lib
+	$(CARGO) test --no-default-features --lib --test header_sync
 	tests/install.sh
 	$(PYTHON) tests/readme.py
 	$(PYTHON) tests/examples.py

@@ -1104,8 +1104,8 @@ wsock_status wsock_conn_abort(wsock_conn *conn);
 
 /**
  * Stops reading. No message, ping or pong is told until wsock_conn_resume, and TCP makes the peer
- * stop sending. A paused connection does not see the peer's pongs, close frame or end either:
- * pause for long only with WSOCK_OPT_PING_INTERVAL_MS 0.
+ * stop sending. The peer's close frame and its end are not seen either until then, and its silence is
+ * not held against it. wsock_conn_close resumes.
  *
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */

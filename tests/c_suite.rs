@@ -90,11 +90,12 @@ fn source_dir() -> PathBuf {
 fn library_dir() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {
+        // cargo leaves what this test was linked with beside it; the copy one directory up may be older
         let test = std::env::current_exe().expect("the path of this test");
-        let profile = test.parent().and_then(Path::parent).expect("target/<profile>");
-        let library = profile.join("libwsock.so");
-        assert!(library.is_file(), "{} is missing: cargo build makes it", library.display());
-        let name = profile.file_name().expect("a profile name");
+        let deps = test.parent().expect("target/<profile>/deps");
+        let library = deps.join("libwsock.so");
+        assert!(library.is_file(), "{} is missing", library.display());
+        let name = deps.parent().and_then(Path::file_name).expect("a profile name");
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_suite").join(name);
         fs::create_dir_all(&dir).expect("a directory for the programs");
         for link in ["libwsock.so", "libwsock.so.0"] {

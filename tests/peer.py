@@ -34,6 +34,7 @@ class Client:
             self.fill()
         self.head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         if not self.head.startswith(b"HTTP/1.1 101 "):
+            self.sock.close()
             raise ConnectionError(self.head.decode())
 
     def __enter__(self):

@@ -50,6 +50,9 @@ def free_port():
 
 
 def main():
+    for program, package in [("gcc", "gcc libc6-dev"), ("pkg-config", "pkg-config")]:
+        if not shutil.which(program):
+            fail("%s is needed: apt-get install %s" % (program, package))
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
     if text.count("\n```") != 2 * len(blocks):

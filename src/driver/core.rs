@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,27 +11,21 @@ use super::handler::Handler;
 use super::loops::Place;
 use super::request::Pending;
 use super::server::Server;
-use super::session::{Phase, Session, never_open, state};
+use super::session::Session;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
-use crate::proto::conn;
 use crate::proto::context::Context;
-use crate::proto::event::{Closed, Transport};
 use crate::transport::Stream;
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
 use crate::util::rng::Entropy;
-use crate::util::table::{POISONED, Table};
+use crate::util::table::Table;
 use crate::util::time::Time;
 
 /// One receive buffer serves every connection of the loop. Larger gains nothing, smaller costs
 /// system calls for large messages.
 pub const RECEIVE_BUFFER: usize = 256 * 1024;
-/// A queue that has grown to this during a turn is sent at once instead of at its end.
-const SEND_EARLY: usize = 64 * 1024;
-/// A peer that has closed its side after an HTTP answer is given this long to read it.
-const LINGER_MS: u64 = 5_000;
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -63,13 +56,17 @@ pub struct Core {
     pub timers: Timers,
     /// Sessions and servers that have input to look at.
     pub ready: VecDeque<Id>,
-    dirty: Vec<Id>,
+    /// Sessions that something was done to.
+    pub dirty: Vec<Id>,
     /// Sessions that are over and owe their last events.
     pub endings: VecDeque<Id>,
     /// Sessions whose queue has drained.
     pub drains: VecDeque<Id>,
     /// Handlers to drop when nothing is borrowed.
     pub trash: Vec<Arc<dyn Handler>>,
+    /// Handlers of ended servers, to be dropped by the next turn: nothing ends inside the call that
+    /// ends it.
+    pub ended: Vec<Arc<dyn Handler>>,
     /// Buffers, random bytes, shared compressors.
     pub cx: Context,
     /// The shared receive buffer, while no turn is using it.
@@ -102,6 +99,7 @@ impl Core {
             endings: VecDeque::new(),
             drains: VecDeque::new(),
             trash: Vec::new(),
+            ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
             receive: Vec::new(),
             dispatching: false,
@@ -278,11 +276,11 @@ impl Core {
 
     /// Puts a session on the list to be served, because there is more to do than one turn allows.
     pub fn make_ready(&mut self, id: Id) {
-        if let Some(session) = self.session(id) {
-            if !session.in_ready {
-                session.in_ready = true;
-                self.ready.push_back(id);
-            }
+        if let Some(session) = self.session(id)
+            && !session.in_ready
+        {
+            session.in_ready = true;
+            self.ready.push_back(id);
         }
     }
 
@@ -291,7 +289,8 @@ impl Core {
         !(self.ready.is_empty()
             && self.dirty.is_empty()
             && self.endings.is_empty()
-            && self.drains.is_empty())
+            && self.drains.is_empty()
+            && self.ended.is_empty())
             || self.place.inbox.has_work()
     }
 
@@ -317,11 +316,11 @@ impl Core {
 
     /// Sees to it that the session is called at its next deadline.
     pub fn arm(&mut self, id: Id) {
-        if let Some(Entry::Session(session)) = self.entries.get_mut(id.slot() as usize) {
-            if session.id == id {
-                let at = session.next_timeout();
-                self.timers.arm(id, at, &mut session.scheduled);
-            }
+        if let Some(Entry::Session(session)) = self.entries.get_mut(id.slot() as usize)
+            && session.id == id
+        {
+            let at = session.next_timeout();
+            self.timers.arm(id, at, &mut session.scheduled);
         }
     }
 
@@ -333,166 +332,6 @@ impl Core {
                 true
             }
             _ => self.server(id).is_some(),
-        }
-    }
-
-    // Settling: after anything was done to a session
-
-    /// Puts it on the list of sessions to settle.
-    pub fn dirty(&mut self, id: Id) {
-        let early = self.dispatching;
-        let Some(session) = self.session(id) else { return };
-        let large = session.buffered() >= SEND_EARLY && session.writable;
-        if !session.in_dirty {
-            session.in_dirty = true;
-            self.dirty.push(id);
-        }
-        if early && large {
-            self.settle(id);
-        }
-    }
-
-    /// Settles every session something was done to.
-    pub fn settle_all(&mut self) {
-        let mut list = std::mem::take(&mut self.dirty);
-        for id in list.drain(..) {
-            if let Some(session) = self.session(id) {
-                session.in_dirty = false;
-            }
-            self.settle(id);
-        }
-        if self.dirty.is_empty() {
-            self.dirty = list;
-        }
-    }
-
-    /// Sends what waits, follows the connection's state, arms its timer.
-    fn settle(&mut self, id: Id) {
-        if let Err(error) = self.contain(id, |session, cx, now| session.write(cx, now)) {
-            if let Some(session) = self.session(id) {
-                if matches!(session.phase, Phase::Open(_)) && !session.paused {
-                    // What the peer sent before it went away may still be there to read.
-                    session.lost.get_or_insert(error);
-                    session.readable = true;
-                    session.hung_up = true;
-                    self.make_ready(id);
-                } else {
-                    session.fail(error);
-                }
-            }
-        }
-        let now = self.now;
-        let Some(session) = self.session(id) else { return };
-        match session.transport() {
-            Transport::Keep => {}
-            Transport::HalfClose => {
-                if let Some(stream) = &session.stream {
-                    if !session.half_closed {
-                        session.half_closed = true;
-                        stream.half_close();
-                        if matches!(session.phase, Phase::Answered) {
-                            session.deadline = Some(now.plus_ms(LINGER_MS));
-                        }
-                        // Paused or not, the end of the stream must be seen.
-                        session.paused = false;
-                        session.held = Vec::new();
-                    }
-                }
-            }
-            Transport::Drop => return self.end(id),
-        }
-        self.publish(id);
-        self.arm(id);
-    }
-
-    /// Makes visible to every thread what the session has come to.
-    fn publish(&mut self, id: Id) {
-        let table = self.table();
-        let Some(session) = self.session(id) else { return };
-        let low_water = session.shared.settings.low_water;
-        let buffered = session.buffered();
-        let reached = match &session.phase {
-            Phase::Open(conn) => match conn.state() {
-                conn::State::Open => state::OPEN,
-                conn::State::Closing | conn::State::Closed => state::CLOSING,
-            },
-            Phase::Over(_) => state::CLOSING,
-            _ => state::CONNECTING,
-        };
-        if let Ok(cell) = table.get(id) {
-            cell.set_buffered(buffered);
-            cell.advance_state(id, reached);
-            if cell.take_drain(low_water) && reached == state::OPEN {
-                self.drains.push_back(id);
-            }
-        }
-    }
-
-    /// The session is over: its socket closes now, the application hears of it from the loop.
-    fn end(&mut self, id: Id) {
-        let table = self.table();
-        let Some(session) = self.session(id) else { return };
-        let unsent = session.buffered();
-        session.stream = None;
-        session.deadline = None;
-        if let Phase::Open(conn) = &mut session.phase {
-            let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
-            session.details.unsent = unsent as u64;
-            session.details.stats = Some(conn.stats());
-            session.phase = Phase::Over(Box::new(closed));
-        }
-        if let Ok(cell) = table.get(id) {
-            // Closed is what it is when on_close says so, as in the browser.
-            cell.advance_state(id, state::CLOSING);
-        }
-        if session.announced {
-            self.endings.push_back(id);
-        } else {
-            self.bury(id);
-        }
-    }
-
-    /// Ends a session because of `error`.
-    pub fn fail(&mut self, id: Id, error: Error) {
-        if let Some(session) = self.session(id) {
-            session.fail(error);
-        }
-        self.dirty(id);
-    }
-
-    /// Removes a session whose last event has been delivered, or that never was announced.
-    pub fn bury(&mut self, id: Id) {
-        if let Entry::Session(session) = self.remove(id) {
-            if let Some(server) = session.server {
-                self.session_gone(server, &session);
-            }
-            self.trash.push(session.handler);
-        }
-    }
-
-    /// Runs a step of the protocol. A panic in it ends this session and no other.
-    pub fn contain<R>(
-        &mut self,
-        id: Id,
-        step: impl FnOnce(&mut Session, &mut Context, Time) -> Result<R>,
-    ) -> Result<R> {
-        let Some((session, cx, now)) = self.session_and_context(id) else {
-            return Err(Error::new(Code::InvalidHandle, "the connection has ended"));
-        };
-        match catch_unwind(AssertUnwindSafe(|| step(session, cx, now))) {
-            Ok(result) => result,
-            Err(_) => {
-                let error = Error::new(
-                    Code::Panic,
-                    "a panic inside the library ended this connection; please report it",
-                );
-                session.phase = Phase::Over(Box::new(never_open(error.clone())));
-                if let Ok(cell) = self.table().get(id) {
-                    cell.set(POISONED);
-                }
-                self.dirty(id);
-                Err(error)
-            }
         }
     }
 
@@ -527,11 +366,6 @@ impl Core {
             self.beacon = Some(beacon);
         }
     }
-}
-
-/// A connection cannot end without its protocol knowing why, so this says that one did.
-fn lost_without_trace() -> Closed {
-    never_open(Error::new(Code::ConnectionLost, "the connection was lost"))
 }
 
 // Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and

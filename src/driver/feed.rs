@@ -249,7 +249,6 @@ impl Core {
         let Some((session, _, now)) = self.session_and_context(id) else { return };
         session.readable = false;
         let lost = session.lost.take();
-        let server = session.server;
         match (&mut session.phase, lost) {
             (Phase::Open(conn), Some(error)) => conn.transport_lost(error),
             (Phase::Open(conn), None) => conn.recv_eof(now),
@@ -258,9 +257,7 @@ impl Core {
                 self.client_handshake_over(id, outcome);
             }
             (Phase::ServerHandshake(_), _) => {
-                if let Some(server) = server.and_then(|server| self.server(server)) {
-                    server.stats.handshake_errors += 1;
-                }
+                self.count(id, |stats| stats.handshake_errors += 1);
                 self.fail(id, hung_up());
             }
             (_, lost) => session.fail(lost.unwrap_or_else(hung_up)),

@@ -66,11 +66,11 @@ impl Inbox {
     /// Makes a waiting poll return, from any thread and from signal handlers: no lock is waited
     /// for, nothing is allocated.
     pub fn wake(&self) {
-        if let Ok(waker) = self.waker.try_read() {
-            if let Some(waker) = &*waker {
-                // Fails only when the counter is full, and then the loop is awake.
-                let _ = waker.wake();
-            }
+        if let Ok(waker) = self.waker.try_read()
+            && let Some(waker) = &*waker
+        {
+            // Fails only when the counter is full, and then the loop is awake.
+            let _ = waker.wake();
         }
     }
 

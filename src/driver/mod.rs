@@ -5,6 +5,7 @@
 //! [`core::Core`], let go of it, call, and look everything up again.
 
 pub mod client;
+pub mod commands;
 pub mod conn;
 pub mod core;
 pub mod dial;
@@ -17,5 +18,7 @@ pub mod resolve;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod settle;
+pub mod timeouts;
 pub mod timers;
 pub mod turn;

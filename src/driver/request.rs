@@ -11,6 +11,9 @@ use crate::proto::http::check_application_header;
 use crate::util::id::{Id, Kind};
 use crate::util::text::TextCache;
 
+/// How long a peer may take to fetch the answer to a plain request.
+const ANSWER_MS: u64 = 30_000;
+
 /// Lives from the arrival of the request until `on_request` has returned.
 pub struct Pending {
     /// Its handle.
@@ -116,18 +119,16 @@ impl Core {
 
     /// Sends a refusal of the library's own and ends the exchange.
     pub fn refuse(&mut self, session_id: Id, refusal: &Refusal) {
-        if let Some(server) = self.session(session_id).and_then(|session| session.server) {
-            if let Some(server) = self.server(server) {
-                server.stats.refused += 1;
-            }
-        }
+        self.count(session_id, |stats| stats.refused += 1);
         self.answer(session_id, refusal.bytes(false));
     }
 
     fn answer(&mut self, session_id: Id, response: Vec<u8>) {
+        let now = self.now;
         if let Some(session) = self.session(session_id) {
             session.head = response;
             session.writable = true;
+            session.deadline = Some(now.plus_ms(ANSWER_MS));
             session.phase = Phase::Answered;
         }
         self.dirty(session_id);
@@ -150,14 +151,10 @@ impl Core {
             return true;
         }
         let head_only = pending.request.method == "HEAD";
-        if let Some(server) = self.session(session_id).and_then(|session| session.server) {
-            if let Some(server) = self.server(server) {
-                match is_upgrade {
-                    true => server.stats.refused += 1,
-                    false => server.stats.http_responses += 1,
-                }
-            }
-        }
+        self.count(session_id, |stats| match is_upgrade {
+            true => stats.refused += 1,
+            false => stats.http_responses += 1,
+        });
         let response = match decision {
             0 => upgrade_required().bytes(head_only),
             200..=599 => http_response(

@@ -209,6 +209,14 @@ impl Core {
         self.arm(id);
     }
 
+    /// Counts something in the figures of the server that accepted the session.
+    pub fn count(&mut self, session_id: Id, count: impl FnOnce(&mut ServerStats)) {
+        let server_id = self.session(session_id).and_then(|session| session.server);
+        if let Some(server) = server_id.and_then(|id| self.server(id)) {
+            count(&mut server.stats);
+        }
+    }
+
     /// A session of this server has been removed.
     pub fn session_gone(&mut self, server_id: Id, session: &Session) {
         if let Some(server) = self.server(server_id) {
@@ -239,10 +247,10 @@ impl Core {
     }
 
     fn end_server_if_empty(&mut self, id: Id) {
-        if self.server(id).is_some_and(|server| server.closing && server.sessions == 0) {
-            if let Entry::Server(server) = self.remove(id) {
-                self.trash.push(server.handler);
-            }
+        if self.server(id).is_some_and(|server| server.closing && server.sessions == 0)
+            && let Entry::Server(server) = self.remove(id)
+        {
+            self.ended.push(server.handler);
         }
     }
 }

@@ -62,8 +62,6 @@ pub struct Details {
     pub headers: Option<Headers>,
     /// Body of a refusal.
     pub body: Vec<u8>,
-    /// Accepted bytes that never left, once it is over.
-    pub unsent: u64,
     /// The last figures, once it is over.
     pub stats: Option<Stats>,
     /// What was handed to C.
@@ -172,7 +170,11 @@ impl Session {
 
     /// Whether there is anything to write.
     fn has_output(&self) -> bool {
-        !self.head.is_empty() || matches!(&self.phase, Phase::Open(conn) if conn.has_output())
+        match &self.phase {
+            Phase::Open(conn) => !self.head.is_empty() || conn.has_output(),
+            Phase::Over(_) => false,
+            _ => !self.head.is_empty(),
+        }
     }
 
     /// Writes what waits until it is gone or the socket is full.
@@ -213,10 +215,10 @@ impl Session {
     /// What to do with the transport now.
     pub fn transport(&self) -> Transport {
         match &self.phase {
+            Phase::Over(_) => Transport::Drop,
             _ if self.has_output() && self.lost.is_none() => Transport::Keep,
             Phase::Open(conn) => conn.transport(),
             Phase::Answered => Transport::HalfClose,
-            Phase::Over(_) => Transport::Drop,
             _ => Transport::Keep,
         }
     }
@@ -242,6 +244,7 @@ pub fn never_open(error: Error) -> Closed {
         sent_code: None,
         clean: false,
         initiator: Initiator::Nobody,
+        unsent: 0,
         error: Some(error),
     }
 }

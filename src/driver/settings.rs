@@ -67,9 +67,7 @@ pub struct Shared {
 impl Shared {
     /// For any number of connections.
     pub fn new(settings: &Settings) -> Arc<Shared> {
-        // What another thread was told is accepted must be sent, so the limit is ours to check.
-        let conn = Config { max_buffered: usize::MAX, ..settings.conn.clone() };
-        Arc::new(Shared { conn: Arc::new(conn), settings: settings.clone() })
+        Arc::new(Shared { conn: Arc::new(settings.conn.clone()), settings: settings.clone() })
     }
 
     /// The part a client's handshake reads.

@@ -110,6 +110,7 @@ fn turn(place: &'static Place, entered: &Entered<'_>, limit: Option<Duration>) -
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
+        core.trash.append(&mut core.ended);
         core.dispatching = false;
         core.receive = buffer;
         core.update_beacon();
@@ -238,116 +239,13 @@ impl Core {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
         let session = self.session(id)?;
-        let unsent = session.details.unsent + incoming as u64;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
+        let unsent = (closed.unsent + incoming) as u64;
         if let Ok(cell) = self.table().get(id) {
             cell.advance_state(id, state::CLOSED);
         }
         self.callbacks += 1 + closed.error.is_some() as u32;
         Some((id, closed, unsent))
-    }
-
-    /// A deadline of this session has come.
-    fn timed_out(&mut self, id: Id) {
-        let now = self.now;
-        let handled = self.contain(id, |session, cx, now| {
-            if let Phase::Open(conn) = &mut session.phase {
-                conn.handle_timeout(cx, now);
-            }
-            Ok(())
-        });
-        if handled.is_err() {
-            return;
-        }
-        self.dial_tick(id);
-        let Some(session) = self.session(id) else { return };
-        if session.deadline.is_some_and(|at| at <= now) {
-            session.deadline = None;
-            if let Phase::ClientHandshake(handshake) = &mut session.phase {
-                if handshake.in_body() {
-                    // The server has refused already; only the end of its explanation is missing.
-                    let outcome = handshake.recv_eof();
-                    self.client_handshake_over(id, outcome);
-                    return;
-                }
-            }
-            let settings = &session.shared.settings;
-            let limit = settings.handshake_timeout_ms;
-            let error = match &session.phase {
-                Phase::Dialing(dial) => dial.timeout(settings.connect_timeout_ms),
-                _ => Error::new(
-                    Code::HandshakeTimeout,
-                    format!("the handshake took longer than {limit} ms"),
-                ),
-            };
-            if let (Phase::ServerHandshake(_), Some(server)) = (&session.phase, session.server) {
-                if let Some(server) = self.server(server) {
-                    server.stats.handshake_timeouts += 1;
-                }
-            }
-            self.fail(id, error);
-        }
-        self.dirty(id);
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Send { conn, kind, data, compress } => {
-                let length = data.len();
-                // The queueing thread was told "accepted", so no limit may refuse it now; when the
-                // connection has ended meanwhile, on_close counts it as unsent.
-                let sent = self.contain(conn, |session, cx, now| match session.conn() {
-                    Some(open) => open.send(cx, now, kind, &data, compress),
-                    None => Err(Error::new(Code::State, "not open")),
-                });
-                if sent.is_ok() {
-                    if let Ok(cell) = self.table().get(conn) {
-                        cell.unreserve(length);
-                    }
-                }
-                self.dirty(conn);
-            }
-            Command::Ping(id, data) => {
-                // A ping that comes too late has nobody to reach and nobody to tell.
-                let _ = self.contain(id, |session, cx, now| match session.conn() {
-                    Some(conn) => conn.ping(cx, now, &data),
-                    None => Ok(()),
-                });
-                self.dirty(id);
-            }
-            Command::Close(id, code, reason) => self.close(id, code, &reason),
-            Command::Abort(id) => self.abort(id),
-            Command::Resolved(id, result) => self.resolved(id, result),
-            Command::Task(task) => task(),
-        }
-    }
-
-    /// Begins the close handshake, or gives up a connection that is not open yet.
-    pub fn close(&mut self, id: Id, code: Option<u16>, reason: &str) {
-        // Code and reason were checked where the error could still be told.
-        let _ = self.contain(id, |session, cx, now| {
-            match &mut session.phase {
-                Phase::Open(conn) => return conn.close(cx, now, code, reason),
-                Phase::Over(_) => {}
-                _ => session.fail(Error::new(
-                    Code::Aborted,
-                    "closed before the connection was established",
-                )),
-            }
-            Ok(())
-        });
-        self.dirty(id);
-    }
-
-    /// Ends a connection without a close handshake.
-    pub fn abort(&mut self, id: Id) {
-        if let Some(session) = self.session(id) {
-            if let Some(stream) = &session.stream {
-                stream.reset_on_close();
-            }
-            session.fail(Error::new(Code::Aborted, "the application aborted the connection"));
-        }
-        self.dirty(id);
     }
 }

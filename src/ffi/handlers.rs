@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::proto::event::{Closed, Initiator, Kind};
 use crate::util::id::Id;
 
-// SAFETY (all): `repr(C)`, a `usize` in front, and integers, arrays of them and nullable function
+// SAFETY: `repr(C)`, a `usize` in front, and integers, arrays of them and nullable function
 // pointers behind it, for which zero is valid.
 unsafe impl Versioned for wsock_error_info {}
 // SAFETY: as above.

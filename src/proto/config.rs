@@ -49,8 +49,6 @@ pub struct Config {
     pub max_fragments: u32,
     /// Control frames a peer may send each second before it gets 1008; 0 means any number.
     pub max_control_rate: u32,
-    /// Bytes that may wait to be sent before `send` refuses.
-    pub max_buffered: usize,
     /// Time for the close handshake and for the peer to close TCP after it.
     pub close_timeout_ms: u64,
     /// Time without a message either way after which the connection is closed with 1001; 0: never.
@@ -70,7 +68,6 @@ impl Default for Config {
             max_frame: 0,
             max_fragments: 128 * 1024,
             max_control_rate: 1000,
-            max_buffered: 64 * 1024 * 1024,
             close_timeout_ms: 5_000,
             idle_timeout_ms: 0,
             // Below the 30 to 60 seconds after which NAT boxes and proxies forget a silent connection.

@@ -92,6 +92,8 @@ pub struct Closed {
     pub clean: bool,
     /// Who began.
     pub initiator: Initiator,
+    /// Bytes of messages that were accepted and never handed to the transport.
+    pub unsent: usize,
     /// Why, when it was a failure.
     pub error: Option<Error>,
 }

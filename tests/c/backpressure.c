@@ -176,7 +176,7 @@ static void pause_inside(void) {
     CHECK(srv.conn[0]->data && srv.conn[0]->data[0] == "abc"[i - 1]);
     CHECK_STATUS(wsock_conn_resume(srv.conn[0]->conn), WSOCK_OK);
   }
-  section("a paused connection can be closed");
+  section("closing a paused connection resumes it: the peer's close frame is seen");
   CHECK_STATUS(wsock_conn_pause(srv.conn[0]->conn), WSOCK_OK);
   CHECK_STATUS(wsock_conn_close(srv.conn[0]->conn, 1000, NULL), WSOCK_OK);
   CHECK_INT(raw_close_code(&raw), 1000);

@@ -221,16 +221,15 @@ static void getters(void) {
 }
 
 static int32_t choose(struct srv *srv, wsock_request *request) {
-  (void)srv;
   CHECK_STR(wsock_request_protocol_at(request, 0), "alpha");
   CHECK_STR(wsock_request_protocol_at(request, 1), "beta");
   CHECK(wsock_request_protocol_at(request, 2) == NULL);
-  CHECK_STATUS(wsock_request_select_protocol(request, "beta"), WSOCK_OK);
+  CHECK_STATUS(wsock_request_select_protocol(request, srv->count ? NULL : "beta"), WSOCK_OK);
   return 0;
 }
 static void subprotocols(void) {
   struct srv srv = {0};
-  struct rec client[2] = {{0}};
+  struct rec client[3] = {{0}};
   wsock_loop *loop = new_loop();
   wsock_options *options = new_options();
   section("the application selects the subprotocol");
@@ -241,6 +240,10 @@ static void subprotocols(void) {
   connect_to(&client[0], loop, url_of(srv.port, "/"), options);
   PUMP_UNTIL(loop, client[0].opens);
   CHECK_STR(wsock_conn_get_str(client[0].conn, WSOCK_CONN_PROTOCOL, NULL), "beta");
+  section("the application wants none");
+  connect_to(&client[2], loop, url_of(srv.port, "/"), options);
+  PUMP_UNTIL(loop, client[2].opens);
+  CHECK_STR(wsock_conn_get_str(client[2].conn, WSOCK_CONN_PROTOCOL, NULL), "");
   section("none in common: the connection opens without one");
   srv.request = NULL;
   connect_to(&client[1], loop, url_of(srv.port, "/"), options);

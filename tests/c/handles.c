@@ -342,6 +342,7 @@ int main(void) {
   connect_to(&client, good_loop, url_of(srv.port, "/"), NULL);
   PUMP_UNTIL(good_loop, client.opens && srv.count == 1);
   REQUIRE(client.opens && srv.count == 1 && srv.requests == 1);
+  srv.request = NULL;
 
   section("handle bits are below 2^53 and not zero");
   live[LOOP] = good_loop;

@@ -32,7 +32,7 @@ static void check_response(const char *name, int status) {
   if (status_of(answer) == 101) return;
   CHECKF(answer_closed, "%s: the connection did not end in order", name);
   CHECKF(atoi(head_value(answer, "Content-Length")) == (int)strlen(body_of(answer)) && *head_value(answer, "Content-Length"), "%s: Content-Length", name);
-  CHECKF(strcasecmp(head_value(answer, "Connection"), "close") == 0, "%s: Connection: close", name);
+  CHECKF(strcasestr(head_value(answer, "Connection"), "close") != NULL, "%s: Connection: close", name);
 }
 
 static const struct { const char *name, *request; int status; } requests[] = {
@@ -42,7 +42,7 @@ static const struct { const char *name, *request; int status; } requests[] = {
     {"tokens over repeated headers", START "Upgrade: h2c\r\nUpgrade: websocket\r\nConnection: keep-alive\r\nConnection: upgrade\r\n" KEY VERSION "\r\n", 101},
     {"absolute form", "GET http://a/chat?x HTTP/1.1\r\nHost: a\r\n" UPGRADE KEY VERSION "\r\n", 101},
     {"blanks around values", START "Upgrade:   websocket  \r\nConnection:\tUpgrade\t\r\nSec-WebSocket-Key:   " RAW_KEY "  \r\nSec-WebSocket-Version:  13 \r\n\r\n", 101},
-    {"unknown extensions", START UPGRADE KEY VERSION "Sec-WebSocket-Extensions: x-unknown; a=\"b,c\", permessage-other\r\n\r\n", 101},
+    {"unknown extensions", START UPGRADE KEY VERSION "Sec-WebSocket-Extensions: x-unknown; a=\"b\"; c, permessage-other\r\n\r\n", 101},
     {"unknown subprotocols", START UPGRADE KEY VERSION "Sec-WebSocket-Protocol: never, heard\r\n\r\n", 101},
     {"no Host", "GET / HTTP/1.1\r\n" UPGRADE KEY VERSION "\r\n", 400},
     {"two Hosts", START "Host: b\r\n" UPGRADE KEY VERSION "\r\n", 400},
@@ -52,11 +52,12 @@ static const struct { const char *name, *request; int status; } requests[] = {
     {"a key that is not base64", START UPGRADE "Sec-WebSocket-Key: !!!!IHNhbXBsZSBub25jZQ==\r\n" VERSION "\r\n", 400},
     {"no Connection", START "Upgrade: websocket\r\n" KEY VERSION "\r\n", 400},
     {"no Upgrade, but a key", START "Connection: Upgrade\r\n" KEY VERSION "\r\n", 400},
-    {"no version", START UPGRADE KEY "\r\n", 426},
+    {"no version", START UPGRADE KEY "\r\n", 400},
     {"version 12", START UPGRADE KEY "Sec-WebSocket-Version: 12\r\n\r\n", 426},
     {"version 130", START UPGRADE KEY "Sec-WebSocket-Version: 130\r\n\r\n", 426},
     {"POST", "POST / HTTP/1.1\r\nHost: a\r\n" UPGRADE KEY VERSION "\r\n", 405},
     {"HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\n" UPGRADE KEY VERSION "\r\n", 505},
+    {"an extension value that is no token", START UPGRADE KEY VERSION "Sec-WebSocket-Extensions: x; a=\"b,c\"\r\n\r\n", 400},
     {"bad extension syntax", START UPGRADE KEY VERSION "Sec-WebSocket-Extensions: a;;,=\r\n\r\n", 400},
     {"bad subprotocol syntax", START UPGRADE KEY VERSION "Sec-WebSocket-Protocol: a b\r\n\r\n", 400},
     {"a folded header", START "X: a\r\n b\r\n" UPGRADE KEY VERSION "\r\n", 400},
@@ -84,7 +85,10 @@ static void refusals(void) {
       CHECK(strcasecmp(head_value(answer, "Upgrade"), "websocket") == 0 && strcasecmp(head_value(answer, "Connection"), "upgrade") == 0);
       CHECK(*head_value(answer, "Sec-WebSocket-Extensions") == 0 && *head_value(answer, "Sec-WebSocket-Protocol") == 0);
     }
-    if (requests[i].status == 426) CHECK_STR(head_value(answer, "Sec-WebSocket-Version"), "13");
+    if (requests[i].status == 426) {
+      CHECK_STR(head_value(answer, "Sec-WebSocket-Version"), "13");
+      CHECK_STR(head_value(answer, "Upgrade"), "websocket"); /* RFC 9110 section 15.5.22 */
+    }
     if (requests[i].status == 405) CHECK_STR(head_value(answer, "Allow"), "GET");
     if (requests[i].status == 400) CHECKF(is_one_line(body_of(answer), 300) || strchr(body_of(answer), '\n'), "%s: a body that says why", requests[i].name);
   }
@@ -465,7 +469,7 @@ static void request_of_client(void) {
     CHECK_STR(head_value(head, "Sec-WebSocket-Version"), "13");
     CHECK(strcasecmp(head_value(head, "Upgrade"), "websocket") == 0 && strcasecmp(head_value(head, "Connection"), "upgrade") == 0);
     CHECK(*head_value(head, "Origin") == 0 && *head_value(head, "Sec-WebSocket-Protocol") == 0 && *head_value(head, "Sec-WebSocket-Extensions") == 0);
-    snprintf(keys[i], sizeof keys[i], "%s", head_value(head, "Sec-WebSocket-Key"));
+    snprintf(keys[i], sizeof keys[i], "%.60s", head_value(head, "Sec-WebSocket-Key"));
     CHECK(strlen(keys[i]) == 24);
     raw_close(&raw);
   }

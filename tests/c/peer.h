@@ -39,8 +39,9 @@ static inline void pump_for(wsock_loop *loop, int ms) {
 #define PUMP_UNTIL(loop, condition)                                \
   do {                                                             \
     int64_t end_ = now_ms() + patience_ms();                       \
-    while (!(condition) && now_ms() < end_) pump(loop);            \
-    CHECKF(condition, "waited in vain");                           \
+    int held_;                                                     \
+    while (!(held_ = (condition)) && now_ms() < end_) pump(loop);  \
+    CHECKF(held_, "waited in vain for " #condition);               \
   } while (0)
 
 static inline wsock_loop *new_loop(void) {
@@ -89,6 +90,7 @@ struct rec {
   int echo;                         /* send every message back */
   void (*hook)(struct rec *rec, char event); /* runs inside the callback */
   void *arg;
+  struct rec *heir;                 /* took over as the connection's user data */
 };
 
 static inline void rec_note(struct rec *rec, char event) {

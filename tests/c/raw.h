@@ -94,8 +94,9 @@ static inline void raw_take(struct raw *raw, size_t n) {
 #define RAW_UNTIL(raw, condition)                                  \
   do {                                                             \
     int64_t end_ = now_ms() + patience_ms();                       \
-    for (raw_fill(raw); !(condition) && now_ms() < end_; raw_fill(raw)) pump((raw)->loop); \
-    CHECKF(condition, "waited in vain");                           \
+    int held_;                                                     \
+    for (raw_fill(raw); !(held_ = (condition)) && now_ms() < end_; raw_fill(raw)) pump((raw)->loop); \
+    CHECKF(held_, "waited in vain for " #condition);               \
   } while (0)
 
 /* Sends all, driving the loop while the socket is full. A peer that is gone is not a failure here. */

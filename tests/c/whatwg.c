@@ -226,7 +226,7 @@ static void buffered_amount(void) {
   section("bufferedAmount");
   raw_serve(&raw, &ws, loop, NULL);
   CHECK_INT(wsock_conn_buffered_amount(ws.conn), 0);
-  while (wsock_conn_buffered_amount(ws.conn) == 0) {
+  while (wsock_conn_buffered_amount(ws.conn) < 10 * sizeof data) {
     REQUIRE(wsock_conn_send_binary(ws.conn, data, sizeof data) >= 0);
     pump(loop);
   }
@@ -234,7 +234,7 @@ static void buffered_amount(void) {
   size_t waiting = wsock_conn_buffered_amount(ws.conn);
   raw_reset(&raw);
   PUMP_UNTIL(loop, ws.closes);
-  CHECKF(ws.close.unsent_bytes > 0 && ws.close.unsent_bytes <= waiting + sizeof data, "%llu unsent of %zu",
+  CHECKF(ws.close.unsent_bytes > 0 && ws.close.unsent_bytes <= waiting, "%llu unsent of %zu",
          (unsigned long long)ws.close.unsent_bytes, waiting);
   free_loop(loop);
 }

@@ -6,8 +6,8 @@
 
 /* Up to four frames; the mask is put in for the role, unless the row is about it. */
 struct step {
-  int first;            /* first byte; 0 ends the list */
-  const char *data;
+  int first;            /* first byte */
+  const char *data;     /* NULL ends the list */
   int len;
   int form;             /* 0: shortest length; 126, 127: that form; -1: announce 2^63; -2: announce 2^62 */
   int wrong_mask;       /* masked where it must not be, or not masked where it must */
@@ -114,7 +114,7 @@ static void play(const struct row *row, int server, int drop_by_drop, struct srv
   struct raw raw;
   unsigned char bytes[1000];
   size_t n = 0;
-  for (int i = 0; i < 4 && row->steps[i].first; i++) n += encode(bytes + n, &row->steps[i], server);
+  for (int i = 0; i < 4 && row->steps[i].data; i++) n += encode(bytes + n, &row->steps[i], server);
   if (server) {
     int before = srv->count;
     raw_upgrade(&raw, loop, srv->port, "");

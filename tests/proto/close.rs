@@ -51,6 +51,7 @@ fn a_close_frame_is_answered_with_its_code() {
             sent_code: Some(3000),
             clean: true,
             initiator: Initiator::Peer,
+            unsent: 0,
             error: None,
         };
         assert_eq!(solo.closed(), &expected);

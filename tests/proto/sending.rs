@@ -74,19 +74,6 @@ fn pings_are_checked() {
 }
 
 #[test]
-fn the_limit_refuses_but_an_empty_queue_takes_one_message() {
-    let config = Config { max_buffered: 100, ..Config::default() };
-    let mut solo = Solo::new(Role::Server, config);
-    assert_eq!(send(&mut solo, &[0; 500]), Ok(500));
-    assert_eq!(send(&mut solo, b"x").unwrap_err().code, Code::Limit);
-    solo.take_all();
-    assert_eq!(send(&mut solo, &[0; 60]), Ok(60));
-    assert_eq!(send(&mut solo, &[0; 41]).unwrap_err().code, Code::Limit);
-    assert_eq!(send(&mut solo, &[0; 40]), Ok(100));
-    assert_eq!(solo.sent().len(), 2);
-}
-
-#[test]
 fn what_waits_never_grows_by_sending_and_ends_at_zero() {
     let mut solo = Solo::client();
     for len in [10, 20_000, 5, 70_000, 0, 1] {

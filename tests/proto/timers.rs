@@ -55,6 +55,18 @@ fn any_byte_is_life() {
 }
 
 #[test]
+fn silence_while_nobody_listens_is_no_death() {
+    let mut solo = Solo::server();
+    solo.wait_ms(25_000);
+    solo.take_all();
+    solo.now = solo.now.plus_ms(20_000);
+    solo.conn.not_listening(solo.now);
+    solo.wait_ms(0);
+    assert_eq!(solo.conn.state(), State::Open);
+    assert_eq!(solo.conn.next_timeout(), Some(solo.now.plus_ms(25_000)));
+}
+
+#[test]
 fn a_ping_behind_data_that_flows_slowly_is_not_overdue() {
     let mut solo = Solo::server();
     solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, &[0; 100_000], false).unwrap();

@@ -188,11 +188,13 @@ impl Connection {
         let first = self.phase == Phase::Open;
         self.phase = Phase::Gone;
         self.inbox = None;
+        let unsent = self.buffered();
         self.output.clear();
         if finished {
             return;
         }
         let closed = &mut self.ending(Time(0)).closed;
+        closed.unsent = unsent;
         if first {
             closed.initiator = initiator;
         }
@@ -216,6 +218,7 @@ impl Connection {
                 sent_code: None,
                 clean: false,
                 initiator: Initiator::Nobody,
+                unsent: 0,
                 error: None,
             };
             let deadline = now.plus_ms(timeout);

@@ -17,7 +17,8 @@ pub struct Queued {
 }
 
 impl Connection {
-    /// Queues a message. With `compress` it is compressed if that was negotiated and seems worth it.
+    /// Queues a message, however many wait; what is too many is the driver's to say, before. With
+    /// `compress` it is compressed if that was negotiated and seems worth it.
     pub fn send(
         &mut self,
         cx: &mut Context,
@@ -27,10 +28,6 @@ impl Connection {
         compress: bool,
     ) -> Result<Queued> {
         self.check_open()?;
-        let waiting = self.buffered();
-        if waiting > 0 && waiting.saturating_add(data.len()) > self.config.max_buffered {
-            return Err(too_much(waiting, self.config.max_buffered));
-        }
         let opcode = match kind {
             Kind::Text if !utf8::is_valid(data) => {
                 return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
@@ -129,11 +126,4 @@ fn append(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, key: Option<[u8; 4]>, d
     if let Some(key) = key {
         mask::apply(&mut out[start..], key);
     }
-}
-
-#[cold]
-fn too_much(waiting: usize, limit: usize) -> Error {
-    let message =
-        format!("{waiting} bytes wait to be sent and the limit is {limit}; wait for them to drain");
-    Error::new(Code::Limit, message)
 }

@@ -22,6 +22,11 @@ impl Connection {
         }
     }
 
+    /// The driver does not read now, so that the peer's silence says nothing about the peer.
+    pub fn not_listening(&mut self, now: Time) {
+        self.keepalive.heard(now);
+    }
+
     /// Does what is due at `now`. Calling it too early is harmless.
     pub fn handle_timeout(&mut self, cx: &mut Context, now: Time) {
         if self.next_timeout().is_none_or(|due| now < due) {

@@ -1,0 +1,183 @@
+//! What follows whenever something was done to a session: what it queued is sent, what it has come to
+//! is made visible, its timer is set, and if it is over its socket is closed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::core::{Core, Entry};
+use super::session::{Phase, Session, never_open, state};
+use crate::error::{Code, Error, Result};
+use crate::proto::conn;
+use crate::proto::context::Context;
+use crate::proto::event::{Closed, Transport};
+use crate::util::id::Id;
+use crate::util::table::POISONED;
+use crate::util::time::Time;
+
+/// A queue that has grown to this during a turn is sent at once instead of at its end.
+const SEND_EARLY: usize = 64 * 1024;
+/// A peer that has closed its side after an HTTP answer is given this long to read it.
+const LINGER_MS: u64 = 5_000;
+
+impl Core {
+    /// Puts it on the list of sessions to settle.
+    pub fn dirty(&mut self, id: Id) {
+        let early = self.dispatching;
+        let Some(session) = self.session(id) else { return };
+        let large = session.buffered() >= SEND_EARLY && session.writable;
+        if !session.in_dirty {
+            session.in_dirty = true;
+            self.dirty.push(id);
+        }
+        if early && large {
+            self.settle(id);
+        }
+    }
+
+    /// Settles every session something was done to.
+    pub fn settle_all(&mut self) {
+        let mut list = std::mem::take(&mut self.dirty);
+        for id in list.drain(..) {
+            if let Some(session) = self.session(id) {
+                session.in_dirty = false;
+            }
+            self.settle(id);
+        }
+        if self.dirty.is_empty() {
+            self.dirty = list;
+        }
+    }
+
+    /// Sends what waits, follows the connection's state, arms its timer.
+    fn settle(&mut self, id: Id) {
+        if let Err(error) = self.contain(id, |session, cx, now| session.write(cx, now))
+            && let Some(session) = self.session(id)
+        {
+            if matches!(session.phase, Phase::Open(_)) && !session.paused {
+                // What the peer sent before it went away may still be there to read.
+                session.lost.get_or_insert(error);
+                session.readable = true;
+                session.hung_up = true;
+                self.make_ready(id);
+            } else {
+                session.fail(error);
+            }
+        }
+        let now = self.now;
+        let Some(session) = self.session(id) else { return };
+        match session.transport() {
+            Transport::Keep => {}
+            Transport::HalfClose => {
+                if let Some(stream) = &session.stream
+                    && !session.half_closed
+                {
+                    session.half_closed = true;
+                    stream.half_close();
+                    if matches!(session.phase, Phase::Answered) {
+                        session.deadline = Some(now.plus_ms(LINGER_MS));
+                    }
+                    // Paused or not, the end of the stream must be seen.
+                    session.paused = false;
+                    session.held = Vec::new();
+                    self.make_ready(id);
+                }
+            }
+            Transport::Drop => return self.end(id),
+        }
+        self.publish(id);
+        self.arm(id);
+    }
+
+    /// Makes visible to every thread what the session has come to.
+    fn publish(&mut self, id: Id) {
+        let table = self.table();
+        let Some(session) = self.session(id) else { return };
+        let low_water = session.shared.settings.low_water;
+        let buffered = session.buffered();
+        let reached = match &session.phase {
+            Phase::Open(conn) => match conn.state() {
+                conn::State::Open => state::OPEN,
+                conn::State::Closing | conn::State::Closed => state::CLOSING,
+            },
+            Phase::Over(_) => state::CLOSING,
+            _ => state::CONNECTING,
+        };
+        if let Ok(cell) = table.get(id) {
+            cell.set_buffered(buffered);
+            cell.advance_state(id, reached);
+            if cell.take_drain(low_water) && reached == state::OPEN {
+                self.drains.push_back(id);
+            }
+        }
+    }
+
+    /// The session is over: its socket closes now, the application hears of it from the loop.
+    fn end(&mut self, id: Id) {
+        let table = self.table();
+        let Some(session) = self.session(id) else { return };
+        session.stream = None;
+        session.deadline = None;
+        if let Phase::Open(conn) = &mut session.phase {
+            let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
+            session.details.stats = Some(conn.stats());
+            session.phase = Phase::Over(Box::new(closed));
+        }
+        if let Ok(cell) = table.get(id) {
+            // Closed is what it is when on_close says so, as in the browser.
+            cell.advance_state(id, state::CLOSING);
+        }
+        if session.announced {
+            self.endings.push_back(id);
+        } else {
+            self.bury(id);
+        }
+    }
+
+    /// Ends a session because of `error`.
+    pub fn fail(&mut self, id: Id, error: Error) {
+        if let Some(session) = self.session(id) {
+            session.fail(error);
+        }
+        self.dirty(id);
+    }
+
+    /// Removes a session whose last event has been delivered, or that never was announced.
+    pub fn bury(&mut self, id: Id) {
+        if let Entry::Session(session) = self.remove(id) {
+            if let Some(server) = session.server {
+                self.session_gone(server, &session);
+            }
+            self.trash.push(session.handler);
+        }
+    }
+
+    /// Runs a step of the protocol. A panic in it ends this session and no other.
+    pub fn contain<R>(
+        &mut self,
+        id: Id,
+        step: impl FnOnce(&mut Session, &mut Context, Time) -> Result<R>,
+    ) -> Result<R> {
+        let Some((session, cx, now)) = self.session_and_context(id) else {
+            return Err(Error::new(Code::InvalidHandle, "the connection has ended"));
+        };
+        match catch_unwind(AssertUnwindSafe(|| step(session, cx, now))) {
+            Ok(result) => result,
+            Err(_) => {
+                let error = Error::new(
+                    Code::Panic,
+                    "a panic inside the library ended this connection; please report it",
+                );
+                session.phase = Phase::Over(Box::new(never_open(error.clone())));
+                if let Ok(cell) = self.table().get(id) {
+                    cell.set(POISONED);
+                }
+                self.dirty(id);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A connection cannot end without its protocol knowing why, so this says that one did.
+fn lost_without_trace() -> Closed {
+    never_open(Error::new(Code::ConnectionLost, "the connection was lost"))
+}

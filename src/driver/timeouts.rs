@@ -1,0 +1,52 @@
+//! What happens when a session's deadline has come.
+
+use super::core::Core;
+use super::session::Phase;
+use crate::error::{Code, Error};
+use crate::util::id::Id;
+
+impl Core {
+    /// A deadline of this session has come.
+    pub fn timed_out(&mut self, id: Id) {
+        let now = self.now;
+        let handled = self.contain(id, |session, cx, now| {
+            if let Phase::Open(conn) = &mut session.phase {
+                if session.paused {
+                    conn.not_listening(now);
+                }
+                conn.handle_timeout(cx, now);
+            }
+            Ok(())
+        });
+        if handled.is_err() {
+            return;
+        }
+        self.dial_tick(id);
+        let Some(session) = self.session(id) else { return };
+        if session.deadline.is_some_and(|at| at <= now) {
+            session.deadline = None;
+            if let Phase::ClientHandshake(handshake) = &mut session.phase
+                && handshake.in_body()
+            {
+                // The server has refused already; only the end of its explanation is missing.
+                let outcome = handshake.recv_eof();
+                self.client_handshake_over(id, outcome);
+                return;
+            }
+            let settings = &session.shared.settings;
+            let limit = settings.handshake_timeout_ms;
+            let error = match &session.phase {
+                Phase::Dialing(dial) => dial.timeout(settings.connect_timeout_ms),
+                _ => Error::new(
+                    Code::HandshakeTimeout,
+                    format!("the handshake took longer than {limit} ms"),
+                ),
+            };
+            if matches!(session.phase, Phase::ServerHandshake(_)) {
+                self.count(id, |stats| stats.handshake_timeouts += 1);
+            }
+            self.fail(id, error);
+        }
+        self.dirty(id);
+    }
+}
