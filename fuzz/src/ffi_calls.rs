@@ -330,6 +330,7 @@ fn poll() {
 fn make() {
     // SAFETY (all of this file): outputs are NULL or writable, texts NULL or NUL-terminated, payloads as long as
     // they say or longer than anything; handles may be any number, which is what is tested.
+    // SAFETY: see make.
     unsafe {
         match draw(|input| input.byte() % 16) {
             0 if world(|w| w.handles[LOOP].len()) < 4 => {
