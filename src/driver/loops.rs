@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::core::Core;
-use super::inbox::Inbox;
+use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Inside, Owned, this_thread};
@@ -192,8 +192,16 @@ impl Loop {
     }
 
     /// Queues a request, from any thread.
-    pub fn push(self, command: super::inbox::Command) -> Result<()> {
-        self.inbox.push(self.generation, command).map_err(|_| stale(Kind::Loop))
+    pub fn push(self, command: Command) -> Result<()> {
+        self.push_with(|| command)
+    }
+
+    /// The same for what must not even be made when the loop has ended.
+    pub fn push_with(self, make: impl FnOnce() -> Command) -> Result<()> {
+        match self.inbox.push(self.generation, make) {
+            true => Ok(()),
+            false => Err(stale(Kind::Loop)),
+        }
     }
 
     /// Makes `run` return, from any thread and from signal handlers.
