@@ -20,7 +20,7 @@ macro_rules! programs {
 }
 
 programs! {
-    backpressure badinput close dlopen echo embed emfile fork handles handshake idle reentrancy
+    backpressure badinput close dlopen echo embed emfile fork handles handshake idle races reentrancy
     signal sigpipe threads timeouts whatwg wire
 }
 
