@@ -102,7 +102,8 @@ impl Inbox {
 
     /// Asks that loop to return from `run`.
     pub fn stop(&self, generation: u32) {
-        self.stop.store(generation, Ordering::SeqCst);
+        // Somebody who is late, for an earlier loop, does not take this one's request away.
+        self.stop.fetch_max(generation, Ordering::SeqCst);
         self.wake();
     }
 
@@ -165,6 +166,7 @@ mod tests {
         assert!(!inbox.push(7, || unreachable!("it would be dropped as if it had been accepted")));
         assert!(!inbox.take_stop(8) && inbox.take().is_empty());
         inbox.stop(8);
+        inbox.stop(7);
         assert!(inbox.take_stop(8) && !inbox.take_stop(8));
     }
 }
