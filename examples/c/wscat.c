@@ -35,6 +35,8 @@ static struct {
     long long ping_ms, next_ping;
     int quiet;
     int waiting;            /* the send queue is full: read no more input until on_drain */
+    int leaving;            /* end of input: close when the answers are here */
+    int heard;              /* a message came since the last ping of finish_input */
     int ended;              /* on_close was here */
     int result;             /* exit status */
     char *line;             /* input that has no line end yet */
@@ -80,6 +82,16 @@ static void finish(void)
         fprintf(stderr, "wscat: cannot close with %d: %s\n", (int)cat.close_code, wsock_strerror(status));
         wsock_conn_abort(cat.conn);
     }
+}
+
+/* After close() no message is delivered any more, so first the answers to our last lines must come: we ping
+   until a pong returns and no message came before it. */
+static void finish_input(void)
+{
+    cat.leaving = 1;
+    cat.heard = 0;
+    if (wsock_conn_ping(cat.conn, "bye", 3) < 0)
+        finish();
 }
 
 static void send_message(const char *data, size_t len)
@@ -131,16 +143,23 @@ static void on_message(wsock_conn *conn, int32_t type, const uint8_t *data, size
     }
     putchar('\n');
     fflush(stdout);
+    cat.heard = 1;
     if (cat.once)
         finish();
 }
 
 static void on_pong(wsock_conn *conn, const uint8_t *data, size_t len, void *user)
 {
-    (void)data, (void)len, (void)user;
+    (void)user;
     wsock_conn_stats stats = { .struct_size = sizeof stats };
     if (cat.ping_ms > 0 && wsock_conn_get_stats(conn, &stats) == WSOCK_OK)
         fprintf(stderr, "pong after %.3f ms\n", (double)stats.rtt_us / 1000);
+    if (cat.leaving && len == 3 && memcmp(data, "bye", 3) == 0) {
+        if (cat.heard)
+            finish_input();
+        else
+            finish();
+    }
 }
 
 static void on_drain(wsock_conn *conn, void *user)
@@ -296,7 +315,7 @@ int main(int argc, char **argv)
             finish();
         } else if (watched[1].revents && !read_input()) {
             input = 0;
-            finish();
+            finish_input();
         }
         ping_when_due();
         wsock_loop_poll(cat.loop, 0);

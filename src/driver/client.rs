@@ -66,7 +66,7 @@ impl Core {
     pub fn resolved(&mut self, id: Id, result: Result<Vec<SocketAddr>>) {
         match result {
             Ok(addresses) => self.dial(id, &addresses),
-            Err(error) => self.fail(id, error),
+            Err(error) => self.cannot_dial(id, error),
         }
     }
 

@@ -101,13 +101,23 @@ pub fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 }
 
 impl Core {
-    /// The look-up gave these addresses.
+    /// These are the addresses of the host. The first who says so is believed.
     pub fn dial(&mut self, id: Id, addresses: &[SocketAddr]) {
-        if let Some(dial) = self.dialing(id) {
-            dial.candidates = interleave(addresses);
-            dial.resolved = true;
+        match self.dialing(id) {
+            Some(dial) if !dial.resolved => {
+                dial.candidates = interleave(addresses);
+                dial.resolved = true;
+                self.dial_next(id);
+            }
+            _ => {}
         }
-        self.dial_next(id);
+    }
+
+    /// There are none.
+    pub fn cannot_dial(&mut self, id: Id, error: Error) {
+        if self.dialing(id).is_some_and(|dial| !dial.resolved) {
+            self.fail(id, error);
+        }
     }
 
     fn dialing(&mut self, id: Id) -> Option<&mut Dial> {
@@ -203,6 +213,12 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::handler::Handler;
+    use crate::driver::settings::Settings;
+    use crate::driver::{client, loops, turn};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     #[test]
     fn families_take_turns_and_ipv6_begins() {
@@ -210,5 +226,68 @@ mod tests {
         let order = interleave(&parse(&["1.1.1.1:1", "2.2.2.2:1", "[::1]:1", "3.3.3.3:1"]));
         assert_eq!(order, parse(&["[::1]:1", "1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]));
         assert_eq!(interleave(&vec!["1.1.1.1:1".parse().unwrap(); 40]).len(), MAX_ATTEMPTS);
+    }
+
+    struct Quiet;
+    impl Handler for Quiet {
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+    }
+
+    /// A socket whose queue of connections is full leaves the next one waiting, as a dead address does.
+    fn deaf() -> (socket2::Socket, Vec<socket2::Socket>, SocketAddr) {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        socket.bind(&any.into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap();
+        let waiting = (0..4)
+            .map(|_| {
+                let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                client.set_nonblocking(true).unwrap();
+                let _ = client.connect(&address);
+                client
+            })
+            .collect();
+        (socket, waiting, address.as_socket().unwrap())
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_does_not_hold_up_the_next() {
+        let (_deaf, _waiting, dead) = deaf();
+        let living = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = living.local_addr().unwrap();
+        let owner = loops::find(loops::create().unwrap()).unwrap();
+        let settings = Settings::default();
+        let url = "ws://no-such-host.invalid/";
+        let conn = client::connect(owner, url, &settings, Arc::new(Quiet)).unwrap();
+        let dial = |core: &mut Core| {
+            core.dial(conn, &[dead, good]);
+            Ok(())
+        };
+        owner.with(dial).unwrap();
+        let attempts =
+            |core: &mut Core| Ok(core.dialing(conn).map_or(0, |dial| dial.attempts.len()));
+        assert_eq!(owner.with(attempts).unwrap(), 1, "the second waits for its turn");
+        living.set_nonblocking(true).unwrap();
+        let accepted = (0..200).any(|_| {
+            turn::poll(owner, Some(Duration::from_millis(50))).unwrap();
+            living.accept().is_ok()
+        });
+        assert!(accepted, "the second address was never tried");
+        let handshaking = |core: &mut Core| {
+            let session = core.session(conn).expect("it lives");
+            Ok(matches!(session.phase, Phase::ClientHandshake(_)))
+        };
+        for _ in 0..200 {
+            if owner.with(handshaking).unwrap() {
+                break;
+            }
+            turn::poll(owner, Some(Duration::from_millis(50))).unwrap();
+        }
+        assert!(owner.with(handshaking).unwrap(), "the winner was not taken");
+        turn::free(owner).unwrap();
     }
 }

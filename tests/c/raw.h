@@ -43,10 +43,24 @@ static inline int raw_listen(uint16_t *port, int backlog) {
   *port = ntohs(a.sin_port);
   return fd;
 }
-/* A port on which nobody listens. */
-static inline uint16_t raw_dead_port(void) {
+/* A port that was free a moment ago. */
+static inline uint16_t raw_free_port(void) {
   uint16_t port;
   close(raw_listen(&port, 1));
+  return port;
+}
+/* A port that refuses. It stays taken while the program runs: bound, but nobody listens. */
+static inline uint16_t raw_dead_port(void) {
+  static uint16_t port;
+  if (port == 0) {
+    struct sockaddr_in a = loopback(0);
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
+    REQUIRE(bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    REQUIRE(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+    port = ntohs(a.sin_port);
+  }
   return port;
 }
 static inline void raw_start(struct raw *raw, wsock_loop *loop, int fd) {

@@ -205,7 +205,7 @@ static int play(const char *where, int first, int then, wsock_options *low_mark)
     /* actions may have left the client open with nothing more to come */
     if (now.done && now.client.opens && !last_of(&now.client)->releases && poll_loop(now.loop, 0) == 0) wsock_conn_close(now.client.conn, 1000, NULL);
   }
-  CHECKF(last_of(&now.client)->releases && last_of(&now.refused)->releases, "not both clients have ended");
+  CHECKF(last_of(&now.client)->releases && last_of(&now.refused)->releases, "after %s the client is at %s, the refused one at %s", name, last_of(&now.client)->log, last_of(&now.refused)->log);
   for (int i = 0; i < now.extras; i++) PUMP_UNTIL(now.loop, now.extra[i].releases);
   if (!now.srv.releases) wsock_server_close(now.srv.server, 1001, NULL);
   PUMP_UNTIL(now.loop, now.srv.releases);
