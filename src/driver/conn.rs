@@ -89,15 +89,14 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
 
 /// Room in the queue for another thread's request.
 fn reserve(owner: Loop, cell: &Cell, id: Id, bytes: usize) -> Result<()> {
-    if !cell.reserve(id, bytes) {
-        check_open(cell)?;
-        return Err(limit_reached(cell, bytes));
-    }
-    // The connection may have ended between the first look and the reservation; if not, whoever ends
-    // it from here on sees the reservation and reports it as unsent.
+    let reserved = cell.reserve(id, bytes);
+    // The connection may have ended between the first look and the reservation, and its slot be another's;
+    // if not, whoever ends it from here on sees the reservation and reports it as unsent.
     let open = owner.table().get(id).map_err(|_| gone()).and_then(check_open);
-    if open.is_err() {
-        cell.unreserve(id, bytes);
+    match (reserved, &open) {
+        (true, Err(_)) => cell.unreserve(id, bytes),
+        (false, Ok(())) => return Err(limit_reached(cell, bytes)),
+        _ => {}
     }
     open
 }

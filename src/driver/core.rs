@@ -375,7 +375,19 @@ fn parts(token: Token) -> (usize, u32, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::handler::Handler;
+    use crate::driver::loops;
+    use crate::driver::session::Phase;
+    use crate::driver::settings::{Settings, Shared};
     use crate::util::id::{LAST_GENERATION, MAX_SLOTS};
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+    }
 
     #[test]
     fn tokens_hold_their_parts_and_never_look_like_the_waker() {
@@ -383,5 +395,32 @@ mod tests {
         let token = token(id, 15);
         assert_ne!(token, WAKE);
         assert_eq!(parts(token), (MAX_SLOTS as usize - 1, LAST_GENERATION, 15));
+    }
+
+    #[test]
+    fn timers_of_the_gone_do_not_pile_up() {
+        let place = loops::find(loops::create().unwrap()).unwrap();
+        let checked = place.with(|core| {
+            let mut add = |deadline| {
+                let id = core.allocate(Kind::Conn, 0)?;
+                let shared = Shared::new(&Settings::default());
+                let mut session = Session::new(id, Arc::new(Nobody), shared, Phase::Answered);
+                session.deadline = Some(Time(deadline));
+                core.insert(id, Entry::Session(Box::new(session)));
+                core.arm(id);
+                Ok::<Id, Error>(id)
+            };
+            let stays = add(5_000)?;
+            let gone = (0..10_000).map(|n| add(1_000_000 + n)).collect::<Result<Vec<Id>>>()?;
+            for id in gone {
+                core.remove(id);
+                core.arm(stays);
+            }
+            assert!(core.timers.len() <= 2 * core.living + 65, "{} entries", core.timers.len());
+            assert_eq!(core.timers.next(), Some((Time(5_000), stays)));
+            Ok(())
+        });
+        checked.unwrap();
+        crate::driver::turn::free(place).unwrap();
     }
 }

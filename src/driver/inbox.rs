@@ -74,18 +74,19 @@ impl Inbox {
         std::mem::take(&mut *self.queue()).commands
     }
 
-    /// Queues and wakes, from any thread. Gives the command back when that loop has ended.
-    pub fn push(&self, generation: u32, command: Command) -> Result<(), Command> {
+    /// Queues what `make` makes and wakes, from any thread. When that loop has ended nothing is made, and
+    /// the answer is false.
+    pub fn push(&self, generation: u32, make: impl FnOnce() -> Command) -> bool {
         let mut queue = self.queue();
         if queue.generation != generation {
-            return Err(command);
+            return false;
         }
-        queue.commands.push(command);
+        queue.commands.push(make());
         drop(queue);
         if !self.woken.swap(true, Ordering::SeqCst) {
             self.wake();
         }
-        Ok(())
+        true
     }
 
     /// Makes a waiting poll return, from any thread and from signal handlers: no lock is waited
@@ -101,7 +102,8 @@ impl Inbox {
 
     /// Asks that loop to return from `run`.
     pub fn stop(&self, generation: u32) {
-        self.stop.store(generation, Ordering::SeqCst);
+        // Somebody who is late, for an earlier loop, does not take this one's request away.
+        self.stop.fetch_max(generation, Ordering::SeqCst);
         self.wake();
     }
 
@@ -140,7 +142,7 @@ mod tests {
         for n in 0..3 {
             let sender = sender.clone();
             let task = Command::Task(Box::new(move || sender.send(n).unwrap()));
-            assert!(inbox.push(7, task).is_ok());
+            assert!(inbox.push(7, || task));
         }
         assert!(inbox.has_work());
         for command in inbox.take() {
@@ -157,13 +159,14 @@ mod tests {
     fn what_was_meant_for_an_earlier_loop_does_not_reach_the_next() {
         let (_first, inbox) = open(7);
         inbox.stop(7);
-        assert!(inbox.push(7, Command::Task(Box::new(|| {}))).is_ok());
+        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
         assert_eq!(inbox.close().len(), 1);
         let second = mio::Poll::new().unwrap();
         inbox.open(8, mio::Waker::new(second.registry(), mio::Token(0)).unwrap());
-        assert!(inbox.push(7, Command::Task(Box::new(|| {}))).is_err());
+        assert!(!inbox.push(7, || unreachable!("it would be dropped as if it had been accepted")));
         assert!(!inbox.take_stop(8) && inbox.take().is_empty());
         inbox.stop(8);
+        inbox.stop(7);
         assert!(inbox.take_stop(8) && !inbox.take_stop(8));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::core::Core;
-use super::inbox::Inbox;
+use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Inside, Owned, this_thread};
@@ -23,6 +23,7 @@ pub struct Place {
     /// The thread that polls: it acts directly, others queue.
     home: AtomicU64,
     poisoned: AtomicBool,
+    /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
     /// Ids of everything that lives in the loop.
     pub table: Table,
@@ -83,7 +84,7 @@ pub fn create() -> Result<Id> {
             living: AtomicU32::new(0),
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
-            core: Owned::new(RefCell::new(None)),
+            core: Owned::new(RefCell::new(None), 0),
             table: Table::new(number),
             inbox: Inbox::default(),
         })
@@ -91,13 +92,8 @@ pub fn create() -> Result<Id> {
     let new = Loop { place, generation: last + 1 };
     match Core::new(new) {
         Ok((core, waker)) => {
-            // Somebody with a stale handle may be inside, but only to find out that it is.
-            let inside = loop {
-                match place.core.try_enter() {
-                    Some(inside) => break inside,
-                    None => std::thread::yield_now(),
-                }
-            };
+            let inside = place.core.try_enter(0).expect("no loop has the key of a vacant place");
+            inside.set_key(new.generation);
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
             place.home.store(this_thread(), Ordering::SeqCst);
@@ -128,7 +124,8 @@ pub fn find(id: Id) -> Result<Loop> {
 pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
     let place = place(id).ok_or_else(|| stale(id.kind()))?;
     let generation = place.living();
-    let cell = place.table.get(id).map_err(|_| stale(id.kind()))?;
+    let cell = place.table.get(id).ok().filter(|_| generation != 0);
+    let cell = cell.ok_or_else(|| stale(id.kind()))?;
     place.check_poison()?;
     Ok((Loop { place, generation }, cell))
 }
@@ -192,8 +189,16 @@ impl Loop {
     }
 
     /// Queues a request, from any thread.
-    pub fn push(self, command: super::inbox::Command) -> Result<()> {
-        self.inbox.push(self.generation, command).map_err(|_| stale(Kind::Loop))
+    pub fn push(self, command: Command) -> Result<()> {
+        self.push_with(|| command)
+    }
+
+    /// The same for what must not even be made when the loop has ended.
+    pub fn push_with(self, make: impl FnOnce() -> Command) -> Result<()> {
+        match self.inbox.push(self.generation, make) {
+            true => Ok(()),
+            false => Err(stale(Kind::Loop)),
+        }
     }
 
     /// Makes `run` return, from any thread and from signal handlers.
@@ -208,12 +213,13 @@ impl Loop {
 
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
-        let inside = self.place.core.try_enter().ok_or_else(|| {
-            Error::new(Code::WrongThread, "another thread is inside this loop right now")
-        })?;
+        let inside = self.place.core.try_enter(self.generation);
         if self.living() != self.generation {
             return Err(stale(Kind::Loop));
         }
+        let inside = inside.ok_or_else(|| {
+            Error::new(Code::WrongThread, "another thread is inside this loop right now")
+        })?;
         Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking() })
     }
 
@@ -284,6 +290,7 @@ impl Loop {
             core.forget_all();
         }
         drop(never_run);
+        entered.inside.set_key(0);
         drop(entered);
         if self.generation < LAST_GENERATION {
             let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);

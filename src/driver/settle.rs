@@ -76,7 +76,9 @@ impl Core {
                     stream.half_close();
                 }
                 if matches!(session.phase, Phase::Answered) {
-                    session.deadline = Some(now.plus_ms(LINGER_MS));
+                    // Sooner when the server is closing.
+                    let linger = now.plus_ms(LINGER_MS);
+                    session.deadline = session.deadline.map(|at| at.min(linger));
                 }
                 // The end of the stream may have been seen before the answer was out.
                 session.readable = true;

@@ -108,6 +108,8 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
 
 fn settle(entered: &Entered) -> Result<()> {
     entered.with(|core| {
+        // The callbacks may have taken long, and deadlines count from when something leaves.
+        core.tick();
         core.settle_all();
         Ok(())
     })

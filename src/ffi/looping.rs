@@ -7,7 +7,7 @@ use super::args::{handle, id, out};
 use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_loop;
-use crate::driver::inbox::{Command, Task};
+use crate::driver::inbox::Command;
 use crate::driver::{loops, turn};
 use crate::error::{Code, Error};
 
@@ -120,13 +120,15 @@ pub extern "C" fn wsock_loop_post(
         place.check_poison()?;
         let task =
             task.ok_or_else(|| Error::new(Code::InvalidArgument, "the task function is NULL"))?;
-        let posted = Posted { arg, release };
-        let task: Task = Box::new(move || {
-            let posted = posted;
-            // SAFETY: a function of that type and the argument that was given with it.
-            unsafe { task(handle(loop_id), posted.arg) }
-        });
-        place.push(Command::Task(task))
+        place.push_with(|| {
+            // Made here: dropping it releases, which a refused post must not.
+            let posted = Posted { arg, release };
+            Command::Task(Box::new(move || {
+                let posted = posted;
+                // SAFETY: a function of that type and the argument that was given with it.
+                unsafe { task(handle(loop_id), posted.arg) }
+            }))
+        })
     })
 }
 

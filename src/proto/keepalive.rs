@@ -38,8 +38,8 @@ impl Keepalive {
         self.heard = now;
     }
 
-    /// Bytes went out after the output had been blocked: the peer takes them, so the ping that waits
-    /// among them is not overdue.
+    /// Bytes went out, our ping among them, or before it after the output had been blocked: the peer takes
+    /// them, so the ping is not overdue.
     pub fn progress(&mut self, now: Time) {
         if self.awaits_answer() {
             self.asked = now;

@@ -18,16 +18,22 @@ pub fn this_thread() -> u64 {
     })
 }
 
+/// Nobody is inside; the lower bits are the key.
+const VACANT: u64 = 1 << 63;
+
 /// A lock that never waits. The thread inside may enter again: a callback that calls back into the
-/// library pays one load for that.
-#[derive(Debug, Default)]
+/// library pays one load for that. From outside it takes the right key, so that who has an old one is
+/// not in the way even for a moment.
+#[derive(Debug)]
 pub struct Owned<T> {
+    /// The token of the thread inside, or [`VACANT`].
     inside: AtomicU64,
     depth: Cell<u32>,
+    key: Cell<u32>,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: `value` and `depth` are only reached by the thread whose token is in `inside`, and the
+// SAFETY: `value`, `depth` and `key` are only reached by the thread whose token is in `inside`, and the
 // token changes hands with acquire/release. `T` moves between threads, hence `Send`.
 unsafe impl<T: Send> Sync for Owned<T> {}
 
@@ -40,15 +46,21 @@ pub struct Inside<'a, T> {
 
 impl<T> Owned<T> {
     /// Nobody is inside yet.
-    pub const fn new(value: T) -> Owned<T> {
-        Owned { inside: AtomicU64::new(0), depth: Cell::new(0), value: UnsafeCell::new(value) }
+    pub const fn new(value: T, key: u32) -> Owned<T> {
+        Owned {
+            inside: AtomicU64::new(VACANT | key as u64),
+            depth: Cell::new(0),
+            key: Cell::new(key),
+            value: UnsafeCell::new(value),
+        }
     }
 
-    /// Enters, or answers `None` because another thread is inside.
-    pub fn try_enter(&self) -> Option<Inside<'_, T>> {
+    /// Enters, or answers `None` because another thread is inside or the key is another.
+    pub fn try_enter(&self, key: u32) -> Option<Inside<'_, T>> {
         let me = this_thread();
         if self.inside.load(Ordering::Relaxed) != me {
-            self.inside.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).ok()?;
+            let vacant = VACANT | key as u64;
+            self.inside.compare_exchange(vacant, me, Ordering::Acquire, Ordering::Relaxed).ok()?;
         }
         self.depth.set(self.depth.get() + 1);
         Some(Inside { owned: self, not_send: PhantomData })
@@ -57,6 +69,13 @@ impl<T> Owned<T> {
     /// Whether the calling thread is inside.
     pub fn is_inside(&self) -> bool {
         self.inside.load(Ordering::Relaxed) == this_thread()
+    }
+}
+
+impl<T> Inside<'_, T> {
+    /// From now on it takes this key to enter.
+    pub fn set_key(&self, key: u32) {
+        self.owned.key.set(key);
     }
 }
 
@@ -74,7 +93,8 @@ impl<T> Drop for Inside<'_, T> {
         let depth = self.owned.depth.get() - 1;
         self.owned.depth.set(depth);
         if depth == 0 {
-            self.owned.inside.store(0, Ordering::Release);
+            let vacant = VACANT | self.owned.key.get() as u64;
+            self.owned.inside.store(vacant, Ordering::Release);
         }
     }
 }
@@ -85,15 +105,23 @@ mod tests {
 
     #[test]
     fn one_thread_enters_twice_and_another_not_at_all() {
-        static LOCK: Owned<u32> = Owned::new(7);
-        let outer = LOCK.try_enter().unwrap();
-        let inner = LOCK.try_enter().unwrap();
+        static LOCK: Owned<u32> = Owned::new(7, 1);
+        let outer = LOCK.try_enter(1).unwrap();
+        let inner = LOCK.try_enter(1).unwrap();
         assert_eq!(*inner, 7);
         drop(inner);
         assert!(LOCK.is_inside());
-        assert!(std::thread::spawn(|| LOCK.try_enter().is_none()).join().unwrap());
+        assert!(std::thread::spawn(|| LOCK.try_enter(1).is_none()).join().unwrap());
         drop(outer);
-        assert!(std::thread::spawn(|| LOCK.try_enter().is_some()).join().unwrap());
+        assert!(std::thread::spawn(|| LOCK.try_enter(1).is_some()).join().unwrap());
         assert!(!LOCK.is_inside());
+    }
+
+    #[test]
+    fn an_old_key_does_not_fit() {
+        let lock = Owned::new((), 1);
+        lock.try_enter(1).unwrap().set_key(2);
+        assert!(lock.try_enter(1).is_none());
+        assert!(lock.try_enter(2).is_some());
     }
 }

@@ -1,6 +1,8 @@
 /* A peer that reads slowly or not at all: marks, limits, and nothing lost of what was accepted. */
 #include "raw.h"
 
+#include <pthread.h>
+
 #define PIECE 20000
 static unsigned char piece[PIECE];
 
@@ -189,6 +191,137 @@ static void pause_inside(void) {
   srv_free(&srv);
 }
 
+/* Paused before it is open: it opens, and what comes then waits. */
+static void pause_early(void) {
+  struct rec client = {0};
+  struct raw raw;
+  uint16_t port;
+  wsock_loop *loop = new_loop();
+  int listener = raw_listen(&port, 4);
+  section("a client that is paused while it connects opens, and delivers when it is resumed");
+  connect_to(&client, loop, url_of(port, "/"), NULL);
+  CHECK_STATUS(wsock_conn_pause(client.conn), WSOCK_OK);
+  raw_welcome(&raw, raw_accept(&raw, loop, listener), "");
+  raw_frame(&raw, 0x81, 0, "first", 5); /* may come in one piece with the head */
+  PUMP_UNTIL(loop, client.opens);
+  raw_frame(&raw, 0x89, 0, "ping", 4);
+  raw_frame(&raw, 0x81, 0, "second", 6);
+  pump_for(loop, 30);
+  CHECK_STR(client.log, "O");
+  CHECK_STATUS(wsock_conn_resume(client.conn), WSOCK_OK);
+  PUMP_UNTIL(loop, client.messages == 2);
+  CHECK_STR(client.log, "OMPM");
+  raw_close(&raw);
+  close(listener);
+  free_loop(loop);
+  CHECK_ENDED(&client);
+  rec_free(&client);
+}
+
+static void high_above_limit(void) {
+  struct rec client = {0};
+  struct raw raw;
+  wsock_loop *loop = new_loop();
+  wsock_options *o = option(option(new_options(), WSOCK_OPT_HIGH_WATER, 1000000), WSOCK_OPT_MAX_BUFFERED, 100000);
+  static char data[PIECE];
+  int buffered = 0;
+  section("a high-water mark above the limit: told before the limit all the same");
+  option(o, WSOCK_OPT_LOW_WATER, 2000000);
+  raw_serve(&raw, &client, loop, o);
+  for (size_t size = sizeof data; size; size /= 10)
+    for (wsock_status status; (status = wsock_conn_send_binary(client.conn, data, size)) != WSOCK_ERR_LIMIT; pump(loop)) {
+      CHECKF(status >= 0, "send gave %d: %s", (int)status, last_text());
+      if (status < 0) break;
+      buffered += status == WSOCK_BUFFERED;
+    }
+  CHECK(buffered > 0);
+  CHECK_INT(client.drains, 0);
+  while (wsock_conn_buffered_amount(client.conn)) {
+    raw_fill(&raw);
+    raw.len = 0;
+    pump(loop);
+  }
+  PUMP_UNTIL(loop, client.drains == 1);
+  raw_close(&raw);
+  free_loop(loop);
+  wsock_options_free(o);
+}
+
+/* Pings that another thread sends until it is told to stop; how many were accepted. */
+static int pinged;
+static void *ping_on(void *conn) {
+  wsock_status status = WSOCK_OK;
+  for (pinged = 0; pinged < 5000 && (status = wsock_conn_ping(conn, "from elsewhere", 14)) == WSOCK_OK;) pinged++;
+  CHECKF(status == WSOCK_OK || status == WSOCK_ERR_LIMIT, "ping gave %d: %s", (int)status, last_text());
+  return NULL;
+}
+static int pings_elsewhere(wsock_conn *conn) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, ping_on, conn);
+  pthread_join(thread, NULL);
+  return pinged;
+}
+static int pings_until_data_is_gone(struct raw *raw, struct rec *rec) {
+  static struct frame frame;
+  int pings = 0;
+  for (int64_t end = now_ms() + patience_ms(); now_ms() < end;) {
+    size_t n = raw_peek(raw, &frame);
+    if (n) {
+      pings += frame.first == 0x89;
+      raw_take(raw, n);
+    } else {
+      raw_fill(raw);
+      if (raw->len == 0 && wsock_conn_buffered_amount(rec->conn) == 0 && poll_loop(raw->loop, 20) == 0) {
+        raw_fill(raw);
+        if (raw->len == 0) break;
+      } else {
+        pump(raw->loop);
+      }
+    }
+  }
+  return pings;
+}
+static void pings(void) {
+  struct rec client = {0};
+  struct raw raw;
+  wsock_loop *loop = new_loop();
+  section("pings to a peer that does not read are limited");
+  raw_serve(&raw, &client, loop, NULL);
+  for (uint32_t n = 0; wsock_conn_buffered_amount(client.conn) < 100000 && n < 5000; n++) {
+    CHECK(send_counted(client.conn, n) >= 0);
+    pump(loop);
+  }
+  int sent = 0;
+  while (sent < 5000 && wsock_conn_ping(client.conn, "are you there?", 14) == WSOCK_OK) sent++;
+  CHECKF(sent >= 900 && sent <= 1100, "%d pings were accepted", sent);
+  CHECK_REFUSED(wsock_conn_ping(client.conn, "", 0), WSOCK_ERR_LIMIT);
+  CHECK_INT(wsock_conn_state(client.conn), WSOCK_OPEN);
+  section("more of them from another thread: none is kept beyond that");
+  for (int round = 0; round < 3; round++) {
+    CHECK(pings_elsewhere(client.conn) > 0);
+    pump(loop);
+  }
+  int arrived = pings_until_data_is_gone(&raw, &client);
+  CHECKF(arrived >= sent && arrived <= sent + 100, "%d pings arrived, %d had been accepted", arrived, sent);
+  CHECK_STATUS(wsock_conn_ping(client.conn, "again", 5), WSOCK_OK);
+  raw_close(&raw);
+  PUMP_UNTIL(loop, client.releases);
+
+  section("pings from another thread while the loop is not polled: limited by WSOCK_OPT_MAX_BUFFERED");
+  wsock_options *o = option(new_options(), WSOCK_OPT_MAX_BUFFERED, 10000);
+  memset(&client, 0, sizeof client);
+  raw_serve(&raw, &client, loop, o);
+  for (int round = 0; round < 3; round++) {
+    int accepted = pings_elsewhere(client.conn);
+    CHECKF(accepted > 10 && accepted < 1000, "%d pings were accepted", accepted);
+    CHECK_INT(pings_elsewhere(client.conn), 0);
+    CHECK_INT(pings_until_data_is_gone(&raw, &client), accepted);
+  }
+  raw_close(&raw);
+  wsock_options_free(o);
+  free_loop(loop);
+}
+
 static void unsent(void) {
   struct rec client = {0};
   struct raw raw;
@@ -251,6 +384,9 @@ int main(void) {
   slow_reader();
   pausing();
   pause_inside();
+  pause_early();
+  high_above_limit();
+  pings();
   unsent();
   firehose();
   return check_end();

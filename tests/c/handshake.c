@@ -493,6 +493,90 @@ static void request_of_client(void) {
   CHECK(client[0].releases == 1 && client[1].releases == 1);
 }
 
+/* An Origin that is set in two ways is found out when connecting, not sooner and by nothing else. */
+static void origin_twice(void) {
+  struct rec client = {0};
+  wsock_loop *loop = new_loop();
+  wsock_handlers h = rec_handlers();
+  wsock_conn *conn = (void *)0x51;
+  uint16_t port;
+  int listener = raw_listen(&port, 4);
+  struct raw raw;
+  section("Origin as an option and as a header");
+  for (int header_first = 0; header_first < 2; header_first++) {
+    wsock_options *o = new_options();
+    if (header_first) CHECK_STATUS(wsock_options_add_header(o, "origin", "https://a.example"), WSOCK_OK);
+    CHECK_STATUS(wsock_options_set_str(o, WSOCK_OPT_ORIGIN, "https://b.example"), WSOCK_OK);
+    if (!header_first) CHECK_STATUS(wsock_options_add_header(o, "Origin", "https://a.example"), WSOCK_OK);
+    CHECK_REFUSED(wsock_connect(loop, url_of(port, "/"), o, &h, &client, &conn), WSOCK_ERR_INVALID_ARGUMENT);
+    CHECK(conn == (void *)0x51);
+    CHECK_INT(poll_loop(loop, 0), 0);
+    CHECK_STR(client.log, "");
+    struct srv srv = {0};
+    srv_listen(&srv, loop, o); /* means nothing to a server */
+    CHECK_STATUS(wsock_options_set_str(o, WSOCK_OPT_ORIGIN, ""), WSOCK_OK);
+    memset(&client, 0, sizeof client);
+    connect_to(&client, loop, url_of(port, "/"), o);
+    CHECK_STR(head_value(raw_accept(&raw, loop, listener), "Origin"), "https://a.example");
+    raw_close(&raw);
+    PUMP_UNTIL(loop, client.releases);
+    memset(&client, 0, sizeof client);
+    wsock_options_free(o);
+  }
+  close(listener);
+  free_loop(loop);
+}
+
+/* A server that has read enough of a long request: it answers and hangs up, which resets the connection
+   while the rest of the request is on its way. With `inside`, between the loop's look at its sockets and
+   its next write. */
+#define TOO_LARGE "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n\r\nenough!"
+static void hang_up(wsock_loop *loop, void *raw) {
+  (void)loop;
+  raw_text(raw, TOO_LARGE);
+  raw_close(raw); /* what it has not read makes this a reset */
+}
+static void early_refusal(int inside) {
+  static char value[12 << 20], some[1 << 20];
+  struct rec client = {0};
+  struct raw raw;
+  struct sockaddr_in a = loopback(0);
+  socklen_t n = sizeof a;
+  int small = 65536, fd = -1;
+  wsock_loop *loop = new_loop();
+  wsock_options *o = new_options();
+  section(inside ? "a refusal and a reset found out by writing" : "a refusal and a reset while the request is going out");
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small) == 0);
+  REQUIRE(bind(listener, (struct sockaddr *)&a, n) == 0 && listen(listener, 1) == 0 && getsockname(listener, (struct sockaddr *)&a, &n) == 0);
+  REQUIRE(fcntl(listener, F_SETFL, O_NONBLOCK) == 0);
+  memset(value, 'v', sizeof value - 1);
+  CHECK_STATUS(wsock_options_add_header(o, "X-Long", value), WSOCK_OK);
+  connect_to(&client, loop, url_of(ntohs(a.sin_port), "/"), o);
+  PUMP_UNTIL(loop, (fd = accept(listener, NULL, NULL)) >= 0);
+  REQUIRE(fd >= 0);
+  raw_start(&raw, loop, fd);
+  pump_for(loop, 30); /* now its socket is full */
+  if (inside) {
+    /* room again, which the loop learns of in the turn that runs the task */
+    for (size_t got = 0; got < 6 << 20;) {
+      ssize_t count = recv(fd, some, sizeof some, MSG_DONTWAIT);
+      if (count <= 0) break;
+      got += (size_t)count;
+    }
+    CHECK_STATUS(wsock_loop_post(loop, hang_up, &raw, NULL), WSOCK_OK);
+  } else {
+    hang_up(loop, &raw);
+  }
+  PUMP_UNTIL(loop, client.releases);
+  CHECK_ENDED(&client);
+  CHECKF(client.error.code == WSOCK_ERR_HTTP_STATUS && client.error.http_status == 413, "%d: %s", (int)client.error.code, client.error.message);
+  CHECK_STR(client.body, "enough!");
+  close(listener);
+  wsock_options_free(o);
+  free_loop(loop);
+}
+
 int main(void) {
   refusals();
   limits();
@@ -500,5 +584,8 @@ int main(void) {
   application();
   responses_of_servers();
   request_of_client();
+  origin_twice();
+  early_refusal(0);
+  early_refusal(1);
   return check_end();
 }

@@ -15,11 +15,8 @@ static void raw_say(struct raw *raw, int masked, const char *words) {
   raw_send(raw, frame, head + strlen(words));
 }
 
-/* Every call about a connection, all of which must have this one answer. */
-static void check_conn_calls(wsock_conn *conn, wsock_status answer) {
-  wsock_conn_stats stats;
-  memset(&stats, 0, sizeof stats);
-  stats.struct_size = sizeof stats;
+/* Whoever wants to do something with the connection gets this answer. */
+static void check_refusals(wsock_conn *conn, wsock_status answer) {
   CHECK_REFUSED(wsock_conn_send_text(conn, "x", 1), answer);
   CHECK_REFUSED(wsock_conn_send_binary(conn, "x", 1), answer);
   CHECK_REFUSED(wsock_conn_send(conn, WSOCK_TEXT, "x", 1, 0), answer);
@@ -29,12 +26,31 @@ static void check_conn_calls(wsock_conn *conn, wsock_status answer) {
   CHECK_REFUSED(wsock_conn_pause(conn), answer);
   CHECK_REFUSED(wsock_conn_resume(conn), answer);
   CHECK_REFUSED(wsock_conn_set_user_data(conn, NULL, NULL), answer);
+}
+/* So does whoever only looks, once the loop is broken or the connection gone. */
+static void check_conn_calls(wsock_conn *conn, wsock_status answer) {
+  wsock_conn_stats stats;
+  memset(&stats, 0, sizeof stats);
+  stats.struct_size = sizeof stats;
+  check_refusals(conn, answer);
   CHECK_REFUSED(wsock_conn_get_stats(conn, &stats), answer);
   CHECK_INT(wsock_conn_state(conn), WSOCK_CLOSED);
   CHECK_INT(wsock_conn_buffered_amount(conn), 0);
   CHECK(wsock_conn_get_str(conn, WSOCK_CONN_URL, NULL) == NULL);
   CHECK(wsock_conn_header(conn, "x", 0, NULL) == NULL);
   CHECK(wsock_conn_user_data(conn) == NULL);
+}
+/* In the last callbacks of a connection that a panic ended: it can be looked at. */
+static void check_last_look(wsock_conn *conn, void *user, int closed) {
+  size_t len = 0;
+  check_refusals(conn, WSOCK_ERR_POISONED);
+  const char *url = wsock_conn_get_str(conn, WSOCK_CONN_URL, &len), *peer = wsock_conn_get_str(conn, WSOCK_CONN_PEER_ADDRESS, NULL);
+  CHECKF(url && strncmp(url, "ws://127.0.0.1", 14) == 0 && strlen(url) == len, "%s", url ? url : "(NULL)");
+  CHECKF(peer && strncmp(peer, "127.0.0.1:", 10) == 0, "%s", peer ? peer : "(NULL)");
+  CHECK(wsock_conn_user_data(conn) == user);
+  int32_t state = wsock_conn_state(conn);
+  CHECKF(state == WSOCK_CLOSED || (!closed && state == WSOCK_CLOSING), "state %d", (int)state);
+  conn_stats(conn);
 }
 
 /* The connection that the panic hits. */
@@ -62,7 +78,7 @@ static void victim_error(wsock_conn *conn, const wsock_error_info *error, void *
   CHECK(conn == victim->conn);
   note(victim, 'E');
   victim->error = *error;
-  check_conn_calls(conn, WSOCK_ERR_POISONED);
+  check_last_look(conn, user, 0);
 }
 static void victim_close(wsock_conn *conn, const wsock_close_info *info, void *user) {
   struct victim *victim = user;
@@ -70,7 +86,7 @@ static void victim_close(wsock_conn *conn, const wsock_close_info *info, void *u
   note(victim, 'C');
   victim->close = *info;
   CHECK(info->reason && strlen(info->reason) == info->reason_len && info->reason_len > 0);
-  check_conn_calls(conn, WSOCK_ERR_POISONED);
+  check_last_look(conn, user, 1);
 }
 static void victim_release(void *user) { note(user, 'R'); }
 static wsock_handlers victim_handlers(void) {

@@ -225,7 +225,49 @@ static int play(const char *where, int first, int then, wsock_options *low_mark)
   return now.done;
 }
 
+/* Nothing new begins in a loop that is being freed; what is there ends as it should. */
+static struct { wsock_loop *loop; uint16_t port; int tried; } leaving;
+static void never_release(void *user_data) { (void)user_data, check_failed(__FILE__, __LINE__); }
+static void begin_anew(struct rec *rec, char event) {
+  wsock_handlers h = rec_handlers();
+  wsock_conn *conn = (void *)0x51;
+  wsock_server *server = (void *)0x51;
+  (void)rec;
+  if (event != 'C') return;
+  h.release = never_release;
+  CHECK_REFUSED(wsock_connect(leaving.loop, url_of(leaving.port, "/"), NULL, &h, NULL, &conn), WSOCK_ERR_STATE);
+  CHECK_REFUSED(wsock_listen(leaving.loop, "127.0.0.1", 0, NULL, &h, NULL, &server), WSOCK_ERR_STATE);
+  CHECK(conn == (void *)0x51 && server == (void *)0x51);
+  leaving.tried++;
+}
+static void loop_free_begins_nothing(void) {
+  struct srv srv = {0};
+  struct rec client[3];
+  section("connect and listen in on_close of loop_free");
+  memset(client, 0, sizeof client);
+  leaving.loop = new_loop();
+  srv.hook = begin_anew;
+  srv_listen(&srv, leaving.loop, NULL);
+  leaving.port = srv.port;
+  for (int i = 0; i < 3; i++) {
+    client[i].hook = begin_anew;
+    connect_to(&client[i], leaving.loop, url_of(srv.port, "/"), NULL);
+  }
+  PUMP_UNTIL(leaving.loop, srv.count == 3 && client[0].opens && client[1].opens && client[2].opens);
+  CHECK_STATUS(wsock_conn_pause(srv.conn[1]->conn), WSOCK_OK);
+  free_loop(leaving.loop);
+  CHECK_INT(leaving.tried, 6);
+  CHECK(srv.count == 3 && srv.releases == 1);
+  for (int i = 0; i < 3; i++) {
+    CHECK_ENDED(&client[i]);
+    CHECK_ENDED(srv.conn[i]);
+    CHECK_INT(srv.conn[i]->close.status, WSOCK_ERR_ABORTED);
+  }
+  srv_free(&srv);
+}
+
 int main(void) {
+  loop_free_begins_nothing();
   wsock_options *low_mark = option(option(new_options(), WSOCK_OPT_LOW_WATER, 1000), WSOCK_OPT_HIGH_WATER, 100000);
   section("every action in every callback");
   for (size_t place = 0; place < PLACES; place++)

@@ -1,6 +1,8 @@
 /* Every timeout fires, says which one it was, and does not fire when it is off. Upper bounds only. */
 #include "raw.h"
 
+#include <pthread.h>
+
 #define SHORT 150
 
 static void expect_failure(struct rec *rec, wsock_loop *loop, int32_t status) {
@@ -221,6 +223,50 @@ static void keepalive(int server) {
   srv_free(&srv);
 }
 
+/* Answers every ping at once, however busy the application is. */
+static void *answer_pings(void *arg) {
+  int fd = *(int *)arg;
+  unsigned char frame[2 + 125], pong[6 + 125] = {0x8a};
+  while (recv(fd, frame, 2, MSG_WAITALL) == 2) {
+    size_t len = frame[1];
+    if (len > 125 || (len && recv(fd, frame + 2, len, MSG_WAITALL) != (ssize_t)len)) break;
+    if (frame[0] != 0x89) continue;
+    pong[1] = (unsigned char)(0x80 | len);
+    memcpy(pong + 6, frame + 2, len); /* with a mask of zeros */
+    if (send(fd, pong, 6 + len, MSG_NOSIGNAL) < 0) break;
+  }
+  return NULL;
+}
+static int busy_turns;
+static void be_busy(wsock_loop *loop, void *arg) {
+  sleep_ms(400);
+  if (++busy_turns < 5) CHECK_STATUS(wsock_loop_post(loop, be_busy, arg, NULL), WSOCK_OK);
+}
+static void busy(void) {
+  struct srv srv = {0};
+  struct raw raw;
+  pthread_t thread;
+  wsock_loop *loop = new_loop();
+  wsock_options *o = option(option(new_options(), WSOCK_OPT_PING_INTERVAL_MS, 200), WSOCK_OPT_PONG_TIMEOUT_MS, 200);
+  section("an application that is busy for longer than the pong timeout is no dead peer");
+  srv_listen(&srv, loop, o);
+  raw_upgrade(&raw, loop, srv.port, "");
+  PUMP_UNTIL(loop, srv.count == 1);
+  REQUIRE(fcntl(raw.fd, F_SETFL, 0) == 0);
+  pthread_create(&thread, NULL, answer_pings, &raw.fd);
+  CHECK_STATUS(wsock_loop_post(loop, be_busy, NULL, NULL), WSOCK_OK);
+  PUMP_UNTIL(loop, busy_turns == 5);
+  pump_for(loop, 20);
+  CHECKF(srv.conn[0]->closes == 0, "%s", srv.conn[0]->error.message);
+  if (!srv.conn[0]->closes) CHECK(conn_stats(srv.conn[0]->conn).pongs_received > 0);
+  shutdown(raw.fd, SHUT_RDWR);
+  pthread_join(thread, NULL);
+  raw_close(&raw);
+  free_loop(loop);
+  wsock_options_free(o);
+  srv_free(&srv);
+}
+
 static void quiet(void) {
   struct pair pair;
   wsock_options *off = new_options();
@@ -248,6 +294,7 @@ int main(void) {
   closing();
   keepalive(0);
   keepalive(1);
+  busy();
   quiet();
   return check_end();
 }

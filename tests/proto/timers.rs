@@ -80,6 +80,21 @@ fn a_ping_behind_data_that_flows_slowly_is_not_overdue() {
 }
 
 #[test]
+fn a_ping_that_leaves_late_is_not_overdue_sooner() {
+    let mut solo = Solo::server();
+    solo.wait_ms(25_000);
+    solo.now = solo.now.plus_ms(19_999);
+    solo.take_all();
+    solo.wait_ms(19_999);
+    assert_eq!(solo.conn.state(), State::Open);
+    // What leaves later does not put off the end.
+    solo.conn.ping(&mut solo.cx, solo.now, b"mine").unwrap();
+    solo.take_all();
+    solo.wait_ms(1);
+    assert_eq!(solo.closed().error.as_ref().unwrap().code, Code::PingTimeout);
+}
+
+#[test]
 fn the_round_trip_of_an_application_ping() {
     let mut solo = Solo::client();
     solo.conn.ping(&mut solo.cx, solo.now, b"mark").unwrap();

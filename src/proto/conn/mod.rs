@@ -58,6 +58,8 @@ pub struct Connection {
     blocked: bool,
     /// Pings queued since all was sent last.
     waiting_pings: u16,
+    /// The keepalive's is among them.
+    asking: bool,
 }
 
 impl Connection {
@@ -76,6 +78,7 @@ impl Connection {
             phase: Phase::Open,
             blocked: false,
             waiting_pings: 0,
+            asking: false,
             config,
         }
     }
@@ -92,12 +95,13 @@ impl Connection {
         let waited = self.has_output();
         self.output.sent(&mut cx.pool, n);
         self.counters.bytes_sent += n as u64;
-        if n > 0 && self.blocked {
+        if n > 0 && (self.blocked || self.asking) {
             self.keepalive.progress(now);
         }
         self.blocked = self.has_output();
         if !self.blocked {
             self.waiting_pings = 0;
+            self.asking = false;
         }
         if self.phase != Phase::Open && waited {
             self.close_progress(now, n);

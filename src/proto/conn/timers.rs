@@ -49,6 +49,7 @@ impl Connection {
                 let payload: [u8; 4] = cx.entropy.bytes();
                 // Cannot fail: it is short and the connection is open.
                 let _ = self.ping(cx, now, &payload);
+                self.asking = true;
             }
             Due::Dead => {
                 let waited = seconds(self.config.pong_timeout_ms);
