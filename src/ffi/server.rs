@@ -19,7 +19,8 @@ use crate::driver::{loops, server};
 /// Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
 /// comes when the server and its last connection have ended.
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
-/// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT. Since: 0.1
+/// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), STATE (the loop is being freed),
+/// LIMIT. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_listen(
     r#loop: *mut wsock_loop,
