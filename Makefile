@@ -19,7 +19,7 @@ VENV     := target/autobahn/venv
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test bench lint header install autobahn clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples test bench fuzz lint header install autobahn clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,6 +57,9 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles 
 
 bench: target/bench/bench target/bench/tcp_echo target/c/echo_server ## measure memory and speed against a plain TCP echo
 	target/bench/bench target/bench/tcp_echo target/c/echo_server
+
+fuzz: need-cargo ## fuzz every target for FUZZ_SECONDS=60, or only those in FUZZ_TARGETS=
+	fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ_TARGETS)
 
 lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check

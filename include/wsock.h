@@ -636,7 +636,7 @@ typedef struct {
  *
  * Ownership: url, options and handlers are copied. user_data is yours until handlers.release.
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL),
- * UNSUPPORTED (wss:// without TLS, unknown handlers), STATE (the loop is being freed), LIMIT. Since: 0.1
+ * UNSUPPORTED (wss:// without TLS, unknown handlers), LIMIT, STATE (the loop is being freed). Since: 0.1
  */
 wsock_status wsock_connect(wsock_loop *loop,
                            const char *url,
@@ -739,8 +739,7 @@ wsock_status wsock_conn_send_binary(wsock_conn *conn, const void *data, size_t l
  * wsock_conn_stats. The library pings by itself when the peer is silent: WSOCK_OPT_PING_INTERVAL_MS.
  *
  * Ownership: data is copied. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT (a thousand wait already, or the send queue is full),
- * INVALID_ARGUMENT, POISONED. Since: 0.1
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT (a thousand wait), INVALID_ARGUMENT, POISONED. Since: 0.1
  */
 wsock_status wsock_conn_ping(wsock_conn *conn,
                              const void *data,
@@ -900,8 +899,8 @@ typedef struct {
  * Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
  * comes when the server and its last connection have ended.
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
- * SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), STATE (the loop is being freed),
- * LIMIT. Since: 0.1
+ * SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being
+ * freed). Since: 0.1
  */
 wsock_status wsock_listen(wsock_loop *loop,
                           const char *host,

@@ -19,15 +19,9 @@ use crate::util::table::{ACCEPTED, Cell, POISONED};
 /// RFC 6455 section 5.5: control frames carry at most this.
 const MAX_PING: usize = 125;
 
-fn look(id: Id) -> Result<(Loop, &'static Cell)> {
-    let owner = loops::find_object(id)?;
-    let cell = owner.table().get(id).map_err(|_| gone())?;
-    Ok((owner, cell))
-}
-
 /// For whoever wants to do something with it. Looking is still allowed after a panic.
 fn find(id: Id) -> Result<(Loop, &'static Cell)> {
-    let (owner, cell) = look(id)?;
+    let (owner, cell) = loops::find_object(id)?;
     if cell.has(POISONED) {
         return Err(Error::new(
             Code::Poisoned,
@@ -156,17 +150,17 @@ pub fn abort(id: Id) -> Result<()> {
 
 /// `readyState`.
 pub fn ready_state(id: Id) -> Result<u8> {
-    look(id).map(|(_, cell)| cell.state())
+    loops::find_object(id).map(|(_, cell)| cell.state())
 }
 
 /// `bufferedAmount`.
 pub fn buffered_amount(id: Id) -> Result<usize> {
-    look(id).map(|(_, cell)| cell.buffered())
+    loops::find_object(id).map(|(_, cell)| cell.buffered())
 }
 
 /// Does something with a session on the loop's thread.
 pub fn with<R>(id: Id, f: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-    let (owner, _) = look(id)?;
+    let (owner, _) = loops::find_object(id)?;
     owner.with(|core| f(core.session(id).ok_or_else(gone)?))
 }
 

@@ -31,21 +31,34 @@ enum Found {
     /// Nothing for the application yet.
     Nothing,
     Event(Event),
-    Request(Request),
-    Refusal(Refusal),
-    Client(ClientOutcome),
+    // Once in the life of a connection; boxed so that events move few bytes.
+    Request(Box<Request>),
+    Refusal(Box<Refusal>),
+    Client(Box<ClientOutcome>),
+}
+
+/// One step of a session.
+struct Step {
+    consumed: usize,
+    found: Found,
+    /// Who hears of it, if that has changed since the last step.
+    handler: Option<Arc<dyn Handler>>,
 }
 
 /// Reads what the socket has and handles it, up to a turn's share.
 pub fn serve(entered: &Entered, id: Id, buffer: &mut [u8]) -> Result<()> {
     let mut budget = BYTES_PER_TURN;
     loop {
-        let held = entered.with(|core| Ok(core.take_held(id)))?;
+        let (held, read) = entered.with(|core| {
+            let held = core.take_held(id);
+            let read = if held.is_some() { Read::Nothing } else { core.read(id, buffer) };
+            Ok((held, read))
+        })?;
         if let Some(mut held) = held {
             feed(entered, id, &mut held)?;
             continue;
         }
-        match entered.with(|core| Ok(core.read(id, buffer)))? {
+        match read {
             Read::Bytes(count) => {
                 feed(entered, id, &mut buffer[..count])?;
                 budget = budget.saturating_sub(count);
@@ -69,30 +82,37 @@ pub fn serve(entered: &Entered, id: Id, buffer: &mut [u8]) -> Result<()> {
 fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
     let mut at = 0;
     let mut spent: Option<Vec<u8>> = None;
+    let mut handler: Option<Arc<dyn Handler>> = None;
     loop {
         let next = entered.with(|core| {
             if let Some(spent) = spent.take() {
                 core.cx.pool.put(spent);
             }
-            Ok(core.step(id, &mut input[at..]))
+            Ok(core.step(id, &mut input[at..], handler.as_ref()))
         })?;
-        let Some((consumed, found, handler)) = next else { return Ok(()) };
+        let Some(step) = next else { return Ok(()) };
+        if step.handler.is_some() {
+            handler = step.handler;
+        }
+        let Some(handler) = &handler else { return Ok(()) };
         let rest = &input[at..];
-        at += consumed;
-        match found {
-            Found::Nothing if consumed == 0 || at == input.len() => return Ok(()),
+        at += step.consumed;
+        match step.found {
+            Found::Nothing if step.consumed == 0 || at == input.len() => return Ok(()),
             Found::Nothing => {}
             Found::Event(event) => {
-                entered.count_callback()?;
-                spent = deliver(&*handler, id, event, rest);
+                spent = deliver(&**handler, id, event, rest);
+                if at == input.len() && spent.is_none() {
+                    return Ok(());
+                }
             }
-            Found::Request(request) => ask(entered, id, request)?,
+            Found::Request(request) => ask(entered, id, *request)?,
             Found::Refusal(refusal) => entered.with(|core| {
                 core.refuse(id, &refusal);
                 Ok(())
             })?,
             Found::Client(outcome) => {
-                if entered.with(|core| Ok(core.client_handshake_over(id, outcome)))? {
+                if entered.with(|core| Ok(core.client_handshake_over(id, *outcome)))? {
                     announce(entered, id)?;
                 }
             }
@@ -212,13 +232,15 @@ impl Core {
     }
 
     /// Gives the protocol the next bytes. `None` when there is nobody to give them to.
-    fn step(&mut self, id: Id, input: &mut [u8]) -> Option<(usize, Found, Arc<dyn Handler>)> {
+    fn step(&mut self, id: Id, input: &mut [u8], known: Option<&Arc<dyn Handler>>) -> Option<Step> {
         let session = self.session(id)?;
-        let handler = session.handler.clone();
         if session.pauses() {
             session.held.extend_from_slice(input);
             return None;
         }
+        let same = known.is_some_and(|known| Arc::ptr_eq(known, &session.handler));
+        let handler = (!same).then(|| session.handler.clone());
+        let untouched = !session.in_dirty;
         let stepped = self.contain(id, |session, cx, now| {
             #[cfg(feature = "test-panic")]
             provoke(input, "panic in the connection");
@@ -229,21 +251,24 @@ impl Core {
                 }
                 Phase::ServerHandshake(handshake) => match handshake.recv(input) {
                     (used, None) => (used, Found::Nothing),
-                    (used, Some(Ok(request))) => (used, Found::Request(request)),
-                    (used, Some(Err(refusal))) => (used, Found::Refusal(refusal)),
+                    (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
+                    (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
                 },
                 Phase::ClientHandshake(handshake) => match handshake.recv(input) {
                     (used, None) => (used, Found::Nothing),
-                    (used, Some(outcome)) => (used, Found::Client(outcome)),
+                    (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),
                 },
                 Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
                     (input.len(), Found::Nothing)
                 }
             })
         });
-        self.dirty(id);
+        if untouched {
+            self.dirty(id);
+        }
         let (consumed, found) = stepped.ok()?;
-        Some((consumed, found, handler))
+        self.callbacks += matches!(found, Found::Event(_)) as u32;
+        Some(Step { consumed, found, handler })
     }
 
     /// End of the stream, or its loss.

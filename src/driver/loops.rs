@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
-use crate::util::table::{Table, random_start};
+use crate::util::table::{Cell, Table, random_start};
 
 /// A place for a loop. Never freed: the next loop in it goes on with its generations.
 pub struct Place {
@@ -120,15 +120,14 @@ pub fn find(id: Id) -> Result<Loop> {
         .ok_or_else(|| stale(Kind::Loop))
 }
 
-/// The loop in which that object lives.
-pub fn find_object(id: Id) -> Result<Loop> {
+/// The loop in which that object lives, and what every thread may know of it.
+pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
     let place = place(id).ok_or_else(|| stale(id.kind()))?;
     let generation = place.living();
-    if generation == 0 || place.table.get(id).is_err() {
-        return Err(stale(id.kind()));
-    }
+    let cell = place.table.get(id).ok().filter(|_| generation != 0);
+    let cell = cell.ok_or_else(|| stale(id.kind()))?;
     place.check_poison()?;
-    Ok(Loop { place, generation })
+    Ok((Loop { place, generation }, cell))
 }
 
 /// Whether the id names a loop that lives, or something that lives in one.
@@ -325,7 +324,9 @@ impl Entered {
                 Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
-            (f(core), std::mem::take(&mut core.trash))
+            let result = f(core);
+            let trash = (!core.trash.is_empty()).then(|| std::mem::take(&mut core.trash));
+            (result, trash)
         };
         // Handlers end here, unborrowed: their release functions may call anything.
         drop(trash);

@@ -20,7 +20,7 @@ use crate::driver::{client, loops};
 ///
 /// Ownership: url, options and handlers are copied. user_data is yours until handlers.release.
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL),
-/// UNSUPPORTED (wss:// without TLS, unknown handlers), STATE (the loop is being freed), LIMIT. Since: 0.1
+/// UNSUPPORTED (wss:// without TLS, unknown handlers), LIMIT, STATE (the loop is being freed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_connect(
     r#loop: *mut wsock_loop,

@@ -116,8 +116,7 @@ pub unsafe extern "C" fn wsock_conn_send_binary(
 /// wsock_conn_stats. The library pings by itself when the peer is silent: WSOCK_OPT_PING_INTERVAL_MS.
 ///
 /// Ownership: data is copied. Thread: any.
-/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT (a thousand wait already, or the send queue is full),
-/// INVALID_ARGUMENT, POISONED. Since: 0.1
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT (a thousand wait), INVALID_ARGUMENT, POISONED. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_conn_ping(
     conn: *mut wsock_conn,

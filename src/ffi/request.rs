@@ -29,7 +29,7 @@ pub const WSOCK_REQUEST_PEER_ADDRESS: i32 = 7;
 
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
     let id = id(request)?;
-    request::with(loops::find_object(id)?, id, f)
+    request::with(loops::find_object(id)?.0, id, f)
 }
 
 /// 1 when the request asks for a WebSocket, 0 when it is plain HTTP, or an error.

@@ -19,8 +19,8 @@ use crate::driver::{loops, server};
 /// Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
 /// comes when the server and its last connection have ended.
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
-/// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), STATE (the loop is being freed),
-/// LIMIT. Since: 0.1
+/// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being
+/// freed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_listen(
     r#loop: *mut wsock_loop,
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn wsock_listen(
 pub extern "C" fn wsock_server_port(server: *const wsock_server) -> u16 {
     boundary::value(0, || {
         let id = id(server)?;
-        server::port(loops::find_object(id)?, id)
+        server::port(loops::find_object(id)?.0, id)
     })
 }
 
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn wsock_server_close(
 ) -> wsock_status {
     boundary::status(|| {
         let id = id(server)?;
-        let place = loops::find_object(id)?;
+        let place = loops::find_object(id)?.0;
         // SAFETY: NULL or NUL-terminated, as the header asks for.
         let reason = unsafe { optional_text(reason, "reason") }?.unwrap_or("");
         server::close(place, id, close_code(code)?, reason)
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn wsock_server_get_stats(
 ) -> wsock_status {
     boundary::status(|| {
         let id = id(server)?;
-        let stats = server::stats(loops::find_object(id)?, id)?;
+        let stats = server::stats(loops::find_object(id)?.0, id)?;
         let stats = wsock_server_stats {
             struct_size: size_of::<wsock_server_stats>(),
             connections: stats.connections,

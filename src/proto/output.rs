@@ -168,9 +168,6 @@ fn joins(buffer: &Vec<u8>, size: usize) -> bool {
 
 fn buffer(pool: &mut BufferPool, size: usize) -> Vec<u8> {
     let mut buffer = pool.take();
-    if buffer.capacity() < size {
-        pool.put(buffer);
-        buffer = Vec::with_capacity(size);
-    }
+    buffer.reserve(size);
     buffer
 }

@@ -186,7 +186,7 @@ fn the_close_frame_goes_after_accepted_messages_and_nothing_after_it() {
 }
 
 #[test]
-fn messages_sent_before_the_peer_knew_are_delivered_and_pings_not_answered() {
+fn after_our_close_frame_nothing_is_delivered_or_answered_but_everything_is_checked() {
     let mut solo = Solo::server();
     close(&mut solo, Some(1000), "");
     solo.take_all();
@@ -196,8 +196,14 @@ fn messages_sent_before_the_peer_knew_are_delivered_and_pings_not_answered() {
     solo.peer_closes(1000, "");
     solo.frame(FIN | TEXT, b"after the close frame");
     solo.feed(&[0xFF; 10]);
-    assert_eq!(solo.seen, [Seen::Text("on its way".into()), Seen::Ping(b"?".to_vec())]);
+    assert!(solo.seen.is_empty());
+    assert_eq!(solo.conn.stats().messages_received, 0);
     assert_clean_end(&mut solo);
+
+    let mut solo = Solo::server();
+    close(&mut solo, Some(1000), "");
+    solo.frame(FIN | TEXT, b"\xff");
+    assert_eq!(solo.closed().error.as_ref().unwrap().code, Code::InvalidData);
 }
 
 #[test]

@@ -91,6 +91,8 @@ impl Connection {
 
     /// The transport took the first `n` bytes of what `transmit` shows; 0 when it is full.
     pub fn sent(&mut self, cx: &mut Context, now: Time, n: usize) {
+        // Nothing waits any more when the transport is gone: that was no flush.
+        let waited = self.has_output();
         self.output.sent(&mut cx.pool, n);
         self.counters.bytes_sent += n as u64;
         if n > 0 && (self.blocked || self.asking) {
@@ -101,7 +103,7 @@ impl Connection {
             self.waiting_pings = 0;
             self.asking = false;
         }
-        if self.phase != Phase::Open {
+        if self.phase != Phase::Open && waited {
             self.close_progress(now, n);
         }
     }
