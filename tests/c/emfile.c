@@ -146,7 +146,9 @@ int main(void) {
     CHECK(strncmp(raw_head(&raw[i]), "HTTP/1.1 101", 12) == 0);
   }
   PUMP_UNTIL(pair.loop, pair.srv.count == 1 + WAITING);
-  CHECK_INT(server_stats(pair.srv.server).accepted, 1 + WAITING);
+  CHECK_INT(server_stats(pair.srv.server).opened, 1 + WAITING);
+  /* valgrind may have left somebody waiting who has been replaced since */
+  if (!check_is_slow()) CHECK_INT(server_stats(pair.srv.server).accepted, 1 + WAITING);
   pair_echo(&pair);
   for (int i = 0; i < WAITING; i++) raw_close(&raw[i]);
   pair_free(&pair);

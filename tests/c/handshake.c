@@ -534,7 +534,7 @@ static void origin_twice(void) {
 static void hang_up(wsock_loop *loop, void *raw) {
   (void)loop;
   raw_text(raw, TOO_LARGE);
-  raw_close(raw); /* what it has not read makes this a reset */
+  raw_reset(raw);
 }
 static void early_refusal(int inside) {
   static char value[12 << 20], some[1 << 20];
