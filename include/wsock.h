@@ -413,8 +413,8 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  */
 #define WSOCK_OPT_HIGH_WATER 14
 /**
- * Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER when above it.
- * Default 256 KiB.
+ * Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER and to half of
+ * WSOCK_OPT_MAX_BUFFERED when above. Default 256 KiB.
  */
 #define WSOCK_OPT_LOW_WATER 15
 /**
@@ -607,7 +607,10 @@ typedef struct {
   void (*on_ping)(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data);
   /** A pong arrived: for a ping of yours, for one of the library's keepalive, or for none. */
   void (*on_pong)(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data);
-  /** After a send that answered WSOCK_BUFFERED: the queue has fallen to the low-water mark. */
+  /**
+   * After a send that answered WSOCK_BUFFERED or WSOCK_ERR_LIMIT: the queue has fallen to the
+   * low-water mark.
+   */
   void (*on_drain)(wsock_conn *conn, void *user_data);
   /**
    * Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.

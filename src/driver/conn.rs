@@ -46,6 +46,7 @@ fn check_open(cell: &Cell) -> Result<()> {
 }
 
 fn limit_reached(cell: &Cell, length: usize) -> Error {
+    cell.refuse();
     Error::new(
         Code::Limit,
         format!(

@@ -44,8 +44,8 @@ pub const WSOCK_OPT_MAX_CONTROL_RATE: i32 = 13;
 /// Bytes in the send queue above which sending answers WSOCK_BUFFERED; lowered to below
 /// WSOCK_OPT_MAX_BUFFERED when it is not. Default 1 MiB.
 pub const WSOCK_OPT_HIGH_WATER: i32 = 14;
-/// Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER when above it.
-/// Default 256 KiB.
+/// Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER and to half of
+/// WSOCK_OPT_MAX_BUFFERED when above. Default 256 KiB.
 pub const WSOCK_OPT_LOW_WATER: i32 = 15;
 /// Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
 /// message of any size. Default 64 MiB.
@@ -184,7 +184,8 @@ impl Draft {
         let mut settings = self.settings.clone();
         // A mark that cannot be passed would never be told of.
         settings.high_water = settings.high_water.min(settings.max_buffered - 1);
-        settings.low_water = settings.low_water.min(settings.high_water);
+        settings.low_water =
+            settings.low_water.min(settings.high_water).min(settings.max_buffered / 2);
         settings.conn.deflate = self.deflate_on.then(|| self.deflate.clone());
         settings.origins = match self.origin_policy {
             WSOCK_ORIGIN_LISTED => OriginPolicy::Listed(self.origins.clone()),

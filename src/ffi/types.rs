@@ -185,7 +185,8 @@ pub struct wsock_handlers {
             user_data: *mut c_void,
         ),
     >,
-    /// After a send that answered WSOCK_BUFFERED: the queue has fallen to the low-water mark.
+    /// After a send that answered WSOCK_BUFFERED or WSOCK_ERR_LIMIT: the queue has fallen to the
+    /// low-water mark.
     pub on_drain:
         Option<unsafe extern "C-unwind" fn(conn: *mut wsock_conn, user_data: *mut c_void)>,
     /// Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.

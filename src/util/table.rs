@@ -141,6 +141,11 @@ impl Cell {
         above
     }
 
+    /// A message was refused for want of room: who sent it waits for the drain, too.
+    pub fn refuse(&self) {
+        self.drain_wanted.store(true, Ordering::SeqCst);
+    }
+
     /// Whether the queue has fallen to `low_water` after somebody was told that it is full.
     pub fn take_drain(&self, low_water: usize) -> bool {
         self.drain_wanted.load(Ordering::SeqCst)

@@ -247,6 +247,30 @@ static void high_above_limit(void) {
   wsock_options_free(o);
 }
 
+static void fill_at_once(struct rec *rec, char event) {
+  static char data[600];
+  if (event != 'O') return;
+  CHECK_STATUS(wsock_conn_send_binary(rec->conn, data, sizeof data), WSOCK_OK);
+  CHECK_REFUSED(wsock_conn_send_binary(rec->conn, data, sizeof data), WSOCK_ERR_LIMIT);
+}
+
+static void refused_then_drained(void) {
+  struct rec client = {0};
+  struct raw raw;
+  wsock_loop *loop = new_loop();
+  wsock_options *o = option(new_options(), WSOCK_OPT_MAX_BUFFERED, 1000);
+  section("who is refused is told when there is room again");
+  client.hook = fill_at_once;
+  raw_serve(&raw, &client, loop, o);
+  PUMP_UNTIL(loop, client.drains == 1);
+  CHECK_INT(wsock_conn_buffered_amount(client.conn), 0);
+  pump_for(loop, 20);
+  CHECK_INT(client.drains, 1);
+  raw_close(&raw);
+  free_loop(loop);
+  wsock_options_free(o);
+}
+
 /* Pings that another thread sends until it is told to stop; how many were accepted. */
 static int pinged;
 static void *ping_on(void *conn) {
@@ -386,6 +410,7 @@ int main(void) {
   pause_inside();
   pause_early();
   high_above_limit();
+  refused_then_drained();
   pings();
   unsent();
   firehose();

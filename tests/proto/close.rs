@@ -1,7 +1,6 @@
 //! The end of a connection, in every order.
 
 use crate::frames::assert_failed;
-use crate::support::Seen;
 use crate::support::raw::*;
 use wsock::error::{Code, Error};
 use wsock::proto::config::Role;
