@@ -146,7 +146,8 @@ int main(void) {
     CHECK(strncmp(raw_head(&raw[i]), "HTTP/1.1 101", 12) == 0);
   }
   PUMP_UNTIL(pair.loop, pair.srv.count == 1 + WAITING);
-  CHECK_INT(server_stats(pair.srv.server).accepted, 1 + WAITING);
+  uint64_t accepted = server_stats(pair.srv.server).accepted;
+  CHECKF(accepted == 1 + WAITING || (check_is_slow() && accepted > 1 + WAITING), "accepted %d", (int)accepted);
   pair_echo(&pair);
   for (int i = 0; i < WAITING; i++) raw_close(&raw[i]);
   pair_free(&pair);
