@@ -24,6 +24,10 @@ static wsock_status send_counted(wsock_conn *conn, uint32_t number) {
   return wsock_conn_send_binary(conn, piece, PIECE);
 }
 
+static void at_low_water(struct rec *rec, char event) {
+  if (event == 'D') CHECKF(wsock_conn_buffered_amount(rec->conn) <= 50000, "%zu wait", wsock_conn_buffered_amount(rec->conn));
+}
+
 static void marks_and_limit(int server) {
   struct rec client = {0}, *rec = &client;
   struct srv srv = {0};
@@ -39,6 +43,7 @@ static void marks_and_limit(int server) {
   } else {
     raw_serve(&raw, &client, loop, o);
   }
+  rec->hook = at_low_water;
   uint32_t accepted = 0;
   wsock_status status;
   int buffered_seen = 0;

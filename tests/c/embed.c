@@ -36,9 +36,10 @@ static int host_turn(wsock_loop *loop) {
   }
   int n = poll(&p, 1, wait);
   REQUIRE(n >= 0 || errno == EINTR);
+  if (n == 0 && wait == patience_ms()) return 0; /* a host would sleep for ever */
   int32_t called = poll_loop(loop, 0);
   CHECKF(called >= 0, "poll gave %d", (int)called);
-  return n > 0 || wait < patience_ms();
+  return 1;
 }
 #define HOST_UNTIL(loop, condition)                                \
   do {                                                             \
