@@ -24,6 +24,31 @@ static wsock_status send_counted(wsock_conn *conn, uint32_t number) {
   return wsock_conn_send_binary(conn, piece, PIECE);
 }
 
+/* The marks are far apart compared with what the kernel takes at once, so that the queue is seen in between. */
+static void at_low_water(struct rec *rec, char event) {
+  if (event == 'D') CHECKF(wsock_conn_buffered_amount(rec->conn) <= 500000, "%zu wait", wsock_conn_buffered_amount(rec->conn));
+}
+static void low_water(void) {
+  struct srv srv = {0};
+  struct raw raw;
+  wsock_loop *loop = new_loop();
+  wsock_options *o = option(option(new_options(), WSOCK_OPT_HIGH_WATER, 12000000), WSOCK_OPT_LOW_WATER, 500000);
+  section("on_drain comes at the low-water mark, not before");
+  srv.hook = at_low_water;
+  srv_listen(&srv, loop, o);
+  raw_upgrade(&raw, loop, srv.port, "");
+  PUMP_UNTIL(loop, srv.count == 1);
+  uint32_t sent = 0;
+  while (send_counted(srv.conn[0]->conn, sent) == WSOCK_OK && sent < 5000) sent++;
+  CHECK(++sent < 5000);
+  CHECK_INT(read_counted(&raw, (size_t)sent * PIECE), (size_t)sent * PIECE);
+  PUMP_UNTIL(loop, srv.conn[0]->drains == 1);
+  raw_close(&raw);
+  free_loop(loop);
+  wsock_options_free(o);
+  srv_free(&srv);
+}
+
 static void marks_and_limit(int server) {
   struct rec client = {0}, *rec = &client;
   struct srv srv = {0};
@@ -403,6 +428,7 @@ static void firehose(void) {
 }
 
 int main(void) {
+  low_water();
   marks_and_limit(0);
   marks_and_limit(1);
   slow_reader();

@@ -5,8 +5,9 @@
 
 static char large[4 << 20];
 
-/* A peer that resets while our side is writing small or large messages, or a close frame. */
-static void gone(int server, int large_message, int close_too) {
+/* A peer that is gone while our side is writing small or large messages, or a close frame. When it went
+   politely, the first write is answered by a reset, and the next ones meet a broken pipe. */
+static void gone(int server, int large_message, int close_too, int politely) {
   struct rec client = {0}, *rec = &client;
   struct srv srv = {0};
   struct raw raw;
@@ -20,8 +21,9 @@ static void gone(int server, int large_message, int close_too) {
     raw_serve(&raw, &client, loop, NULL);
   }
   if (large_message) CHECK(wsock_conn_send_binary(rec->conn, large, sizeof large) >= 0);
-  raw_reset(&raw);
-  /* the loop has not been polled since: these meet the reset, then the broken pipe */
+  if (politely) raw_close(&raw);
+  else raw_reset(&raw);
+  /* the loop has not been polled since, so that it does not know */
   for (int i = 0; i < 5; i++) {
     wsock_status status = wsock_conn_send_binary(rec->conn, large, large_message ? 300000 : 10);
     CHECKF(status >= 0 || status == WSOCK_ERR_STATE, "send gave %d", (int)status);
@@ -87,9 +89,9 @@ static void gone_before_the_answer(void) {
 int main(void) {
   struct sigaction action;
   signal(SIGPIPE, SIG_DFL);
-  for (int i = 0; i < 8; i++) {
+  for (int i = 0; i < 16; i++) {
     section(i & 1 ? "a server whose peer is gone" : "a client whose peer is gone");
-    gone(i & 1, i & 2, i & 4);
+    gone(i & 1, i & 2, i & 4, i & 8);
   }
   section("gone while a large message is being written");
   gone_in_the_middle();
