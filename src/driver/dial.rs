@@ -255,6 +255,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_looked_up_while_the_loop_goes_on() {
+        let owner = loops::find(loops::create().unwrap()).unwrap();
+        let url = "ws://localhost:1/";
+        let conn = client::connect(owner, url, &Settings::default(), Arc::new(Quiet)).unwrap();
+        let resolved = |core: &mut Core| Ok(core.dialing(conn).is_none_or(|dial| dial.resolved));
+        assert!(!owner.with(resolved).unwrap(), "looked up inside the call");
+        let done = (0..200).any(|_| {
+            turn::poll(owner, Some(Duration::from_millis(50))).unwrap();
+            owner.with(resolved).unwrap()
+        });
+        assert!(done, "the answer never came");
+        turn::free(owner).unwrap();
+    }
+
+    #[test]
     fn an_address_that_does_not_answer_does_not_hold_up_the_next() {
         let (_deaf, _waiting, dead) = deaf();
         let living = TcpListener::bind("127.0.0.1:0").unwrap();
