@@ -50,7 +50,7 @@ test: need-cargo need-python examples ## run every test that this machine can ru
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
 	@echo "all tests passed"
 
-autobahn: need-python examples ## run all 517 Autobahn cases against both roles (about half an hour)
+autobahn: need-python examples ## run all 517 Autobahn cases against both roles (a quarter of an hour)
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
