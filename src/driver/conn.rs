@@ -68,8 +68,8 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
             if waiting > 0 && waiting.saturating_add(data.len()) > max {
                 return Err(limit_reached(cell, data.len()));
             }
-            conn.send(cx, now, kind, data, compress)?;
-            cell.set_buffered(conn.buffered());
+            let queued = conn.send(cx, now, kind, data, compress)?;
+            cell.set_buffered(queued.buffered);
             Ok(())
         })?;
         let above = cell.want_drain();
