@@ -73,7 +73,8 @@ fn below_valgrind(program: &Path) -> Command {
     let found = native::output_of(Command::new("valgrind").arg("--version"), "valgrind");
     found.expect("valgrind tells its version");
     let mut command = Command::new("valgrind");
-    command.args(["-q", "--error-exitcode=99", "--leak-check=full"]);
+    // Valgrind runs one thread at a time. Unless told to be fair it may let a busy one go on for minutes.
+    command.args(["-q", "--fair-sched=try", "--error-exitcode=99", "--leak-check=full"]);
     command.args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
     command.arg(program);
     command
