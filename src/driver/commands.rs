@@ -78,7 +78,7 @@ impl Core {
     pub fn abort(&mut self, id: Id) {
         if let Some(session) = self.session(id) {
             if let Some(stream) = &session.stream {
-                stream.reset_on_close();
+                stream.socket().reset_on_close();
             }
             session.fail(Error::new(Code::Aborted, "the application aborted the connection"));
         }

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
-use crate::transport::Stream;
+use crate::transport::Socket;
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
@@ -225,13 +225,13 @@ impl Core {
     // Readiness
 
     /// Watches a socket. `number` 0 is the session's own, others are attempts to connect.
-    pub fn register(&self, id: Id, number: u8, stream: &mut Stream) -> io::Result<()> {
-        self.poll.registry().register(stream.source(), token(id, number), BOTH)
+    pub fn register(&self, id: Id, number: u8, socket: &mut Socket) -> io::Result<()> {
+        self.poll.registry().register(socket, token(id, number), BOTH)
     }
 
     /// Makes the socket of a successful attempt the session's own.
-    pub fn reregister(&self, id: Id, stream: &mut Stream) -> io::Result<()> {
-        self.poll.registry().reregister(stream.source(), token(id, 0), BOTH)
+    pub fn reregister(&self, id: Id, socket: &mut Socket) -> io::Result<()> {
+        self.poll.registry().reregister(socket, token(id, 0), BOTH)
     }
 
     /// Watches a listener.

@@ -8,7 +8,7 @@ use super::core::Core;
 use super::session::{Head, Phase, Session};
 use crate::error::{Code, Error};
 use crate::proto::handshake::client::ClientHandshake;
-use crate::transport::Stream;
+use crate::transport::{Socket, Stream};
 use crate::util::id::Id;
 use crate::util::time::Time;
 
@@ -37,7 +37,7 @@ pub struct Dial {
 struct Attempt {
     number: u8,
     address: SocketAddr,
-    stream: Stream,
+    socket: Socket,
 }
 
 impl Dial {
@@ -142,12 +142,12 @@ impl Core {
             };
             dial.begun += 1;
             let number = dial.begun;
-            let begun = Stream::connect(address)
-                .and_then(|mut stream| self.register(id, number, &mut stream).map(|()| stream));
+            let begun = Socket::connect(address)
+                .and_then(|mut socket| self.register(id, number, &mut socket).map(|()| socket));
             let dial = self.dialing(id).expect("still dialing");
             match begun {
-                Ok(stream) => {
-                    dial.attempts.push(Attempt { number, address, stream });
+                Ok(socket) => {
+                    dial.attempts.push(Attempt { number, address, socket });
                     let more = !dial.candidates.is_empty();
                     dial.next_attempt = more.then(|| now.plus_ms(ATTEMPT_DELAY_MS));
                     self.arm(id);
@@ -162,10 +162,10 @@ impl Core {
     pub fn dial_event(&mut self, id: Id, number: u8) {
         let Some(dial) = self.dialing(id) else { return };
         let Some(index) = dial.attempts.iter().position(|a| a.number == number) else { return };
-        match dial.attempts[index].stream.connected() {
+        match dial.attempts[index].socket.connected() {
             Ok(false) => {}
             Ok(true) => {
-                let winner = dial.attempts.swap_remove(index).stream;
+                let winner = dial.attempts.swap_remove(index).socket;
                 self.connected(id, winner);
             }
             Err(e) => {
@@ -184,12 +184,12 @@ impl Core {
         }
     }
 
-    fn connected(&mut self, id: Id, mut stream: Stream) {
-        let registered = self.reregister(id, &mut stream);
+    fn connected(&mut self, id: Id, mut socket: Socket) {
+        let registered = self.reregister(id, &mut socket);
         let now = self.now;
         let Some(session) = self.session(id) else { return };
         match registered {
-            Ok(()) => session.begin_handshake(stream, now),
+            Ok(()) => session.begin_handshake(Stream::plain(socket), now),
             Err(e) => session.fail(Error::os(Code::System, "cannot watch the socket", &e)),
         }
         self.dirty(id);
@@ -200,7 +200,7 @@ impl Session {
     fn begin_handshake(&mut self, stream: Stream, now: Time) {
         let Phase::Dialing(dial) = &mut self.phase else { return };
         let Some(handshake) = dial.handshake.take() else { return };
-        self.details.peer = stream.peer_address();
+        self.details.peer = stream.socket().peer_address();
         self.stream = Some(stream);
         self.writable = true;
         self.head = Head::new(handshake.request().to_vec());

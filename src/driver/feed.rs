@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::event::{Event, Payload};
 use crate::proto::handshake::client::ClientOutcome;
 use crate::proto::handshake::server::{Refusal, Request};
+use crate::transport::Received;
 use crate::util::id::Id;
 
 /// Bytes taken from one socket before the others have their turn.
@@ -210,21 +211,20 @@ impl Core {
         }
         let Some(stream) = &mut session.stream else { return Read::Nothing };
         match stream.read(buffer) {
-            Ok(0) => Read::End,
-            Ok(count) => {
+            Ok(Received::End) => Read::End,
+            Ok(Received::Bytes { count, more }) => {
                 #[cfg(feature = "test-panic")]
                 provoke(&buffer[..count], "panic in the loop");
-                // A short read has emptied the socket, unless its end is what comes next.
-                session.readable = count == buffer.len() || session.hung_up;
+                // When nothing more is there now, the end of the stream may be what comes next.
+                session.readable = more || session.hung_up;
                 Read::Bytes(count)
             }
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+            Ok(Received::Nothing) => {
                 session.readable = false;
                 // Sending failed and nothing is left to read: that was the end.
                 if session.lost.is_some() { Read::End } else { Read::Nothing }
             }
-            Err(e) => {
-                let error = Error::os(Code::ConnectionLost, "the connection was lost", &e);
+            Err(error) => {
                 session.lost.get_or_insert(error);
                 Read::End
             }

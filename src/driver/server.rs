@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
 use crate::proto::handshake::server::{ServerHandshake, ServerSettings};
-use crate::transport::{Stream, listen};
+use crate::transport::{Socket, Stream, listen};
 use crate::util::id::{Id, Kind};
 use crate::util::table::ACCEPTED;
 
@@ -204,7 +204,7 @@ impl Core {
     fn welcome(&mut self, server_id: Id, mut stream: Stream) {
         let now = self.now;
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
-        if self.register(id, 0, &mut stream).is_err() {
+        if self.register(id, 0, stream.socket_mut()).is_err() {
             self.table().remove(id);
             return;
         }
@@ -217,7 +217,7 @@ impl Core {
         let mut session = Session::new(id, server.handler.clone(), shared, phase);
         let limit = session.shared.settings.handshake_timeout_ms;
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));
-        session.details.peer = stream.peer_address();
+        session.details.peer = stream.socket().peer_address();
         session.server = Some(server_id);
         session.stream = Some(stream);
         self.insert(id, Entry::Session(Box::new(session)));
@@ -279,7 +279,7 @@ impl Server {
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();
             match self.listeners[self.turn].accept() {
-                Ok((socket, _)) => return Ok(Some(Stream::accepted(socket))),
+                Ok((socket, _)) => return Ok(Some(Stream::plain(Socket::Tcp(socket)))),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }

@@ -7,7 +7,7 @@ use super::dial::Dial;
 use super::handler::Handler;
 use super::settings::Shared;
 use super::timers::NEVER;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::proto::conn::{Connection, Stats};
 use crate::proto::context::Context;
 use crate::proto::event::{Closed, Initiator, Transport};
@@ -221,44 +221,49 @@ impl Session {
         }
     }
 
+    /// Whether writing would get anything under way.
+    fn can_write(&self) -> bool {
+        let stream = self.stream.as_ref();
+        stream.is_some_and(|s| s.has_output() || s.takes_bytes() && self.has_output())
+    }
+
     /// Writes what waits until it is gone or the socket is full.
     pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<(), Error> {
-        while self.writable && self.has_output() {
+        while self.writable && self.can_write() {
             let Some(stream) = &mut self.stream else { return Ok(()) };
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
-            if !self.head.is_empty() {
+            if stream.takes_bytes() && !self.head.is_empty() {
                 slices[0] = IoSlice::new(self.head.rest());
                 used = 1;
             }
-            if let Phase::Open(conn) = &self.phase {
+            if stream.takes_bytes()
+                && let Phase::Open(conn) = &self.phase
+            {
                 used += conn.transmit(&mut slices[used..]);
             }
-            let offered: usize = slices[..used].iter().map(|slice| slice.len()).sum();
-            let sent = match stream.write(&slices[..used]) {
-                Ok(sent) => sent,
-                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
-                Err(e) => {
-                    self.writable = false;
-                    return Err(Error::os(Code::ConnectionLost, "sending failed", &e));
-                }
-            };
-            self.writable = sent == offered;
-            let of_head = self.head.sent(sent);
+            let sent = stream.write(&slices[..used]).inspect_err(|_| self.writable = false)?;
+            self.writable = !sent.full;
+            let of_head = self.head.sent(sent.count);
             if self.head.is_empty()
                 && let Phase::Open(conn) = &mut self.phase
             {
-                conn.sent(cx, now, sent - of_head);
+                conn.sent(cx, now, sent.count - of_head);
             }
         }
         Ok(())
+    }
+
+    /// Whether something has still to leave before the transport may end.
+    fn is_sending(&self) -> bool {
+        self.has_output() || self.stream.as_ref().is_some_and(|stream| stream.has_output())
     }
 
     /// What to do with the transport now.
     pub fn transport(&self) -> Transport {
         match &self.phase {
             Phase::Over(_) => Transport::Drop,
-            _ if self.has_output() && self.lost.is_none() => Transport::Keep,
+            _ if self.is_sending() && self.lost.is_none() => Transport::Keep,
             Phase::Open(conn) => conn.transport(),
             Phase::Answered => Transport::HalfClose,
             _ => Transport::Keep,

@@ -72,8 +72,8 @@ impl Core {
             Transport::Keep => {}
             Transport::HalfClose if !session.half_closed => {
                 session.half_closed = true;
-                if let Some(stream) = &session.stream {
-                    stream.half_close();
+                if let Some(stream) = &mut session.stream {
+                    stream.end_writing();
                 }
                 if matches!(session.phase, Phase::Answered) {
                     // Sooner when the server is closing.
