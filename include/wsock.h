@@ -428,6 +428,20 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_MAX_HEADERS 18
 /** Longest request line or status line to receive, in bytes. Default 8192. */
 #define WSOCK_OPT_MAX_REQUEST_LINE 19
+/** Server: connections the system keeps until they are accepted. Default 4096. */
+#define WSOCK_OPT_BACKLOG 40
+/** Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY. */
+#define WSOCK_OPT_ORIGIN_POLICY 50
+/** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
+#define WSOCK_OPT_ORIGIN 100
+
+/** Any Origin, or none. */
+#define WSOCK_ORIGIN_ANY 0
+/** Only origins given with wsock_options_add_origin, which sets this; others get 403. */
+#define WSOCK_ORIGIN_LISTED 1
+/** Any, but there must be one; others get 403. */
+#define WSOCK_ORIGIN_REQUIRED 2
+
 /** 1: offer or accept permessage-deflate. Default 0. */
 #define WSOCK_OPT_DEFLATE 30
 /** How hard to compress: 1 (fast) to 9 (small). Default 1. */
@@ -447,19 +461,6 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER 36
 /** Milliseconds after which an unused compressor of a connection is given back. Default 10000. */
 #define WSOCK_OPT_DEFLATE_IDLE_MS 37
-/** Server: connections the system keeps until they are accepted. Default 4096. */
-#define WSOCK_OPT_BACKLOG 40
-/** Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY. */
-#define WSOCK_OPT_ORIGIN_POLICY 50
-/** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
-#define WSOCK_OPT_ORIGIN 100
-
-/** Any Origin, or none. */
-#define WSOCK_ORIGIN_ANY 0
-/** Only origins given with wsock_options_add_origin, which sets this; others get 403. */
-#define WSOCK_ORIGIN_LISTED 1
-/** Any, but there must be one; others get 403. */
-#define WSOCK_ORIGIN_REQUIRED 2
 
 /**
  * Makes a set of options with the default values. Free it with wsock_options_free.
@@ -486,7 +487,7 @@ wsock_status wsock_options_set_int(wsock_options *options,
                                    int64_t value);
 
 /**
- * Sets a text option: WSOCK_OPT_ORIGIN. "" takes it back.
+ * Sets a text option; key is a WSOCK_OPT_* that says it is a text. "" takes it back.
  *
  * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, UNSUPPORTED (unknown key), INVALID_ARGUMENT.
  * Since: 0.1
