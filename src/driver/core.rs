@@ -60,6 +60,8 @@ pub struct Core {
     pub dirty: Vec<Id>,
     /// Sessions that are over and owe their last events.
     pub endings: VecDeque<Id>,
+    /// Clients that will try again and owe the news of it.
+    pub retries: VecDeque<Id>,
     /// Sessions whose queue has drained.
     pub drains: VecDeque<Id>,
     /// Handlers to drop when nothing is borrowed.
@@ -100,6 +102,7 @@ impl Core {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             endings: VecDeque::new(),
+            retries: VecDeque::new(),
             drains: VecDeque::new(),
             trash: Vec::new(),
             ended: Vec::new(),
@@ -300,6 +303,7 @@ impl Core {
             && self.dirty.is_empty()
             && self.endings.is_empty()
             && self.drains.is_empty()
+            && self.retries.is_empty()
             && self.ended.is_empty())
             || self.place.inbox.has_work()
     }

@@ -36,6 +36,8 @@ enum Found {
     Request(Box<Request>),
     Refusal(Box<Refusal>),
     Client(Box<ClientOutcome>),
+    /// The proxy has made way.
+    Passage,
 }
 
 /// One step of a session.
@@ -112,6 +114,13 @@ fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
                 core.refuse(id, &refusal);
                 Ok(())
             })?,
+            Found::Passage => {
+                let rest = &input[at..];
+                return entered.with(|core| {
+                    core.passed(id, rest);
+                    Ok(())
+                });
+            }
             Found::Client(outcome) => {
                 if entered.with(|core| Ok(core.client_handshake_over(id, *outcome)))? {
                     announce(entered, id)?;
@@ -168,6 +177,7 @@ fn announce(entered: &Entered, id: Id) -> Result<()> {
     handler.on_open(id);
     drop(handler);
     entered.with(|core| {
+        core.send_waiting(id);
         if let Some(session) = core.session(id) {
             session.details.headers = None;
         }
@@ -258,7 +268,15 @@ impl Core {
                     (used, None) => (used, Found::Nothing),
                     (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),
                 },
-                Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
+                Phase::Tunnel(tunnel) => {
+                    let (used, end) = tunnel.recv(input);
+                    session.head.push(&tunnel.output());
+                    match end.transpose()? {
+                        Some(()) => (used, Found::Passage),
+                        None => (used, Found::Nothing),
+                    }
+                }
+                Phase::Waiting | Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
                     (input.len(), Found::Nothing)
                 }
             })
@@ -282,6 +300,10 @@ impl Core {
             (Phase::ClientHandshake(handshake), None) => {
                 let outcome = handshake.recv_eof();
                 self.client_handshake_over(id, outcome);
+            }
+            (Phase::Tunnel(tunnel), None) => {
+                let error = tunnel.recv_eof();
+                session.fail(error);
             }
             // A client that has closed its side still wants its answer.
             (Phase::Answered, None) if !session.head.is_empty() => session.hung_up = false,

@@ -4,6 +4,7 @@
 //! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
 //! [`core::Core`], let go of it, call, and look everything up again.
 
+pub mod answer;
 pub mod client;
 pub mod commands;
 pub mod conn;
@@ -14,8 +15,12 @@ pub mod feed;
 pub mod handler;
 pub mod inbox;
 pub mod loops;
+pub mod proxy;
+pub mod report;
 pub mod request;
 pub mod resolve;
+pub mod retry;
+pub mod route;
 pub mod server;
 pub mod session;
 pub mod settings;

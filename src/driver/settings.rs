@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use super::proxy::ProxySettings;
+use super::retry::RetrySettings;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
+use crate::proto::http::auth::Credentials;
+use crate::proto::http::cookie;
 
 /// Plain values; copied when used, so that one set serves many connections.
 #[derive(Clone, Debug)]
@@ -31,6 +35,16 @@ pub struct Settings {
     pub origin: Option<String>,
     /// Which origins a server lets in.
     pub origins: OriginPolicy,
+    /// The proxy of a client.
+    pub proxy: ProxySettings,
+    /// How many redirects a client follows.
+    pub max_redirects: u32,
+    /// What a client answers to a challenge.
+    pub credentials: Option<Credentials>,
+    /// What a client sends as its Cookie header.
+    pub cookies: Vec<(String, String)>,
+    /// How a client comes back.
+    pub retry: RetrySettings,
     /// The open connection.
     pub conn: Config,
 }
@@ -50,6 +64,11 @@ impl Default for Settings {
             protocols: Vec::new(),
             origin: None,
             origins: OriginPolicy::Any,
+            proxy: ProxySettings::default(),
+            max_redirects: 0,
+            credentials: None,
+            cookies: Vec::new(),
+            retry: RetrySettings::default(),
             conn: Config::default(),
         }
     }
@@ -73,8 +92,13 @@ impl Shared {
     /// The part a client's handshake reads.
     pub fn client(&self) -> ClientSettings {
         let s = &self.settings;
+        let mut headers = s.headers.clone();
+        if !s.cookies.is_empty() {
+            headers.push(("Cookie".to_owned(), cookie::join(&s.cookies)));
+        }
         ClientSettings {
-            headers: s.headers.clone(),
+            headers,
+            authorization: None,
             protocols: s.protocols.clone(),
             origin: s.origin.clone(),
             deflate: s.conn.deflate.clone(),

@@ -34,10 +34,17 @@ impl Core {
                 self.client_handshake_over(id, outcome);
                 return;
             }
+            if matches!(session.phase, Phase::Waiting) {
+                return self.try_again(id);
+            }
             let settings = &session.shared.settings;
             let limit = settings.handshake_timeout_ms;
             let error = match &session.phase {
                 Phase::Dialing(dial) => dial.timeout(settings.connect_timeout_ms),
+                Phase::Tunnel(_) => Error::new(
+                    Code::HandshakeTimeout,
+                    format!("the proxy took longer than {limit} ms"),
+                ),
                 _ => Error::new(
                     Code::HandshakeTimeout,
                     format!("the handshake took longer than {limit} ms"),

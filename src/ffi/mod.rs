@@ -8,6 +8,7 @@
 
 mod args;
 mod boundary;
+mod close_info;
 mod handlers;
 mod last_error;
 mod texts;

@@ -1,5 +1,6 @@
 //! wsock_options: the object and its functions. The options themselves are in the files beside.
 
+pub mod client;
 pub mod deflate;
 mod draft;
 pub mod general;
@@ -19,7 +20,7 @@ use super::types::wsock_options;
 use crate::driver::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::subprotocol;
-use crate::proto::http::check_application_header;
+use crate::proto::http::{check_application_header, cookie};
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::table::Table;
 
@@ -171,7 +172,42 @@ pub unsafe extern "C" fn wsock_options_add_header(
         change(options, |draft| {
             let (name, value) = (name?, value?);
             check_application_header(name, value)?;
+            if name.eq_ignore_ascii_case("Cookie") && !draft.settings.cookies.is_empty() {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "cookies were added already; add all cookies one way",
+                ));
+            }
             draft.settings.headers.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        })
+    })
+}
+
+/// Client: adds a cookie to send. Names are tokens; values have no spaces, quotes, commas, semicolons or
+/// backslashes. What the server sets is told by wsock_conn_cookie; nothing is kept from one connection
+/// to the next.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_options_add_cookie(
+    options: *mut wsock_options,
+    name: *const c_char,
+    value: *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or NUL-terminated.
+        let (name, value) = unsafe { (text(name, "name"), text(value, "value")) };
+        change(options, |draft| {
+            let (name, value) = (name?, value?);
+            cookie::check(name, value)?;
+            if draft.has_header("Cookie") {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "a Cookie header was added already; add all cookies one way",
+                ));
+            }
+            draft.settings.cookies.push((name.to_owned(), value.to_owned()));
             Ok(())
         })
     })
