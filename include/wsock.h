@@ -133,7 +133,8 @@ typedef struct wsock_loop wsock_loop;
  *
  * - Life: wsock_options_new, wsock_options_free.
  * - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
- *   wsock_options_add_header, wsock_options_add_protocol, wsock_options_add_origin.
+ *   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
+ *   wsock_options_add_origin.
  * - Look up: wsock_option_bounds.
  */
 typedef struct wsock_options wsock_options;
@@ -146,8 +147,9 @@ typedef struct wsock_options wsock_options;
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
- * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_server,
- *   wsock_conn_get_stats.
+ * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
+ *   wsock_conn_server, wsock_conn_get_stats.
+ * - Come back: wsock_conn_set_target, for the next attempt.
  * - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
  */
 typedef struct wsock_conn wsock_conn;
@@ -166,7 +168,7 @@ typedef struct wsock_server wsock_server;
  * valid until on_request has returned.
  *
  * - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
- *   wsock_request_header_at, wsock_request_protocol_at.
+ *   wsock_request_header_at, wsock_request_cookie, wsock_request_protocol_at.
  * - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
  *   wsock_request_set_body; what on_request returns decides.
  */
@@ -442,6 +444,63 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 /** Any, but there must be one; others get 403. */
 #define WSOCK_ORIGIN_REQUIRED 2
 
+/**
+ * Client: 1: use the proxy that the environment names, if WSOCK_OPT_PROXY is not set: https_proxy for
+ * wss://, http_proxy for ws://, else all_proxy, each in lower or upper case; no_proxy lists what is
+ * reached directly, as in WSOCK_OPT_NO_PROXY. (HTTP_PROXY in upper case does not count in CGI
+ * programs, where a client could set it.) Default 0.
+ */
+#define WSOCK_OPT_PROXY_FROM_ENV 70
+/**
+ * Client: redirects (301, 302, 303, 307, 308) to follow at most. Never from wss:// to ws://; cookies,
+ * Authorization, user and client certificate are not given to another host, port or scheme.
+ * Default 0: as in browsers, a redirect is a failure.
+ */
+#define WSOCK_OPT_MAX_REDIRECTS 71
+/**
+ * Client: how many attempts in a row to come back after a failure to connect or the loss of the
+ * connection. 0: none. -1: for ever. See on_retry. It does not come back after wsock_conn_close and
+ * wsock_conn_abort, nor when the server has closed with 1000. Default 0.
+ */
+#define WSOCK_OPT_RECONNECT 80
+/**
+ * The wait before the first attempt is at most so many milliseconds, before each further one twice as
+ * many; it is chosen at random from 0 to that, so that a thousand clients do not come back at once.
+ * A server's Retry-After is honoured. Default 1000.
+ */
+#define WSOCK_OPT_RECONNECT_FIRST_MS 81
+/** No wait is longer than so many milliseconds. Default 30000. */
+#define WSOCK_OPT_RECONNECT_MAX_MS 82
+/**
+ * A connection that was open for so many milliseconds ends the row: attempts and waits begin anew.
+ * Default 10000.
+ */
+#define WSOCK_OPT_RECONNECT_STABLE_MS 83
+/**
+ * Bytes of messages to accept while there is no connection; they leave right after on_open has
+ * returned, so that a greeting sent in on_open goes first. 0: sending is refused meanwhile
+ * (WSOCK_ERR_STATE). Default 0.
+ */
+#define WSOCK_OPT_RECONNECT_QUEUE 84
+/**
+ * Client: the proxy to go through, a text: "http://host:port" (CONNECT), "https://..." (the same over
+ * TLS), "socks5://..." (the name is looked up here) or "socks5h://..." (by the proxy), with
+ * "user:password@" before the host if it asks for them. Default none.
+ */
+#define WSOCK_OPT_PROXY 120
+/**
+ * Client: what is reached without the proxy, a text: a list, with commas, of domains (their subdomains
+ * too), addresses, and networks such as 10.0.0.0/8, each with or without :port; "*" is everything.
+ * Default none.
+ */
+#define WSOCK_OPT_NO_PROXY 121
+/**
+ * Client: the user for a server that answers 401 and asks for Basic or Digest authorization, a text.
+ * user:password@ in a URL is for the same, and sent as Basic at once. Default none.
+ */
+#define WSOCK_OPT_USER 130
+/** Client: the password of that user, a text. Default none. */
+#define WSOCK_OPT_PASSWORD 131
 /** 1: offer or accept permessage-deflate. Default 0. */
 #define WSOCK_OPT_DEFLATE 30
 /** How hard to compress: 1 (fast) to 9 (small). Default 1. */
@@ -504,6 +563,17 @@ wsock_status wsock_options_set_str(wsock_options *options, int32_t key, const ch
 wsock_status wsock_options_add_header(wsock_options *options, const char *name, const char *value);
 
 /**
+ * Client: adds a cookie to send. Names are tokens; values have no spaces, quotes, commas, semicolons or
+ * backslashes. What the server sets is told by wsock_conn_cookie; nothing is kept from one connection
+ * to the next.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+ */
+wsock_status wsock_options_add_cookie(wsock_options *options,
+                                      const char *name,
+                                      const char *value);
+
+/**
  * Adds a subprotocol: a client offers them in this order; a server accepts the first of the client's
  * that it has, unless on_request selects one. Each must be a token (RFC 6455 section 4.1) and may be
  * added once.
@@ -545,6 +615,23 @@ wsock_status wsock_option_bounds(int32_t key,
 /** wsock_close_info.initiator: the other side. */
 #define WSOCK_BY_PEER 2
 
+/** wsock_close_info.layer: the WebSocket protocol; a close handshake, or a violation of the rules. */
+#define WSOCK_LAYER_WEBSOCKET 1
+/** wsock_close_info.layer: the HTTP exchange that begins it. */
+#define WSOCK_LAYER_HTTP 2
+/** wsock_close_info.layer: TLS: certificates, alerts, a stream that was cut off. */
+#define WSOCK_LAYER_TLS 3
+/** wsock_close_info.layer: TCP, Unix sockets, and looking up names. */
+#define WSOCK_LAYER_TCP 4
+/** wsock_close_info.layer: a proxy on the way. */
+#define WSOCK_LAYER_PROXY 5
+/** wsock_close_info.layer: one of the time limits. */
+#define WSOCK_LAYER_TIMEOUT 6
+/** wsock_close_info.layer: one of the other limits. */
+#define WSOCK_LAYER_LIMIT 7
+/** wsock_close_info.layer: the application gave it up; or a bug of the library. */
+#define WSOCK_LAYER_LOCAL 8
+
 /** How a connection ended. */
 typedef struct {
   /** Bytes of this struct that the library has filled. */
@@ -573,7 +660,37 @@ typedef struct {
   size_t reason_len;
   /** Bytes of messages that were accepted and never reached the network. */
   uint64_t unsent_bytes;
+  /** WSOCK_LAYER_*: where it ended. */
+  int32_t layer;
+  /** The operating system's errno, or 0. */
+  int32_t os_error;
+  /** The TLS alert that was sent or received, or 0. */
+  int32_t tls_alert;
+  /** The HTTP status that refused the handshake, or 0. */
+  int32_t http_status;
+  /** The reason in the close frame that was sent. Never NULL, valid as reason is. */
+  const char *sent_reason;
+  /** Length of sent_reason in bytes. */
+  size_t sent_reason_len;
+  /** Round-trip time of the last answered ping in microseconds; 0 when there was none. */
+  uint64_t rtt_us;
 } wsock_close_info;
+
+/** What on_retry is told. */
+typedef struct {
+  /** Bytes of this struct that the library has filled. */
+  size_t struct_size;
+  /** Which attempt in a row it will be, from 1. */
+  int32_t attempt;
+  /** Always 0. */
+  int32_t reserved;
+  /** Milliseconds until it begins. */
+  uint64_t delay_ms;
+  /** Why: the failure; NULL when the server has closed. */
+  const wsock_error_info *error;
+  /** How the last connection or attempt ended. Its unsent_bytes are lost. */
+  const wsock_close_info *close;
+} wsock_retry_info;
 
 /**
  * Your functions. Each may be NULL. Zero the struct, set struct_size, fill in what you want to hear of:
@@ -625,6 +742,14 @@ typedef struct {
    * function that was given the handlers was refused.
    */
   void (*release)(void *user_data);
+  /**
+   * Client with WSOCK_OPT_RECONNECT: the connection, or the attempt to make one, has failed, and another
+   * attempt will follow. The handle stays valid, wsock_conn_state is WSOCK_CONNECTING; wsock_conn_header
+   * tells the headers of a refusal. wsock_conn_set_target can change URL, headers and proxy for it, such
+   * as a token that has expired; wsock_conn_close gives up. on_open comes again when it has worked.
+   * info is valid until the callback returns.
+   */
+  void (*on_retry)(wsock_conn *conn, const wsock_retry_info *info, void *user_data);
 } wsock_handlers;
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -634,6 +759,9 @@ typedef struct {
  * http:// is taken for ws://, a fragment is refused; user:password@ before the host becomes Basic
  * authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
  * NULL for none.
+ *
+ * "wss://..." is the same over TLS, see WSOCK_OPT_TLS_CA_FILE and its neighbours;
+ * "ws+unix:/path/of.socket:/path?query" goes over a Unix domain socket ("@name" for an abstract one).
  *
  * It never waits. What comes of it is told from the loop: on_open, or on_error and on_close. All
  * addresses of the host are tried, IPv6 and IPv4 in turn.
@@ -828,6 +956,30 @@ const char *wsock_conn_header(const wsock_conn *conn,
                               size_t *out_len);
 
 /**
+ * The value of a cookie that the server has set with its answer (Set-Cookie); on an accepted connection,
+ * of one that the client sent. NULL when there is none of that name. It is there as long as
+ * wsock_conn_header.
+ *
+ * Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+ */
+const char *wsock_conn_cookie(const wsock_conn *conn,
+                              const char *name,
+                              size_t *out_len);
+
+/**
+ * Client with WSOCK_OPT_RECONNECT: another URL, another set of options, or both, from the next attempt
+ * on. NULL keeps what there is. Typically called in on_retry, with headers that carry a fresh token. The
+ * present connection is not touched.
+ *
+ * Ownership: url and options are copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD,
+ * STATE (not a client that reconnects), and what wsock_connect answers to such a URL and options.
+ * Since: 0.1
+ */
+wsock_status wsock_conn_set_target(wsock_conn *conn,
+                                   const char *url,
+                                   const wsock_options *options);
+
+/**
  * Gives the connection its own user data in place of what it has. release may be NULL; it is called
  * exactly once, when no callback will be given this user data again. What it had before is released
  * the same way: at once, or when the callback that is running with it has returned.
@@ -984,6 +1136,13 @@ const char *wsock_request_header(const wsock_request *request,
                                  const char *name,
                                  size_t index,
                                  size_t *out_len);
+
+/**
+ * The value of a cookie that the client sent; NULL when there is none of that name.
+ *
+ * Ownership: the library's; valid until on_request returns. Thread: loop. Since: 0.1
+ */
+const char *wsock_request_cookie(const wsock_request *request, const char *name, size_t *out_len);
 
 /**
  * The header line at index, in the order they came: to walk through all of them. LIMIT past the end.
