@@ -26,6 +26,7 @@ pub enum Code {
     Handshake = -40,
     HttpStatus = -41,
     HandshakeTimeout = -42,
+    Redirect = -43,
     Protocol = -60,
     InvalidData = -61,
     TooBig = -62,
