@@ -33,6 +33,12 @@ pub fn connect(
                 "wss:// needs TLS, which this build of the library does not have",
             ));
         }
+        if url.unix.is_some() {
+            return Err(Error::new(
+                Code::Unsupported,
+                "ws+unix: needs Unix domain sockets, which this build of the library does not have",
+            ));
+        }
         let shared = Shared::new(settings);
         let key = core.cx.entropy.bytes();
         let handshake = ClientHandshake::new(&url, &shared.client(), key)?;

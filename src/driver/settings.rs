@@ -77,6 +77,7 @@ impl Shared {
             headers: s.headers.clone(),
             protocols: s.protocols.clone(),
             origin: s.origin.clone(),
+            authorization: None,
             deflate: s.conn.deflate.clone(),
             limits: s.head.clone(),
         }
