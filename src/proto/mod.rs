@@ -18,5 +18,6 @@ pub mod keepalive;
 pub mod mask;
 pub mod message;
 pub mod output;
+pub mod redirect;
 pub mod url;
 pub mod utf8;
