@@ -85,10 +85,12 @@ fn generate_header() {
         "looping",
         "options/general",
         "options/deflate",
+        "options/sockets",
         "options/mod",
         "client",
         "conn",
         "server",
+        "adopt",
         "request",
         "version",
     ] {

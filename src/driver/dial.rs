@@ -142,7 +142,10 @@ impl Core {
             };
             dial.begun += 1;
             let number = dial.begun;
-            let begun = Socket::connect(address)
+            let Some(shared) = self.session(id).map(|session| session.shared.clone()) else {
+                return;
+            };
+            let begun = Socket::connect(address, &shared.settings.socket)
                 .and_then(|mut socket| self.register(id, number, &mut socket).map(|()| socket));
             let dial = self.dialing(id).expect("still dialing");
             match begun {
@@ -197,7 +200,8 @@ impl Core {
 }
 
 impl Session {
-    fn begin_handshake(&mut self, stream: Stream, now: Time) {
+    /// The transport is there; what it is for may begin.
+    pub(super) fn begin_handshake(&mut self, stream: Stream, now: Time) {
         let Phase::Dialing(dial) = &mut self.phase else { return };
         let Some(handshake) = dial.handshake.take() else { return };
         self.details.peer = stream.socket().peer_address();

@@ -4,6 +4,7 @@
 //! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
 //! [`core::Core`], let go of it, call, and look everything up again.
 
+pub mod adopt;
 pub mod client;
 pub mod commands;
 pub mod conn;
@@ -13,6 +14,7 @@ pub mod embed;
 pub mod feed;
 pub mod handler;
 pub mod inbox;
+pub mod listen;
 pub mod loops;
 pub mod request;
 pub mod resolve;

@@ -2,6 +2,8 @@
 
 pub mod beacon;
 pub mod id;
+pub mod inherited;
+pub mod offer;
 pub mod owner;
 pub mod pool;
 pub mod rng;
