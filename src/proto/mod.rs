@@ -4,6 +4,7 @@
 //! A driver first runs a [`handshake`], then a connection; both may be fed in any chunks.
 #![forbid(unsafe_code)]
 
+pub mod cidr;
 pub mod close;
 pub mod config;
 pub mod conn;
