@@ -9,6 +9,8 @@ pub mod close;
 pub mod config;
 pub mod conn;
 pub mod context;
+#[cfg(test)]
+mod cuts;
 pub mod deflate;
 pub mod event;
 pub mod extension;
@@ -19,5 +21,6 @@ pub mod keepalive;
 pub mod mask;
 pub mod message;
 pub mod output;
+pub mod proxy;
 pub mod url;
 pub mod utf8;
