@@ -22,5 +22,6 @@ pub mod mask;
 pub mod message;
 pub mod output;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod url;
 pub mod utf8;
