@@ -17,7 +17,6 @@ pub mod handler;
 pub mod inbox;
 pub mod listen;
 pub mod loops;
-pub mod proxy;
 pub mod report;
 pub mod request;
 pub mod resolve;

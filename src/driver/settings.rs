@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::proxy::ProxySettings;
 use super::retry::RetrySettings;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
 use crate::proto::http::auth::Credentials;
 use crate::proto::http::cookie;
+use crate::proto::proxy::ProxyRules;
 use crate::transport::SocketOptions;
 
 /// Plain values; copied when used, so that one set serves many connections.
@@ -39,7 +39,7 @@ pub struct Settings {
     /// Which origins a server lets in.
     pub origins: OriginPolicy,
     /// The proxy of a client.
-    pub proxy: ProxySettings,
+    pub proxy: ProxyRules,
     /// How many redirects a client follows.
     pub max_redirects: u32,
     /// What a client answers to a challenge.
@@ -68,7 +68,7 @@ impl Default for Settings {
             protocols: Vec::new(),
             origin: None,
             origins: OriginPolicy::Any,
-            proxy: ProxySettings::default(),
+            proxy: ProxyRules::default(),
             max_redirects: 0,
             credentials: None,
             cookies: Vec::new(),
