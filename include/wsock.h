@@ -207,6 +207,8 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_CONNECT_TIMEOUT (-23)
 /** TCP was reset, or ended without a close handshake. */
 #define WSOCK_ERR_CONNECTION_LOST (-24)
+/** A proxy could not be reached or refused; http_status has its answer, if it gave one. */
+#define WSOCK_ERR_PROXY (-25)
 /** What the peer sent is not a valid WebSocket handshake. */
 #define WSOCK_ERR_HANDSHAKE (-40)
 /** The server answered with another status than 101; http_status has it. */

@@ -23,6 +23,7 @@ pub enum Code {
     Connect = -22,
     ConnectTimeout = -23,
     ConnectionLost = -24,
+    Proxy = -25,
     Handshake = -40,
     HttpStatus = -41,
     HandshakeTimeout = -42,
@@ -48,7 +49,7 @@ pub struct Error {
     pub code: Code,
     /// `errno`, or 0.
     pub os_error: i32,
-    /// The HTTP status that refused a handshake, or 0.
+    /// The HTTP status that refused a handshake, or with which a proxy refused to connect, or 0.
     pub http_status: u16,
     /// The close code that was sent to the peer because of this failure, or 0.
     pub close_code: u16,
