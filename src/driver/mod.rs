@@ -16,6 +16,7 @@ pub mod handler;
 pub mod inbox;
 pub mod listen;
 pub mod loops;
+pub mod preface;
 pub mod request;
 pub mod resolve;
 pub mod server;
