@@ -17,6 +17,7 @@ pub mod handler;
 pub mod inbox;
 pub mod listen;
 pub mod loops;
+pub mod preface;
 pub mod report;
 pub mod request;
 pub mod resolve;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::preface::TrustedProxy;
 use super::retry::RetrySettings;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub backlog: i32,
     /// What the sockets are to be like.
     pub socket: SocketOptions,
+    /// Who begins its connections to a server with a PROXY protocol header.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Bounds of HTTP heads.
     pub head: HeadLimits,
     /// Headers of our side of the handshake.
@@ -63,6 +66,7 @@ impl Default for Settings {
             max_buffered: 64 * 1024 * 1024,
             backlog: 4096,
             socket: SocketOptions::default(),
+            trusted_proxies: Vec::new(),
             head: HeadLimits::default(),
             headers: Vec::new(),
             protocols: Vec::new(),
