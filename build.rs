@@ -84,6 +84,7 @@ fn generate_header() {
         "last_error",
         "looping",
         "options/general",
+        "options/limits",
         "options/deflate",
         "options/mod",
         "client",

@@ -249,11 +249,17 @@ impl Core {
                     let step = conn.recv(cx, now, input);
                     (step.consumed, step.event.map_or(Found::Nothing, Found::Event))
                 }
-                Phase::ServerHandshake(handshake) => match handshake.recv(input) {
-                    (used, None) => (used, Found::Nothing),
-                    (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
-                    (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
-                },
+                Phase::ServerHandshake(handshake) => {
+                    let rate = session.shared.settings.limits.min_handshake_rate;
+                    if rate > 0 {
+                        handshake.keep_pace(now, input.len(), rate);
+                    }
+                    match handshake.recv(input) {
+                        (used, None) => (used, Found::Nothing),
+                        (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
+                        (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
+                    }
+                }
                 Phase::ClientHandshake(handshake) => match handshake.recv(input) {
                     (used, None) => (used, Found::Nothing),
                     (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dial::Dial;
 use super::handler::Handler;
+use super::limits::AddressKey;
 use super::settings::Shared;
 use super::timers::NEVER;
 use crate::error::Error;
@@ -111,6 +112,8 @@ pub struct Session {
     pub shared: Arc<Shared>,
     /// The server that accepted it.
     pub server: Option<Id>,
+    /// What it is counted under in the server's table of addresses.
+    pub address: Option<AddressKey>,
     /// The transport; `None` while dialing and when over.
     pub stream: Option<Stream>,
     /// Where it is in its life.
@@ -157,6 +160,7 @@ impl Session {
             handler,
             shared,
             server: None,
+            address: None,
             stream: None,
             phase,
             head: Head::default(),
@@ -196,6 +200,7 @@ impl Session {
         let inner = match &self.phase {
             Phase::Open(conn) => conn.next_timeout(),
             Phase::Dialing(dial) => dial.next_attempt,
+            Phase::ServerHandshake(handshake) => handshake.slow_at(),
             _ => None,
         };
         match (inner, self.deadline) {

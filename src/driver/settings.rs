@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::limits::Limits;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
@@ -21,6 +22,8 @@ pub struct Settings {
     pub max_buffered: usize,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
+    /// What strangers may use of a server.
+    pub limits: Limits,
     /// Bounds of HTTP heads.
     pub head: HeadLimits,
     /// Headers of our side of the handshake.
@@ -45,6 +48,7 @@ impl Default for Settings {
             low_water: 256 * 1024,
             max_buffered: 64 * 1024 * 1024,
             backlog: 4096,
+            limits: Limits::default(),
             head: HeadLimits::default(),
             headers: Vec::new(),
             protocols: Vec::new(),

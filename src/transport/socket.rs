@@ -1,7 +1,7 @@
 //! Connected sockets of the operating system, never blocking and never raising SIGPIPE.
 
 use std::io::{self, IoSlice, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Source;
@@ -83,6 +83,14 @@ impl Socket {
     /// Makes closing send a reset and forget what is queued, so that an abort is one.
     pub fn reset_on_close(&self) {
         let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
+    }
+
+    /// The address of the other side, if it has one and is still there.
+    pub fn peer_ip(&self) -> Option<IpAddr> {
+        match self {
+            Socket::Tcp(socket) => socket.peer_addr().ok().map(|address| address.ip()),
+            Socket::Unix(_) => None,
+        }
     }
 
     /// `address:port` of the other side, empty when it is gone; a Unix socket's path after `unix:`.

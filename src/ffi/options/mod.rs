@@ -3,6 +3,7 @@
 pub mod deflate;
 mod draft;
 pub mod general;
+pub mod limits;
 mod table;
 
 use std::ffi::c_char;
