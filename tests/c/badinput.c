@@ -209,6 +209,8 @@ static const struct key keys[] = {
     {WSOCK_OPT_DEFLATE_CLIENT_WINDOW_BITS, 15, 1}, {WSOCK_OPT_DEFLATE_SERVER_TAKEOVER, 0, 1},
     {WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER, 1, 1}, {WSOCK_OPT_DEFLATE_IDLE_MS, 10000, 1}, {WSOCK_OPT_BACKLOG, 4096, 0},
     {WSOCK_OPT_ORIGIN_POLICY, WSOCK_ORIGIN_ANY, 0},
+    {WSOCK_OPT_REUSE_PORT, 0, 0}, {WSOCK_OPT_TCP_KEEPALIVE_S, 0, 0}, {WSOCK_OPT_TCP_KEEPALIVE_INTERVAL_S, 15, 0},
+    {WSOCK_OPT_TCP_KEEPALIVE_COUNT, 4, 0}, {WSOCK_OPT_UNIX_MODE, 0, 0},
 };
 
 static void options_numbers(void) {
@@ -249,7 +251,7 @@ static void options_numbers(void) {
     if (fixed[i][2] >= 0) CHECK_INT(max, fixed[i][2]);
   }
   section("unknown options");
-  int32_t unknown[] = {0, -1, 7, 8, 9, 20, 29, 38, 41, 51, 99, 101, 100000, INT32_MAX, INT32_MIN};
+  int32_t unknown[] = {0, -1, 7, 8, 9, 20, 29, 38, 45, 51, 99, 101, 100000, INT32_MAX, INT32_MIN};
   for (size_t i = 0; i < COUNT(unknown); i++) {
     int64_t min = 1, max = 2, normal = 3;
     CHECK_REFUSED(wsock_options_set_int(o, unknown[i], 1), WSOCK_ERR_UNSUPPORTED);
