@@ -567,13 +567,13 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  */
 #define WSOCK_OPT_UNIX_MODE 46
 /**
- * The network interface, "eth0" say, that all traffic must go through, a text
- * (wsock_options_set_str). Linux. Default none.
+ * The network interface, "eth0" say, that TCP must go through, a text (wsock_options_set_str). Linux.
+ * Default none.
  */
 #define WSOCK_OPT_INTERFACE 122
 /**
- * Client: the address of this machine to connect from, with a port or without one: "192.0.2.7",
- * "192.0.2.7:4000", "[2001:db8::7]:4000", a text (wsock_options_set_str). Addresses of the server of
+ * Client: the address of this machine to connect from, with a port or without one: `192.0.2.7`,
+ * `192.0.2.7:4000`, `[2001:db8::7]:4000`, a text (wsock_options_set_str). Addresses of the server of
  * the other protocol cannot be reached from there. Default none.
  */
 #define WSOCK_OPT_SOURCE_ADDRESS 123

@@ -65,7 +65,7 @@ pub struct Server {
     /// The part its handshakes read.
     pub handshake: Arc<ServerSettings>,
     listeners: Vec<Listener>,
-    /// Where it listens; 0 for a Unix socket.
+    /// Where it listens; 0 when it has only Unix sockets.
     pub port: u16,
     /// Set from the beginning of its end on.
     pub drain: Option<Drain>,
@@ -147,7 +147,8 @@ impl Core {
     ) -> Result<Id> {
         let failed =
             |e: io::Error| Error::os(Code::System, "cannot watch the listening socket", &e);
-        let port = listeners[0].port().map_err(failed)?;
+        let ports = listeners.iter().map(Listener::port).collect::<io::Result<Vec<u16>>>();
+        let port = ports.map_err(failed)?.into_iter().find(|&port| port != 0).unwrap_or(0);
         let id = self.allocate(Kind::Server, state::OPEN)?;
         let watched = listeners.iter_mut().try_for_each(|listener| {
             self.register_listener(id, listener)?;
