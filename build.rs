@@ -27,7 +27,15 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Options", &["WSOCK_OPT_", "WSOCK_ORIGIN_", "wsock_option"]),
     (
         "Callbacks",
-        &["wsock_handlers", "wsock_close_info", "WSOCK_BY_", "WSOCK_TEXT", "WSOCK_BINARY"],
+        &[
+            "wsock_handlers",
+            "wsock_close_info",
+            "wsock_retry_info",
+            "WSOCK_BY_",
+            "WSOCK_LAYER_",
+            "WSOCK_TEXT",
+            "WSOCK_BINARY",
+        ],
     ),
     ("Clients", &["wsock_connect"]),
     (
@@ -84,11 +92,15 @@ fn generate_header() {
         "last_error",
         "looping",
         "options/general",
+        "options/client",
+        "options/limits",
         "options/deflate",
+        "options/sockets",
         "options/mod",
         "client",
         "conn",
         "server",
+        "adopt",
         "request",
         "version",
     ] {

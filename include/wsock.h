@@ -123,7 +123,8 @@ extern "C" {
  * - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
- * - What lives in it is made by wsock_connect and wsock_listen.
+ * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
+ *   wsock_connect_fd and wsock_listen_fd.
  */
 typedef struct wsock_loop wsock_loop;
 
@@ -133,30 +134,35 @@ typedef struct wsock_loop wsock_loop;
  *
  * - Life: wsock_options_new, wsock_options_free.
  * - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
- *   wsock_options_add_header, wsock_options_add_protocol, wsock_options_add_origin.
+ *   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
+ *   wsock_options_add_origin, wsock_options_add_trusted_proxy, wsock_options_add_cert_files,
+ *   wsock_options_add_cert_pem, wsock_options_add_pin.
  * - Look up: wsock_option_bounds.
  */
 typedef struct wsock_options wsock_options;
 
 /**
- * One WebSocket connection, made by wsock_connect or accepted by a server. It ends by itself: the
- * handle is valid until on_close has returned, and there is nothing to free.
+ * One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
+ * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
  * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
- * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_server,
- *   wsock_conn_get_stats.
+ * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
+ *   wsock_conn_server, wsock_conn_get_stats.
+ * - Come back: wsock_conn_set_target, for the next attempt.
  * - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
  */
 typedef struct wsock_conn wsock_conn;
 
 /**
- * A listener and the connections it has accepted, made by wsock_listen. The handle is valid until
- * wsock_server_close was called and the last connection has ended; there is nothing to free.
+ * A listener and the connections it has accepted, made by wsock_listen or wsock_listen_fd. The handle
+ * is valid until wsock_server_close was called and the last connection has ended; there is nothing to
+ * free.
  *
  * - Ask: wsock_server_port, wsock_server_get_stats.
+ * - Hand it a connection that you have accepted yourself: wsock_server_adopt.
  * - End: wsock_server_close.
  */
 typedef struct wsock_server wsock_server;
@@ -166,7 +172,7 @@ typedef struct wsock_server wsock_server;
  * valid until on_request has returned.
  *
  * - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
- *   wsock_request_header_at, wsock_request_protocol_at.
+ *   wsock_request_header_at, wsock_request_cookie, wsock_request_protocol_at.
  * - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
  *   wsock_request_set_body; what on_request returns decides.
  */
@@ -207,12 +213,16 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_CONNECT_TIMEOUT (-23)
 /** TCP was reset, or ended without a close handshake. */
 #define WSOCK_ERR_CONNECTION_LOST (-24)
+/** A proxy could not be reached or refused; http_status has its answer, if it gave one. */
+#define WSOCK_ERR_PROXY (-25)
 /** What the peer sent is not a valid WebSocket handshake. */
 #define WSOCK_ERR_HANDSHAKE (-40)
 /** The server answered with another status than 101; http_status has it. */
 #define WSOCK_ERR_HTTP_STATUS (-41)
 /** The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS. */
 #define WSOCK_ERR_HANDSHAKE_TIMEOUT (-42)
+/** A redirect that cannot be followed: too many, from wss:// to ws://, or nowhere. */
+#define WSOCK_ERR_REDIRECT (-43)
 /** The peer broke the protocol (close code 1002). */
 #define WSOCK_ERR_PROTOCOL (-60)
 /** The peer sent text that is not UTF-8, or compressed data that is corrupt (1007). */
@@ -442,6 +452,82 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 /** Any, but there must be one; others get 403. */
 #define WSOCK_ORIGIN_REQUIRED 2
 
+/**
+ * Client: 1: use the proxy that the environment names, if WSOCK_OPT_PROXY is not set: https_proxy for
+ * wss://, http_proxy for ws://, else all_proxy, each in lower or upper case; no_proxy lists what is
+ * reached directly, as in WSOCK_OPT_NO_PROXY. (HTTP_PROXY in upper case does not count in CGI
+ * programs, where a client could set it.) Default 0.
+ */
+#define WSOCK_OPT_PROXY_FROM_ENV 70
+/**
+ * Client: redirects (301, 302, 303, 307, 308) to follow at most. Never from wss:// to ws://; cookies,
+ * Authorization, user and client certificate are not given to another host, port or scheme.
+ * Default 0: as in browsers, a redirect is a failure.
+ */
+#define WSOCK_OPT_MAX_REDIRECTS 71
+/**
+ * Client: how many attempts in a row to come back after a failure to connect or the loss of the
+ * connection. 0: none. -1: for ever. See on_retry. It does not come back after wsock_conn_close and
+ * wsock_conn_abort, nor when the server has closed with 1000. Default 0.
+ */
+#define WSOCK_OPT_RECONNECT 80
+/**
+ * The wait before the first attempt is at most so many milliseconds, before each further one twice as
+ * many; it is chosen at random from 0 to that, so that a thousand clients do not come back at once.
+ * A server's Retry-After is honoured. Default 1000.
+ */
+#define WSOCK_OPT_RECONNECT_FIRST_MS 81
+/** No wait is longer than so many milliseconds. Default 30000. */
+#define WSOCK_OPT_RECONNECT_MAX_MS 82
+/**
+ * A connection that was open for so many milliseconds ends the row: attempts and waits begin anew.
+ * Default 10000.
+ */
+#define WSOCK_OPT_RECONNECT_STABLE_MS 83
+/**
+ * Bytes of messages to accept while there is no connection; they leave right after on_open has
+ * returned, so that a greeting sent in on_open goes first. 0: sending is refused meanwhile
+ * (WSOCK_ERR_STATE). Default 0.
+ */
+#define WSOCK_OPT_RECONNECT_QUEUE 84
+/**
+ * Client: the proxy to go through, a text: "http://host:port" (CONNECT), "https://..." (the same over
+ * TLS), "socks5://..." (the name is looked up here) or "socks5h://..." (by the proxy), with
+ * "user:password@" before the host if it asks for them. Default none.
+ */
+#define WSOCK_OPT_PROXY 120
+/**
+ * Client: what is reached without the proxy, a text: a list, with commas, of domains (their subdomains
+ * too), addresses, and networks such as 10.0.0.0/8, each with or without :port; "*" is everything.
+ * Default none.
+ */
+#define WSOCK_OPT_NO_PROXY 121
+/**
+ * Client: the user for a server that answers 401 and asks for Basic or Digest authorization, a text.
+ * user:password@ in a URL is for the same, and sent as Basic at once. Default none.
+ */
+#define WSOCK_OPT_USER 130
+/** Client: the password of that user, a text. Default none. */
+#define WSOCK_OPT_PASSWORD 131
+/**
+ * Server: connections at a time, handshakes included. Whoever comes beyond is answered 503 and
+ * closed, a TLS client just closed; wsock_server_stats counts them. 0: any number. Default 100000.
+ */
+#define WSOCK_OPT_MAX_CONNECTIONS 51
+/**
+ * Server: the same for one address, IPv6 by its first 64 bits. Connections from this machine itself
+ * (127.0.0.0/8, ::1, Unix sockets) are not counted, since a proxy speaks for many clients; when yours runs
+ * on another machine, set this to 0. 0: any number. Default 4096.
+ */
+#define WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS 52
+/** Server: the same for handshakes that are not done yet. 0: any number. Default 4096. */
+#define WSOCK_OPT_MAX_HANDSHAKES 53
+/**
+ * Server: bytes per second that a request must come with. From its first byte on it has two seconds,
+ * and one more for each time so many bytes have come; then it is answered 408 and closed. 0: as
+ * slowly as WSOCK_OPT_HANDSHAKE_TIMEOUT_MS lets it. Default 64.
+ */
+#define WSOCK_OPT_MIN_HANDSHAKE_RATE 54
 /** 1: offer or accept permessage-deflate. Default 0. */
 #define WSOCK_OPT_DEFLATE 30
 /** How hard to compress: 1 (fast) to 9 (small). Default 1. */
@@ -461,6 +547,36 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER 36
 /** Milliseconds after which an unused compressor of a connection is given back. Default 10000. */
 #define WSOCK_OPT_DEFLATE_IDLE_MS 37
+/**
+ * Server: 1: several listeners share one port, and the system deals connections out to them: one loop
+ * for each of your threads, all on the same port. Each of them must have set it. Default 0.
+ */
+#define WSOCK_OPT_REUSE_PORT 41
+/**
+ * Seconds of silence after which TCP itself asks whether the peer's host lives. 0: never; the pings of
+ * WSOCK_OPT_PING_INTERVAL_MS also notice a program that hangs. Default 0.
+ */
+#define WSOCK_OPT_TCP_KEEPALIVE_S 42
+/** Seconds from one such question to the next. Default 15. */
+#define WSOCK_OPT_TCP_KEEPALIVE_INTERVAL_S 43
+/** So many questions without an answer end the connection. Default 4. */
+#define WSOCK_OPT_TCP_KEEPALIVE_COUNT 44
+/**
+ * Server: permission bits of the file of a Unix domain socket, 0600 say (octal). Who may write to it
+ * may connect. 0: what the umask leaves. Default 0.
+ */
+#define WSOCK_OPT_UNIX_MODE 46
+/**
+ * The network interface, "eth0" say, that TCP must go through, a text (wsock_options_set_str). Linux.
+ * Default none.
+ */
+#define WSOCK_OPT_INTERFACE 122
+/**
+ * Client: the address of this machine to connect from, with a port or without one: `192.0.2.7`,
+ * `192.0.2.7:4000`, `[2001:db8::7]:4000`, a text (wsock_options_set_str). Addresses of the server of
+ * the other protocol cannot be reached from there. Default none.
+ */
+#define WSOCK_OPT_SOURCE_ADDRESS 123
 
 /**
  * Makes a set of options with the default values. Free it with wsock_options_free.
@@ -504,6 +620,17 @@ wsock_status wsock_options_set_str(wsock_options *options, int32_t key, const ch
 wsock_status wsock_options_add_header(wsock_options *options, const char *name, const char *value);
 
 /**
+ * Client: adds a cookie to send. Names are tokens; values have no spaces, quotes, commas, semicolons or
+ * backslashes. What the server sets is told by wsock_conn_cookie; nothing is kept from one connection
+ * to the next.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+ */
+wsock_status wsock_options_add_cookie(wsock_options *options,
+                                      const char *name,
+                                      const char *value);
+
+/**
  * Adds a subprotocol: a client offers them in this order; a server accepts the first of the client's
  * that it has, unless on_request selects one. Each must be a token (RFC 6455 section 4.1) and may be
  * added once.
@@ -520,6 +647,20 @@ wsock_status wsock_options_add_protocol(wsock_options *options,
  * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
  */
 wsock_status wsock_options_add_origin(wsock_options *options, const char *origin);
+
+/**
+ * Server: names load balancers that begin each connection with a header of the PROXY protocol, version
+ * 1 or 2, which says whom they speak for. proxies is an address ("::1"), a network ("10.0.0.0/8"), or
+ * "unix" for everybody who connects over a Unix domain socket; call it again for more.
+ *
+ * A connection from one of these must begin with such a header and is dropped otherwise; the peer
+ * address of its request and of its connection is the one that the header tells. Connections from
+ * elsewhere must not have one: nobody else's word is taken for it.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+ */
+wsock_status wsock_options_add_trusted_proxy(wsock_options *options,
+                                             const char *proxies);
 
 /**
  * Tells the least and greatest value of an integer option, and its default. Each pointer may be NULL.
@@ -544,6 +685,23 @@ wsock_status wsock_option_bounds(int32_t key,
 #define WSOCK_BY_LOCAL 1
 /** wsock_close_info.initiator: the other side. */
 #define WSOCK_BY_PEER 2
+
+/** wsock_close_info.layer: the WebSocket protocol; a close handshake, or a violation of the rules. */
+#define WSOCK_LAYER_WEBSOCKET 1
+/** wsock_close_info.layer: the HTTP exchange that begins it. */
+#define WSOCK_LAYER_HTTP 2
+/** wsock_close_info.layer: TLS: certificates, alerts, a stream that was cut off. */
+#define WSOCK_LAYER_TLS 3
+/** wsock_close_info.layer: TCP, Unix sockets, and looking up names. */
+#define WSOCK_LAYER_TCP 4
+/** wsock_close_info.layer: a proxy on the way. */
+#define WSOCK_LAYER_PROXY 5
+/** wsock_close_info.layer: one of the time limits. */
+#define WSOCK_LAYER_TIMEOUT 6
+/** wsock_close_info.layer: one of the other limits. */
+#define WSOCK_LAYER_LIMIT 7
+/** wsock_close_info.layer: the application gave it up; or a bug of the library. */
+#define WSOCK_LAYER_LOCAL 8
 
 /** How a connection ended. */
 typedef struct {
@@ -573,7 +731,37 @@ typedef struct {
   size_t reason_len;
   /** Bytes of messages that were accepted and never reached the network. */
   uint64_t unsent_bytes;
+  /** WSOCK_LAYER_*: where it ended. */
+  int32_t layer;
+  /** The operating system's errno, or 0. */
+  int32_t os_error;
+  /** The TLS alert that was sent or received, or 0. */
+  int32_t tls_alert;
+  /** The HTTP status that refused the handshake, or 0. */
+  int32_t http_status;
+  /** The reason in the close frame that was sent. Never NULL, valid as reason is. */
+  const char *sent_reason;
+  /** Length of sent_reason in bytes. */
+  size_t sent_reason_len;
+  /** Round-trip time of the last answered ping in microseconds; 0 when there was none. */
+  uint64_t rtt_us;
 } wsock_close_info;
+
+/** What on_retry is told. */
+typedef struct {
+  /** Bytes of this struct that the library has filled. */
+  size_t struct_size;
+  /** Which attempt in a row it will be, from 1. */
+  int32_t attempt;
+  /** Always 0. */
+  int32_t reserved;
+  /** Milliseconds until it begins. */
+  uint64_t delay_ms;
+  /** Why: the failure; NULL when the server has closed. */
+  const wsock_error_info *error;
+  /** How the last connection or attempt ended. Its unsent_bytes are lost. */
+  const wsock_close_info *close;
+} wsock_retry_info;
 
 /**
  * Your functions. Each may be NULL. Zero the struct, set struct_size, fill in what you want to hear of:
@@ -625,6 +813,14 @@ typedef struct {
    * function that was given the handlers was refused.
    */
   void (*release)(void *user_data);
+  /**
+   * Client with WSOCK_OPT_RECONNECT: the connection, or the attempt to make one, has failed, and another
+   * attempt will follow. The handle stays valid, wsock_conn_state is WSOCK_CONNECTING; wsock_conn_header
+   * tells the headers of a refusal. wsock_conn_set_target can change URL, headers and proxy for it, such
+   * as a token that has expired; wsock_conn_close gives up. on_open comes again when it has worked.
+   * info is valid until the callback returns.
+   */
+  void (*on_retry)(wsock_conn *conn, const wsock_retry_info *info, void *user_data);
 } wsock_handlers;
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -634,6 +830,9 @@ typedef struct {
  * http:// is taken for ws://, a fragment is refused; user:password@ before the host becomes Basic
  * authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
  * NULL for none.
+ *
+ * "wss://..." is the same over TLS, see WSOCK_OPT_TLS_CA_FILE and its neighbours;
+ * "ws+unix:/path/of.socket:/path?query" goes over a Unix domain socket ("@name" for an abstract one).
  *
  * It never waits. What comes of it is told from the loop: on_open, or on_error and on_close. All
  * addresses of the host are tried, IPv6 and IPv4 in turn.
@@ -648,6 +847,28 @@ wsock_status wsock_connect(wsock_loop *loop,
                            const wsock_handlers *handlers,
                            void *user_data,
                            wsock_conn **out_conn);
+
+/**
+ * As wsock_connect, over a connection that is there already: a connected stream socket, TCP or Unix,
+ * through a tunnel of your own, say. url says what to ask the server for: host and resource; nobody
+ * is looked up or dialled. What you have read from it already goes to data, len bytes, and is taken
+ * for the beginning of what the server sends; NULL and 0 when that is nothing, as it should be.
+ *
+ * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
+ * url, data, options and handlers are copied. user_data is yours until handlers.release.
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL, no
+ * connected socket), UNSUPPORTED (wss://, unknown handlers), SYSTEM, LIMIT, STATE (the loop is being
+ * freed). Since: 0.1
+ */
+wsock_status wsock_connect_fd(wsock_loop *loop,
+                              int32_t fd,
+                              const char *url,
+                              const wsock_options *options,
+                              const wsock_handlers *handlers,
+                              void *user_data,
+                              const void *data,
+                              size_t len,
+                              wsock_conn **out_conn);
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
@@ -669,7 +890,11 @@ wsock_status wsock_connect(wsock_loop *loop,
 #define WSOCK_CONN_PROTOCOL 2
 /** wsock_conn_get_str: the extensions agreed on. */
 #define WSOCK_CONN_EXTENSIONS 3
-/** wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`. */
+/**
+ * wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`;
+ * `unix:` over a Unix domain socket; what a load balancer told, after
+ * wsock_options_add_trusted_proxy.
+ */
 #define WSOCK_CONN_PEER_ADDRESS 4
 /** wsock_conn_get_str: address and port of this side, while there is a socket. */
 #define WSOCK_CONN_LOCAL_ADDRESS 5
@@ -828,6 +1053,30 @@ const char *wsock_conn_header(const wsock_conn *conn,
                               size_t *out_len);
 
 /**
+ * The value of a cookie that the server has set with its answer (Set-Cookie); on an accepted connection,
+ * of one that the client sent. NULL when there is none of that name. It is there as long as
+ * wsock_conn_header.
+ *
+ * Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+ */
+const char *wsock_conn_cookie(const wsock_conn *conn,
+                              const char *name,
+                              size_t *out_len);
+
+/**
+ * Client with WSOCK_OPT_RECONNECT: another URL, another set of options, or both, from the next attempt
+ * on. NULL keeps what there is. Typically called in on_retry, with headers that carry a fresh token. The
+ * present connection is not touched.
+ *
+ * Ownership: url and options are copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD,
+ * STATE (not a client that reconnects), and what wsock_connect answers to such a URL and options.
+ * Since: 0.1
+ */
+wsock_status wsock_conn_set_target(wsock_conn *conn,
+                                   const char *url,
+                                   const wsock_options *options);
+
+/**
  * Gives the connection its own user data in place of what it has. release may be NULL; it is called
  * exactly once, when no callback will be given this user data again. What it had before is released
  * the same way: at once, or when the callback that is running with it has returned.
@@ -870,17 +1119,23 @@ typedef struct {
   uint64_t connections;
   /** Handshakes in progress now. */
   uint64_t handshakes;
-  /** TCP connections ever accepted. */
+  /** Connections ever accepted, without those that a limit turned away at once. */
   uint64_t accepted;
   /** Handshakes that ended in on_open. */
   uint64_t opened;
-  /** Requests for a WebSocket answered with an HTTP error, and requests that were not valid. */
+  /**
+   * Requests for a WebSocket answered with an HTTP error, requests that were not valid, and whoever
+   * came while the server was being closed.
+   */
   uint64_t refused;
   /** Plain HTTP requests answered. */
   uint64_t http_responses;
   /** Handshakes that took too long. */
   uint64_t handshake_timeouts;
-  /** Peers that hung up before the handshake was done. */
+  /**
+   * Peers that hung up before the handshake was done, and load balancers whose PROXY protocol header
+   * was not valid.
+   */
   uint64_t handshake_errors;
   /** Times that accepting failed for lack of file descriptors or memory and was put off. */
   uint64_t accept_errors;
@@ -892,19 +1147,49 @@ typedef struct {
   uint64_t bytes_received;
   /** Bytes handed to the operating system. */
   uint64_t bytes_sent;
+  /** Connections turned away by WSOCK_OPT_MAX_CONNECTIONS. */
+  uint64_t refused_connections;
+  /** Connections turned away by WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS. */
+  uint64_t refused_per_address;
+  /** Connections turned away by WSOCK_OPT_MAX_HANDSHAKES. */
+  uint64_t refused_handshakes;
+  /**
+   * Of refused: requests beyond WSOCK_OPT_MAX_HEAD_BYTES, WSOCK_OPT_MAX_HEADERS or
+   * WSOCK_OPT_MAX_REQUEST_LINE, answered 431 or 414.
+   */
+  uint64_t refused_head;
+  /** Of refused: requests slower than WSOCK_OPT_MIN_HANDSHAKE_RATE, answered 408. */
+  uint64_t refused_slow;
+  /** Connections ended by WSOCK_OPT_MAX_CONTROL_RATE. */
+  uint64_t ended_control_rate;
+  /** 1 from wsock_server_close on, before that 0. How many are left is in connections. */
+  uint64_t draining;
+  /** Connections that wsock_server_close has sent a close frame so far. */
+  uint64_t drain_closed;
+  /** Milliseconds until it has sent the last of them and stops listening. */
+  uint64_t drain_remaining_ms;
 } wsock_server_stats;
 
 /**
- * Listens for connections. host is a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, ""
- * or "*" for every address of both protocols. port 0 takes a free one, which wsock_server_port
- * tells. handlers and user_data apply to every connection that is accepted; on_open can give a
- * connection its own with wsock_conn_set_user_data.
+ * Listens for connections. handlers and user_data apply to every connection that is accepted; on_open
+ * can give a connection its own with wsock_conn_set_user_data. host is one of
+ *
+ * - a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, "" or "*" for every address of both
+ *   protocols. port 0 takes a free one, which wsock_server_port tells.
+ * - "unix:/path": a Unix domain socket; "unix:@name": one without a file (Linux). port must be 0. A
+ *   socket file that an ended server has left behind is replaced; one that somebody listens on, and
+ *   any other kind of file, is refused with SYSTEM. The file is removed when the server stops
+ *   listening. See WSOCK_OPT_UNIX_MODE.
+ * - "systemd": all sockets that systemd, or whoever else speaks its protocol, has opened for this
+ *   process (LISTEN_FDS, LISTEN_PID); "systemd:NAME": those of that name (LISTEN_FDNAMES). port must
+ *   be 0. Each socket can be taken once. The environment is not changed, and files of these sockets
+ *   are not removed.
  *
  * Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
  * comes when the server and its last connection have ended.
- * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
- * SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being
- * freed). Since: 0.1
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host, path too
+ * long), SYSTEM (in use, not permitted, no sockets from systemd ...), UNSUPPORTED (unknown handlers),
+ * LIMIT, STATE (the loop is being freed). Since: 0.1
  */
 wsock_status wsock_listen(wsock_loop *loop,
                           const char *host,
@@ -915,21 +1200,34 @@ wsock_status wsock_listen(wsock_loop *loop,
                           wsock_server **out_server);
 
 /**
- * The port a server listens on; 0 when the handle is not valid.
+ * The port a server listens on; 0 for a Unix domain socket, and when the handle is not valid.
  *
  * Thread: loop. Since: 0.1
  */
 uint16_t wsock_server_port(const wsock_server *server);
 
 /**
- * Stops listening and begins the close handshake with every connection, with this code (0 for none;
- * 1001 is usual) and reason (may be NULL). Handshakes that are not done are dropped. The handle is
- * valid until the last connection has ended; then comes the handlers' release.
+ * Ends a server. Every open connection is closed with this code (0: 1001, "going away") and reason
+ * (may be NULL); those that do not finish their close handshake are dropped after
+ * WSOCK_OPT_CLOSE_TIMEOUT_MS. The handle is valid until the last connection has ended; then comes the
+ * handlers' release.
  *
- * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (code or reason).
+ * grace_ms 0: all at once. It stops listening, and handshakes that are not done are answered 503.
+ *
+ * grace_ms above 0: the connections get their close frames spread evenly over this time, so that not
+ * all clients reconnect at the same moment. Meanwhile it goes on listening, but answers each request,
+ * plain HTTP too, with 503 and Retry-After, so that load balancers and clients go elsewhere; on_request
+ * is not called any more. It stops listening at the end of this time, or sooner, when the last
+ * connection has ended. wsock_server_get_stats tells how far it is.
+ *
+ * Calling it again while a time of grace runs makes it shorter, with the new code and reason for the
+ * connections that are still open; 0 closes them now. A call that would make it longer changes nothing.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (time, code or reason).
  * Since: 0.1
  */
 wsock_status wsock_server_close(wsock_server *server,
+                                int32_t grace_ms,
                                 int32_t code,
                                 const char *reason);
 
@@ -939,6 +1237,36 @@ wsock_status wsock_server_close(wsock_server *server,
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT. Since: 0.1
  */
 wsock_status wsock_server_get_stats(const wsock_server *server, wsock_server_stats *out_stats);
+
+/**
+ * As wsock_listen, on a socket of yours that listens already: TCP or Unix, a stream. It becomes
+ * non-blocking and is closed on exec. The file of a Unix socket is not removed.
+ *
+ * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
+ * options and handlers are copied. user_data is yours until handlers.release. Thread: loop.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (no listening socket), SYSTEM,
+ * UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being freed). Since: 0.1
+ */
+wsock_status wsock_listen_fd(wsock_loop *loop,
+                             int32_t fd,
+                             const wsock_options *options,
+                             const wsock_handlers *handlers,
+                             void *user_data,
+                             wsock_server **out_server);
+
+/**
+ * Hands a server a connection that was made elsewhere: a connected stream socket, TCP or Unix. It is
+ * treated as if the server had accepted it. What you have read from it already goes to data, len
+ * bytes, and is taken for the beginning of what the peer sends; NULL and 0 when that is nothing.
+ *
+ * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
+ * data is copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (no
+ * connected socket), SYSTEM, LIMIT, STATE (the server is closing). Since: 0.1
+ */
+wsock_status wsock_server_adopt(wsock_server *server,
+                                int32_t fd,
+                                const void *data,
+                                size_t len);
 
 /* ---- Requests to a server -------------------------------------------------------------------- */
 
@@ -954,7 +1282,7 @@ wsock_status wsock_server_get_stats(const wsock_server *server, wsock_server_sta
 #define WSOCK_REQUEST_HOST 5
 /** wsock_request_get_str: the Origin, the web page's site. */
 #define WSOCK_REQUEST_ORIGIN 6
-/** wsock_request_get_str: address and port of who asks. */
+/** wsock_request_get_str: address and port of who asks, as WSOCK_CONN_PEER_ADDRESS. */
 #define WSOCK_REQUEST_PEER_ADDRESS 7
 
 /**
@@ -984,6 +1312,13 @@ const char *wsock_request_header(const wsock_request *request,
                                  const char *name,
                                  size_t index,
                                  size_t *out_len);
+
+/**
+ * The value of a cookie that the client sent; NULL when there is none of that name.
+ *
+ * Ownership: the library's; valid until on_request returns. Thread: loop. Since: 0.1
+ */
+const char *wsock_request_cookie(const wsock_request *request, const char *name, size_t *out_len);
 
 /**
  * The header line at index, in the order they came: to walk through all of them. LIMIT past the end.

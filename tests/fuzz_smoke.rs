@@ -90,12 +90,15 @@ smoke! {
     negotiate: 4000,
     handshake_request: 4000,
     handshake_response: 4000,
+    auth: 4000,
     #[cfg(feature = "deflate")]
     deflate: 2000,
     conn_client: 3000,
     conn_server: 3000,
     pair: 2000,
     ffi_calls: 1000,
+    proxy_protocol: 4000,
+    proxy_replies: 4000,
 }
 
 /// Writes the seeds anew: `cargo test --test fuzz_smoke write_seeds -- --ignored`.

@@ -1,22 +1,139 @@
-//! Connecting to a server.
+//! Connecting to a server: where a client wants to go, and what it says when it is there.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `route.rs` | the way there: name look-up, proxy, TLS, request |
+//! | `dial.rs` | the first socket of that way |
+//! | `answer.rs` | what the server answered: open, a redirect, a challenge, a refusal |
+//! | `retry.rs` | coming back after a failure |
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::core::{Core, Entry};
-use super::dial::Dial;
 use super::handler::Handler;
-use super::inbox::Command;
 use super::loops::Loop;
-use super::resolve;
+use super::retry::Retry;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use crate::error::{Code, Error, Result};
-use crate::proto::config::Role;
-use crate::proto::conn::Connection;
-use crate::proto::handshake::client::{ClientHandshake, ClientOutcome, Opened, Response};
+use crate::proto::handshake::client::{ClientHandshake, ClientSettings};
+use crate::proto::proxy::ProxyUrl;
+use crate::proto::redirect::same_origin;
 use crate::proto::url::Url;
 use crate::util::id::{Id, Kind};
+use crate::util::table::QUEUES;
+
+/// What a client's session knows beside the connection itself.
+pub struct Client {
+    /// Where the application wants to go; every attempt begins there.
+    pub home: Url,
+    /// Where this attempt goes: there, or where the server has sent us.
+    pub url: Url,
+    /// The proxy on the way.
+    pub proxy: Option<ProxyUrl>,
+    /// The server's address, where a proxy wants it and not the name.
+    pub address: Option<IpAddr>,
+    /// The answer to the server's challenge.
+    pub authorization: Option<String>,
+    /// Redirects followed in this attempt.
+    pub redirects: u32,
+    /// Tells the look-ups of this way from those of ways given up.
+    pub way: u32,
+    /// Where to go and how from the next attempt on.
+    pub next: Option<(Url, Arc<Shared>)>,
+    /// Set when it comes back after failures.
+    pub retry: Option<Box<Retry>>,
+}
+
+/// A place to go to that has been found to make sense.
+pub struct Plan {
+    url: Url,
+    proxy: Option<ProxyUrl>,
+}
+
+impl Plan {
+    /// Everything that can be wrong with a URL and settings is found here, before anything begins.
+    pub fn new(url: Url, shared: &Shared) -> Result<Plan> {
+        let settings = &shared.settings;
+        if url.secure {
+            return Err(Error::new(
+                Code::Unsupported,
+                "wss:// needs TLS, which this build of the library does not have",
+            ));
+        }
+        let proxy = match url.unix {
+            Some(_) => None,
+            None => settings.proxy.choose(environment, url.secure, &url.host, url.port)?,
+        };
+        ClientHandshake::new(&url, &shared.client(), [0; 16])?;
+        Ok(Plan { url, proxy })
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl Client {
+    fn new(plan: Plan, shared: &Shared) -> Client {
+        let Plan { url, proxy } = plan;
+        Client {
+            home: url.clone(),
+            url,
+            proxy,
+            address: None,
+            authorization: None,
+            redirects: 0,
+            way: 0,
+            next: None,
+            retry: (shared.settings.retry.attempts != 0).then(Box::default),
+        }
+    }
+
+    /// What to say to the server of this attempt. What is meant for one origin is not told to another.
+    pub fn handshake(&self, shared: &Shared, key: [u8; 16]) -> Result<ClientHandshake> {
+        let mut settings = shared.client();
+        settings.authorization = self.authorization.clone();
+        if !self.is_at_home() {
+            forget_secrets(&mut settings);
+        }
+        ClientHandshake::new(&self.url, &settings, key)
+    }
+
+    /// Whether no redirect has led to another origin.
+    pub fn is_at_home(&self) -> bool {
+        same_origin(&self.home, &self.url)
+    }
+
+    /// Begins a new way, from where the application wants it.
+    pub fn start_again(&mut self, plan: Plan) {
+        let Plan { url, proxy } = plan;
+        self.home = url.clone();
+        self.redirects = 0;
+        self.authorization = None;
+        self.go_to(url, proxy);
+    }
+
+    /// Takes another way within the same attempt.
+    pub fn turn_to(&mut self, plan: Plan) {
+        self.go_to(plan.url, plan.proxy);
+    }
+
+    fn go_to(&mut self, url: Url, proxy: Option<ProxyUrl>) {
+        self.url = url;
+        self.proxy = proxy;
+        self.address = None;
+        self.way += 1;
+    }
+}
+
+fn forget_secrets(settings: &mut ClientSettings) {
+    let secret = |name: &str| {
+        name.eq_ignore_ascii_case("Authorization") || name.eq_ignore_ascii_case("Cookie")
+    };
+    settings.headers.retain(|(name, _)| !secret(name));
+}
 
 /// Begins to connect; everything further is told to `handler`, from the loop.
 pub fn connect(
@@ -26,102 +143,75 @@ pub fn connect(
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
     owner.with(|core| {
-        let url = Url::parse(url)?;
-        if url.secure {
-            return Err(Error::new(
-                Code::Unsupported,
-                "wss:// needs TLS, which this build of the library does not have",
-            ));
-        }
-        let shared = Shared::new(settings);
-        let key = core.cx.entropy.bytes();
-        let handshake = ClientHandshake::new(&url, &shared.client(), key)?;
-        let id = core.allocate(Kind::Conn, state::CONNECTING)?;
-        let (host, port) = (url.host.clone(), url.port);
-        let href = url.href();
-        let phase = Phase::Dialing(Box::new(Dial::new(url.host_header(), handshake)));
-        let mut session = Session::new(id, handler, shared, phase);
-        session.details.url = href;
-        session.announced = true;
-        let limit = settings.connect_timeout_ms;
-        session.deadline = (limit > 0).then(|| core.now.plus_ms(limit));
-        core.insert(id, Entry::Session(Box::new(session)));
-        core.arm(id);
-        match host.parse::<IpAddr>() {
-            Ok(ip) => core.dial(id, &[SocketAddr::new(ip, port)]),
-            Err(_) => look_up(owner, id, &host, port),
-        }
+        let id = prepare(core, url, settings, handler)?;
+        core.set_out(id);
         Ok(id)
     })
 }
 
-fn look_up(owner: Loop, id: Id, host: &str, port: u16) {
-    // A loop that has ended meanwhile does not want to know.
-    let reply = move |result| drop(owner.push(Command::Resolved(id, result)));
-    resolve::resolve(host, port, Box::new(reply));
+/// Makes the session of a client that has not set out yet.
+pub fn prepare(
+    core: &mut Core,
+    url: &str,
+    settings: &Settings,
+    handler: Arc<dyn Handler>,
+) -> Result<Id> {
+    let shared = Shared::new(settings);
+    let plan = Plan::new(Url::parse(url)?, &shared)?;
+    let id = core.allocate(Kind::Conn, state::CONNECTING)?;
+    let retry = &shared.settings.retry;
+    if retry.attempts != 0
+        && retry.queue > 0
+        && let Ok(cell) = core.table().get(id)
+    {
+        cell.set_limits(retry.queue, retry.queue);
+        cell.set(id, QUEUES);
+    }
+    let client = Client::new(plan, &shared);
+    let mut session = Session::new(id, handler, shared, Phase::Waiting);
+    session.details.url = client.url.href();
+    session.client = Some(Box::new(client));
+    session.announced = true;
+    core.insert(id, Entry::Session(Box::new(session)));
+    Ok(id)
+}
+
+/// Another URL, other settings, or both, from the next attempt on.
+pub fn set_target(id: Id, url: Option<&str>, settings: Option<&Settings>) -> Result<()> {
+    super::conn::with(id, |session| {
+        let client = session.client.as_mut().filter(|client| client.retry.is_some());
+        let Some(client) = client else {
+            return Err(Error::new(
+                Code::State,
+                "only a client that reconnects (WSOCK_OPT_RECONNECT) can be given another target",
+            ));
+        };
+        let (last_url, last_shared) = match &client.next {
+            Some((url, shared)) => (url, shared),
+            None => (&client.home, &session.shared),
+        };
+        let url = url.map(Url::parse).transpose()?.unwrap_or_else(|| last_url.clone());
+        let shared = settings.map_or_else(|| last_shared.clone(), Shared::new);
+        Plan::new(url.clone(), &shared)?;
+        client.next = Some((url, shared));
+        Ok(())
+    })
 }
 
 impl Core {
-    /// A name look-up is done.
-    pub fn resolved(&mut self, id: Id, result: Result<Vec<SocketAddr>>) {
-        match result {
-            Ok(addresses) => self.dial(id, &addresses),
-            Err(error) => self.cannot_dial(id, error),
-        }
-    }
-
-    /// The client's handshake is over. True when the connection is open now.
-    pub fn client_handshake_over(&mut self, id: Id, outcome: ClientOutcome) -> bool {
-        let now = self.now;
-        let Some(session) = self.session(id) else { return false };
-        match outcome {
-            ClientOutcome::Open(opened) => {
-                let Opened { protocol, extensions, deflate, headers } = *opened;
-                session.details.protocol = protocol.unwrap_or_default();
-                session.details.extensions = extensions;
-                session.details.headers = Some(headers);
-                let config = session.shared.conn.clone();
-                session.open(Connection::new(Role::Client, config, deflate, now));
-                self.opened(id);
-                true
-            }
-            ClientOutcome::Refused(response) => {
-                let Response { status, reason, headers, body } = *response;
-                session.details.headers = Some(headers);
-                session.details.body = body;
-                let said = format!("the server answered {status} {reason}");
-                let error = Error {
-                    http_status: status,
-                    ..Error::new(Code::HttpStatus, said.trim_end().to_owned())
-                };
-                self.fail(id, error);
-                false
-            }
-            ClientOutcome::Failed(error) => {
-                self.fail(id, error);
-                false
-            }
-        }
-    }
-
     /// An open connection shows itself to every thread.
     pub fn opened(&mut self, id: Id) {
         let table = self.table();
+        let now = self.now;
         let Some(session) = self.session(id) else { return };
+        if let Some(retry) = session.retry() {
+            retry.opened_at = Some(now);
+        }
         let settings = &session.shared.settings;
         if let Ok(cell) = table.get(id) {
             cell.set_limits(settings.max_buffered, settings.high_water);
             cell.advance_state(id, state::OPEN);
         }
         self.dirty(id);
-    }
-}
-
-impl Session {
-    /// The handshake is done.
-    pub fn open(&mut self, conn: Connection) {
-        self.phase = Phase::Open(conn);
-        self.deadline = None;
-        self.announced = true;
     }
 }

@@ -13,11 +13,17 @@ impl Core {
             Command::Send { conn, kind, data, compress } => {
                 // The queueing thread was told "accepted", so no limit refuses it now. When the
                 // connection has ended meanwhile it stays reserved, and on_close counts it as unsent.
-                let sent = self.contain(conn, |session, cx, now| match session.conn() {
-                    Some(open) => open.send(cx, now, kind, &data, compress),
-                    None => Err(Error::new(Code::State, "not open")),
+                let sent = self.contain(conn, |session, cx, now| match &mut session.phase {
+                    Phase::Open(open) => {
+                        Ok(open.send(cx, now, kind, &data, compress).map(drop).is_ok())
+                    }
+                    Phase::Over(_) => Ok(false),
+                    _ => {
+                        let kept = session.keep(kind, &data, compress).is_ok();
+                        Ok(kept || session.missed(data.len()))
+                    }
                 });
-                if sent.is_ok() {
+                if sent == Ok(true) {
                     self.taken_up(conn, data.len());
                 }
                 self.dirty(conn);
@@ -33,7 +39,7 @@ impl Core {
             }
             Command::Close(id, code, reason) => self.close_now(id, code, &reason),
             Command::Abort(id) => self.abort(id),
-            Command::Resolved(id, result) => self.resolved(id, result),
+            Command::Resolved(id, way, result) => self.resolved(id, way, result),
             Command::Task(task) => return Some(task),
         }
         None

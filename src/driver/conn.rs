@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::handler::Handler;
 use super::inbox::Command;
 use super::loops::{self, Loop};
+use super::retry;
 use super::session::{Phase, Session, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
@@ -14,7 +15,7 @@ use crate::proto::conn::Stats;
 use crate::proto::event::Kind as MessageKind;
 use crate::proto::utf8;
 use crate::util::id::Id;
-use crate::util::table::{ACCEPTED, Cell, POISONED};
+use crate::util::table::{ACCEPTED, Cell, GIVEN_UP, POISONED, QUEUES};
 
 /// RFC 6455 section 5.5: control frames carry at most this.
 const MAX_PING: usize = 125;
@@ -45,8 +46,19 @@ fn check_open(cell: &Cell) -> Result<()> {
     Err(Error::new(Code::State, told))
 }
 
+/// The same for messages, which may wait for a connection.
+fn check_takes(cell: &Cell) -> Result<()> {
+    match cell.state() {
+        state::CONNECTING if cell.has(QUEUES) => Ok(()),
+        _ => check_open(cell),
+    }
+}
+
 fn limit_reached(cell: &Cell, length: usize) -> Error {
     cell.refuse();
+    if cell.state() == state::CONNECTING {
+        return retry::queue_full(cell.buffered(), length);
+    }
     Error::new(
         Code::Limit,
         format!(
@@ -59,12 +71,15 @@ fn limit_reached(cell: &Cell, length: usize) -> Error {
 /// Queues one message. True when the queue is now above the high-water mark.
 pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bool> {
     let (owner, cell) = find(id)?;
-    check_open(cell)?;
+    check_takes(cell)?;
     let direct = owner.try_with(|core| {
         core.contain(id, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
-            let conn = session.conn().ok_or_else(gone)?;
+            let Phase::Open(conn) = &mut session.phase else {
+                cell.set_buffered(session.keep(kind, data, compress)?);
+                return Ok(());
+            };
             if waiting > 0 && waiting.saturating_add(data.len()) > max {
                 return Err(limit_reached(cell, data.len()));
             }
@@ -82,18 +97,27 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
     if kind == MessageKind::Text && !utf8::is_valid(data) {
         return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
     }
-    reserve(owner, cell, id, data.len())?;
+    if cell.state() == state::CONNECTING && data.len() > cell.limit() {
+        return Err(limit_reached(cell, data.len()));
+    }
+    reserve(owner, cell, id, data.len(), check_takes)?;
     let above = cell.want_drain();
     owner.push(Command::Send { conn: id, kind, data: data.to_vec(), compress })?;
     Ok(above)
 }
 
 /// Room in the queue for another thread's request.
-fn reserve(owner: Loop, cell: &Cell, id: Id, bytes: usize) -> Result<()> {
+fn reserve(
+    owner: Loop,
+    cell: &Cell,
+    id: Id,
+    bytes: usize,
+    check: fn(&Cell) -> Result<()>,
+) -> Result<()> {
     let reserved = cell.reserve(id, bytes);
     // The connection may have ended between the first look and the reservation, and its slot be another's;
     // if not, whoever ends it from here on sees the reservation and reports it as unsent.
-    let open = owner.table().get(id).map_err(|_| gone()).and_then(check_open);
+    let open = owner.table().get(id).map_err(|_| gone()).and_then(check);
     match (reserved, &open) {
         (true, Err(_)) => cell.unreserve(id, bytes),
         (false, Ok(())) => return Err(limit_reached(cell, bytes)),
@@ -118,7 +142,7 @@ pub fn ping(id: Id, data: &[u8]) -> Result<()> {
         Ok(())
     });
     direct.unwrap_or_else(|| {
-        reserve(owner, cell, id, data.len())?;
+        reserve(owner, cell, id, data.len(), check_open)?;
         owner.push(Command::Ping(id, data.to_vec()))
     })
 }
@@ -128,6 +152,7 @@ pub fn close(id: Id, code: Option<u16>, reason: &str) -> Result<()> {
     let (owner, cell) = find(id)?;
     let role = if cell.has(ACCEPTED) { Role::Server } else { Role::Client };
     close::check_local(role, code, reason)?;
+    cell.set(id, GIVEN_UP);
     if !cell.advance_state(id, state::CLOSING) {
         return Ok(());
     }
@@ -141,6 +166,7 @@ pub fn close(id: Id, code: Option<u16>, reason: &str) -> Result<()> {
 /// Gives up at once: no close frame, what is queued is lost, TCP is reset.
 pub fn abort(id: Id) -> Result<()> {
     let (owner, cell) = find(id)?;
+    cell.set(id, GIVEN_UP);
     cell.advance_state(id, state::CLOSING);
     let direct = owner.try_with(|core| {
         core.abort(id);

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
-use crate::transport::Socket;
+use crate::transport::{Listener, Socket};
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
@@ -60,6 +60,8 @@ pub struct Core {
     pub dirty: Vec<Id>,
     /// Sessions that are over and owe their last events.
     pub endings: VecDeque<Id>,
+    /// Clients that will try again and owe the news of it.
+    pub retries: VecDeque<Id>,
     /// Sessions whose queue has drained.
     pub drains: VecDeque<Id>,
     /// Handlers to drop when nothing is borrowed.
@@ -100,6 +102,7 @@ impl Core {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             endings: VecDeque::new(),
+            retries: VecDeque::new(),
             drains: VecDeque::new(),
             trash: Vec::new(),
             ended: Vec::new(),
@@ -151,7 +154,10 @@ impl Core {
     /// Takes an object out; its id is stale from here on.
     pub fn remove(&mut self, id: Id) -> Entry {
         self.table().remove(id);
-        let entry = std::mem::replace(&mut self.entries[id.slot() as usize], Entry::Vacant);
+        let entry = match self.entries.get_mut(id.slot() as usize) {
+            Some(entry) => std::mem::replace(entry, Entry::Vacant),
+            None => Entry::Vacant,
+        };
         self.living -= matches!(entry, Entry::Session(_) | Entry::Server(_)) as usize;
         entry
     }
@@ -235,12 +241,14 @@ impl Core {
     }
 
     /// Watches a listener.
-    pub fn register_listener(
-        &self,
-        id: Id,
-        listener: &mut mio::net::TcpListener,
-    ) -> io::Result<()> {
+    pub fn register_listener(&self, id: Id, listener: &mut Listener) -> io::Result<()> {
         self.poll.registry().register(listener, token(id, 0), Interest::READABLE)
+    }
+
+    /// Watches it no longer: it goes back to where it came from.
+    pub fn deregister(&self, source: &mut impl mio::event::Source) {
+        // One that was never watched is as good as one that no longer is.
+        let _ = self.poll.registry().deregister(source);
     }
 
     /// Waits for the operating system, at most `timeout`, and notes what it reports.
@@ -300,6 +308,7 @@ impl Core {
             && self.dirty.is_empty()
             && self.endings.is_empty()
             && self.drains.is_empty()
+            && self.retries.is_empty()
             && self.ended.is_empty())
             || self.place.inbox.has_work()
     }
@@ -320,14 +329,17 @@ impl Core {
         self.living == 0 && !self.has_work()
     }
 
-    /// Sees to it that the session is called at its next deadline.
+    /// Sees to it that the session or server is called at its next deadline.
     pub fn arm(&mut self, id: Id) {
         self.prune_timers();
-        if let Some(Entry::Session(session)) = self.entries.get_mut(id.slot() as usize)
-            && session.id == id
-        {
-            let at = session.next_timeout();
-            self.timers.arm(id, at, &mut session.scheduled);
+        match self.entries.get_mut(id.slot() as usize) {
+            Some(Entry::Session(session)) if session.id == id => {
+                self.timers.arm(id, session.next_timeout(), &mut session.scheduled);
+            }
+            Some(Entry::Server(server)) if server.id == id => {
+                self.timers.arm(id, server.next_timeout(), &mut server.scheduled);
+            }
+            _ => {}
         }
     }
 
@@ -341,20 +353,26 @@ impl Core {
     }
 
     fn timer_counts(&mut self, id: Id, at: Time) -> bool {
-        match self.session(id) {
-            Some(session) => session.scheduled == at,
-            None => self.server(id).is_some(),
+        self.scheduled(id).is_some_and(|scheduled| *scheduled == at)
+    }
+
+    /// The entry of that session or server that counts.
+    fn scheduled(&mut self, id: Id) -> Option<&mut Time> {
+        match self.entries.get_mut(id.slot() as usize)? {
+            Entry::Session(session) if session.id == id => Some(&mut session.scheduled),
+            Entry::Server(server) if server.id == id => Some(&mut server.scheduled),
+            _ => None,
         }
     }
 
     /// A timer entry fired: is it the one that counts?
     pub fn take_timer(&mut self, id: Id, at: Time) -> bool {
-        match self.session(id) {
-            Some(session) if session.scheduled == at => {
-                session.scheduled = NEVER;
+        match self.scheduled(id) {
+            Some(scheduled) if *scheduled == at => {
+                *scheduled = NEVER;
                 true
             }
-            _ => self.server(id).is_some(),
+            _ => false,
         }
     }
 }

@@ -2,13 +2,14 @@
 //! us waiting, and the first that connects wins.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 
 use super::core::Core;
-use super::session::{Head, Phase, Session};
+use super::session::Phase;
 use crate::error::{Code, Error};
-use crate::proto::handshake::client::ClientHandshake;
-use crate::transport::{Socket, Stream};
+use crate::transport::{Socket, SocketOptions};
 use crate::util::id::Id;
 use crate::util::time::Time;
 
@@ -21,9 +22,9 @@ const MAX_ATTEMPTS: usize = 15;
 pub struct Dial {
     /// Where to, as people write it.
     host: String,
-    /// What to say once connected.
-    handshake: Option<ClientHandshake>,
-    candidates: VecDeque<SocketAddr>,
+    /// That is a proxy.
+    proxy: bool,
+    candidates: VecDeque<Address>,
     attempts: Vec<Attempt>,
     begun: u8,
     /// When the next address is tried although the last has not failed.
@@ -36,16 +37,43 @@ pub struct Dial {
 
 struct Attempt {
     number: u8,
-    address: SocketAddr,
+    address: Address,
     socket: Socket,
 }
 
+/// One way to reach a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Over TCP.
+    Tcp(SocketAddr),
+    /// By the path of a Unix domain socket.
+    Unix(String),
+}
+
+impl Address {
+    fn connect(&self, options: &SocketOptions) -> io::Result<Socket> {
+        match self {
+            Address::Tcp(address) => Socket::connect(*address, options),
+            Address::Unix(path) => Socket::connect_unix(path),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => path.fmt(f),
+        }
+    }
+}
+
 impl Dial {
-    /// Waits for addresses.
-    pub fn new(host: String, handshake: ClientHandshake) -> Dial {
+    /// Waits for the addresses of a server, or of a proxy.
+    pub fn new(host: String, proxy: bool) -> Dial {
         Dial {
             host,
-            handshake: Some(handshake),
+            proxy,
             candidates: VecDeque::new(),
             attempts: Vec::new(),
             begun: 0,
@@ -56,7 +84,7 @@ impl Dial {
         }
     }
 
-    fn note_failure(&mut self, address: SocketAddr, error: &std::io::Error) {
+    fn note_failure(&mut self, address: &Address, error: &io::Error) {
         self.os_error = error.raw_os_error().unwrap_or(self.os_error);
         let separator = if self.failures.is_empty() { "" } else { "; " };
         // An address that was given as such need not be told again.
@@ -68,30 +96,30 @@ impl Dial {
 
     /// The failure of the whole, once nothing is left to try.
     fn verdict(&self) -> Error {
+        let (code, kind) =
+            if self.proxy { (Code::Proxy, "the proxy ") } else { (Code::Connect, "") };
         Error {
             os_error: self.os_error,
-            ..Error::new(
-                Code::Connect,
-                format!("cannot connect to {}: {}", self.host, self.failures),
-            )
+            ..Error::new(code, format!("cannot connect to {kind}{}: {}", self.host, self.failures))
         }
     }
 
     /// What the time limit says about it.
     pub fn timeout(&self, after_ms: u64) -> Error {
         let doing = if self.resolved { "connecting to" } else { "looking up" };
+        let kind = if self.proxy { "the proxy " } else { "" };
         Error::new(
             Code::ConnectTimeout,
-            format!("{doing} {} took longer than {after_ms} ms", self.host),
+            format!("{doing} {kind}{} took longer than {after_ms} ms", self.host),
         )
     }
 }
 
 /// IPv6 first, then one of each kind in turn (RFC 8305 section 4), in the order of the resolver.
-pub fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
+fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let (mut v6, mut v4): (VecDeque<_>, VecDeque<_>) =
         addresses.iter().copied().partition(|address| address.is_ipv6());
-    let mut order = VecDeque::new();
+    let mut order = Vec::new();
     while !(v6.is_empty() && v4.is_empty()) {
         order.extend(v6.pop_front());
         order.extend(v4.pop_front());
@@ -103,9 +131,14 @@ pub fn interleave(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 impl Core {
     /// These are the addresses of the host. The first who says so is believed.
     pub fn dial(&mut self, id: Id, addresses: &[SocketAddr]) {
+        self.try_all(id, interleave(addresses).into_iter().map(Address::Tcp).collect());
+    }
+
+    /// These are the ways to the host, the best first.
+    pub fn try_all(&mut self, id: Id, addresses: VecDeque<Address>) {
         match self.dialing(id) {
             Some(dial) if !dial.resolved => {
-                dial.candidates = interleave(addresses);
+                dial.candidates = addresses;
                 dial.resolved = true;
                 self.dial_next(id);
             }
@@ -115,8 +148,12 @@ impl Core {
 
     /// There are none.
     pub fn cannot_dial(&mut self, id: Id, error: Error) {
-        if self.dialing(id).is_some_and(|dial| !dial.resolved) {
-            self.fail(id, error);
+        match self.dialing(id) {
+            Some(dial) if !dial.resolved => {
+                let code = if dial.proxy { Code::Proxy } else { error.code };
+                self.fail(id, Error { code, ..error });
+            }
+            _ => {}
         }
     }
 
@@ -142,7 +179,11 @@ impl Core {
             };
             dial.begun += 1;
             let number = dial.begun;
-            let begun = Socket::connect(address)
+            let Some(shared) = self.session(id).map(|session| session.shared.clone()) else {
+                return;
+            };
+            let begun = address
+                .connect(&shared.settings.socket)
                 .and_then(|mut socket| self.register(id, number, &mut socket).map(|()| socket));
             let dial = self.dialing(id).expect("still dialing");
             match begun {
@@ -153,7 +194,7 @@ impl Core {
                     self.arm(id);
                     return;
                 }
-                Err(e) => dial.note_failure(address, &e),
+                Err(e) => dial.note_failure(&address, &e),
             }
         }
     }
@@ -170,7 +211,7 @@ impl Core {
             }
             Err(e) => {
                 let failed = dial.attempts.swap_remove(index);
-                dial.note_failure(failed.address, &e);
+                dial.note_failure(&failed.address, &e);
                 self.dial_next(id);
             }
         }
@@ -185,28 +226,10 @@ impl Core {
     }
 
     fn connected(&mut self, id: Id, mut socket: Socket) {
-        let registered = self.reregister(id, &mut socket);
-        let now = self.now;
-        let Some(session) = self.session(id) else { return };
-        match registered {
-            Ok(()) => session.begin_handshake(Stream::plain(socket), now),
-            Err(e) => session.fail(Error::os(Code::System, "cannot watch the socket", &e)),
+        match self.reregister(id, &mut socket) {
+            Ok(()) => self.connected_to_first_hop(id, socket),
+            Err(e) => self.fail(id, Error::os(Code::System, "cannot watch the socket", &e)),
         }
-        self.dirty(id);
-    }
-}
-
-impl Session {
-    fn begin_handshake(&mut self, stream: Stream, now: Time) {
-        let Phase::Dialing(dial) = &mut self.phase else { return };
-        let Some(handshake) = dial.handshake.take() else { return };
-        self.details.peer = stream.socket().peer_address();
-        self.stream = Some(stream);
-        self.writable = true;
-        self.head = Head::new(handshake.request().to_vec());
-        self.phase = Phase::ClientHandshake(Box::new(handshake));
-        let limit = self.shared.settings.handshake_timeout_ms;
-        self.deadline = (limit > 0).then(|| now.plus_ms(limit));
     }
 }
 

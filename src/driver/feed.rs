@@ -1,6 +1,7 @@
 //! From bytes to callbacks: reads a socket, feeds the handshake or the connection, and calls the
 //! application for each event with nothing borrowed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::core::{Core, RECEIVE_BUFFER};
@@ -36,6 +37,10 @@ enum Found {
     Request(Box<Request>),
     Refusal(Box<Refusal>),
     Client(Box<ClientOutcome>),
+    /// The proxy has made way.
+    Passage,
+    /// A load balancer has told who the client is.
+    Address(IpAddr),
 }
 
 /// One step of a session.
@@ -112,6 +117,17 @@ fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
                 core.refuse(id, &refusal);
                 Ok(())
             })?,
+            Found::Address(ip) => entered.with(|core| {
+                core.meet(id, ip);
+                Ok(())
+            })?,
+            Found::Passage => {
+                let rest = &input[at..];
+                return entered.with(|core| {
+                    core.passed(id, rest);
+                    Ok(())
+                });
+            }
             Found::Client(outcome) => {
                 if entered.with(|core| Ok(core.client_handshake_over(id, *outcome)))? {
                     announce(entered, id)?;
@@ -168,6 +184,7 @@ fn announce(entered: &Entered, id: Id) -> Result<()> {
     handler.on_open(id);
     drop(handler);
     entered.with(|core| {
+        core.send_waiting(id);
         if let Some(session) = core.session(id) {
             session.details.headers = None;
         }
@@ -249,16 +266,34 @@ impl Core {
                     let step = conn.recv(cx, now, input);
                     (step.consumed, step.event.map_or(Found::Nothing, Found::Event))
                 }
-                Phase::ServerHandshake(handshake) => match handshake.recv(input) {
-                    (used, None) => (used, Found::Nothing),
-                    (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
-                    (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
-                },
+                Phase::Preface(_) => {
+                    let (used, client) = session.recv_preface(input);
+                    (used, client.map_or(Found::Nothing, Found::Address))
+                }
+                Phase::ServerHandshake(handshake) => {
+                    let rate = session.shared.settings.limits.min_handshake_rate;
+                    if rate > 0 {
+                        handshake.keep_pace(now, input.len(), rate);
+                    }
+                    match handshake.recv(input) {
+                        (used, None) => (used, Found::Nothing),
+                        (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
+                        (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
+                    }
+                }
                 Phase::ClientHandshake(handshake) => match handshake.recv(input) {
                     (used, None) => (used, Found::Nothing),
                     (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),
                 },
-                Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
+                Phase::Tunnel(tunnel) => {
+                    let (used, end) = tunnel.recv(input);
+                    session.head.push(&tunnel.output());
+                    match end.transpose()? {
+                        Some(()) => (used, Found::Passage),
+                        None => (used, Found::Nothing),
+                    }
+                }
+                Phase::Waiting | Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
                     (input.len(), Found::Nothing)
                 }
             })
@@ -282,6 +317,10 @@ impl Core {
             (Phase::ClientHandshake(handshake), None) => {
                 let outcome = handshake.recv_eof();
                 self.client_handshake_over(id, outcome);
+            }
+            (Phase::Tunnel(tunnel), None) => {
+                let error = tunnel.recv_eof();
+                session.fail(error);
             }
             // A client that has closed its side still wants its answer.
             (Phase::Answered, None) if !session.head.is_empty() => session.hung_up = false,

@@ -2,8 +2,10 @@
 
 use std::any::Any;
 
+use super::report::Report;
+use super::retry::News;
 use crate::error::Error;
-use crate::proto::event::{Closed, Kind};
+use crate::proto::event::Kind;
 use crate::util::id::Id;
 
 /// Called on the thread that polls the loop, never while the loop is borrowed, so every method may
@@ -26,8 +28,10 @@ pub trait Handler: Send + Sync {
     fn on_drain(&self, conn: Id) {}
     /// The connection failed; `on_close` follows.
     fn on_error(&self, conn: Id, error: &Error) {}
-    /// The last event of a connection. `unsent` bytes were accepted and never left.
-    fn on_close(&self, conn: Id, closed: &Closed, unsent: u64) {}
+    /// A client will try again, unless it is closed in here.
+    fn on_retry(&self, conn: Id, news: &News) {}
+    /// The last event of a connection.
+    fn on_close(&self, conn: Id, report: &Report) {}
     /// For the layer above to find its own type again.
     fn as_any(&self) -> &dyn Any;
 }

@@ -30,8 +30,8 @@ pub enum Command {
     Close(Id, Option<u16>, String),
     /// Give up.
     Abort(Id),
-    /// A name look-up is done.
-    Resolved(Id, Result<Vec<SocketAddr>, Error>),
+    /// A name look-up is done, for the way of that number.
+    Resolved(Id, u32, Result<Vec<SocketAddr>, Error>),
     /// Run this.
     Task(Task),
 }

@@ -4,18 +4,27 @@
 //! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
 //! [`core::Core`], let go of it, call, and look everything up again.
 
+pub mod adopt;
+pub mod answer;
 pub mod client;
 pub mod commands;
 pub mod conn;
 pub mod core;
 pub mod dial;
+pub mod drain;
 pub mod embed;
 pub mod feed;
 pub mod handler;
 pub mod inbox;
+pub mod limits;
+pub mod listen;
 pub mod loops;
+pub mod preface;
+pub mod report;
 pub mod request;
 pub mod resolve;
+pub mod retry;
+pub mod route;
 pub mod server;
 pub mod session;
 pub mod settings;

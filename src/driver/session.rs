@@ -3,8 +3,11 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use super::client::Client;
 use super::dial::Dial;
 use super::handler::Handler;
+use super::limits::AddressKey;
+use super::route::Tunnel;
 use super::settings::Shared;
 use super::timers::NEVER;
 use crate::error::Error;
@@ -14,6 +17,7 @@ use crate::proto::event::{Closed, Initiator, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
+use crate::proto::proxy_protocol::ProxyHeader;
 use crate::transport::Stream;
 use crate::util::id::Id;
 use crate::util::text::TextCache;
@@ -33,10 +37,16 @@ pub mod state {
 
 /// Where a connection is in its life.
 pub enum Phase {
+    /// Until the next attempt to connect.
+    Waiting,
     /// Looking up the name, trying addresses.
     Dialing(Box<Dial>),
+    /// Asking a proxy for passage.
+    Tunnel(Box<Tunnel>),
     /// The request is out.
     ClientHandshake(Box<ClientHandshake>),
+    /// A load balancer has to say whom it speaks for.
+    Preface(Box<ProxyHeader>),
     /// A stranger may send a request.
     ServerHandshake(Box<ServerHandshake>),
     /// Answered with plain HTTP; what still comes is thrown away until the peer closes.
@@ -76,6 +86,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// More to send.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// All of it still has to go.
     pub fn new(bytes: Vec<u8>) -> Head {
         Head { bytes, gone: 0 }
@@ -111,6 +126,10 @@ pub struct Session {
     pub shared: Arc<Shared>,
     /// The server that accepted it.
     pub server: Option<Id>,
+    /// Where it goes, when it is a client's.
+    pub client: Option<Box<Client>>,
+    /// What it is counted under in the server's table of addresses.
+    pub address: Option<AddressKey>,
     /// The transport; `None` while dialing and when over.
     pub stream: Option<Stream>,
     /// Where it is in its life.
@@ -157,6 +176,8 @@ impl Session {
             handler,
             shared,
             server: None,
+            client: None,
+            address: None,
             stream: None,
             phase,
             head: Head::default(),
@@ -196,6 +217,7 @@ impl Session {
         let inner = match &self.phase {
             Phase::Open(conn) => conn.next_timeout(),
             Phase::Dialing(dial) => dial.next_attempt,
+            Phase::ServerHandshake(handshake) => handshake.slow_at(),
             _ => None,
         };
         match (inner, self.deadline) {
@@ -206,9 +228,11 @@ impl Session {
 
     /// Accepted bytes that have not been given to the kernel.
     pub fn buffered(&self) -> usize {
+        let waiting = self.client.as_ref().and_then(|client| client.retry.as_ref());
+        let waiting = waiting.map_or(0, |retry| retry.waiting_bytes());
         match &self.phase {
-            Phase::Open(conn) => conn.buffered(),
-            _ => 0,
+            Phase::Open(conn) => conn.buffered() + waiting,
+            _ => waiting,
         }
     }
 
@@ -278,6 +302,13 @@ impl Session {
             _ => self.phase = Phase::Over(Box::new(never_open(error))),
         }
     }
+
+    /// The handshake is done.
+    pub fn open(&mut self, conn: Connection) {
+        self.phase = Phase::Open(conn);
+        self.deadline = None;
+        self.announced = true;
+    }
 }
 
 /// How many pieces one write gathers.
@@ -289,6 +320,7 @@ pub fn never_open(error: Error) -> Closed {
         code: 1006,
         reason: error.message.to_string(),
         sent_code: None,
+        sent_reason: String::new(),
         clean: false,
         initiator: Initiator::Nobody,
         unsent: 0,

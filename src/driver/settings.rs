@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
+use super::limits::Limits;
+use super::preface::TrustedProxy;
+use super::retry::RetrySettings;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
+use crate::proto::http::auth::Credentials;
+use crate::proto::http::cookie;
+use crate::proto::proxy::ProxyRules;
+use crate::transport::SocketOptions;
 
 /// Plain values; copied when used, so that one set serves many connections.
 #[derive(Clone, Debug)]
@@ -21,6 +28,12 @@ pub struct Settings {
     pub max_buffered: usize,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
+    /// What the sockets are to be like.
+    pub socket: SocketOptions,
+    /// Who begins its connections to a server with a PROXY protocol header.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// What strangers may use of a server.
+    pub limits: Limits,
     /// Bounds of HTTP heads.
     pub head: HeadLimits,
     /// Headers of our side of the handshake.
@@ -31,6 +44,16 @@ pub struct Settings {
     pub origin: Option<String>,
     /// Which origins a server lets in.
     pub origins: OriginPolicy,
+    /// The proxy of a client.
+    pub proxy: ProxyRules,
+    /// How many redirects a client follows.
+    pub max_redirects: u32,
+    /// What a client answers to a challenge.
+    pub credentials: Option<Credentials>,
+    /// What a client sends as its Cookie header.
+    pub cookies: Vec<(String, String)>,
+    /// How a client comes back.
+    pub retry: RetrySettings,
     /// The open connection.
     pub conn: Config,
 }
@@ -45,11 +68,19 @@ impl Default for Settings {
             low_water: 256 * 1024,
             max_buffered: 64 * 1024 * 1024,
             backlog: 4096,
+            socket: SocketOptions::default(),
+            trusted_proxies: Vec::new(),
+            limits: Limits::default(),
             head: HeadLimits::default(),
             headers: Vec::new(),
             protocols: Vec::new(),
             origin: None,
             origins: OriginPolicy::Any,
+            proxy: ProxyRules::default(),
+            max_redirects: 0,
+            credentials: None,
+            cookies: Vec::new(),
+            retry: RetrySettings::default(),
             conn: Config::default(),
         }
     }
@@ -73,10 +104,16 @@ impl Shared {
     /// The part a client's handshake reads.
     pub fn client(&self) -> ClientSettings {
         let s = &self.settings;
+        let mut headers = s.headers.clone();
+        if !s.cookies.is_empty() {
+            let cookies = s.cookies.iter().map(|(name, value)| (&**name, &**value));
+            headers.push(("Cookie".to_owned(), cookie::join(cookies)));
+        }
         ClientSettings {
-            headers: s.headers.clone(),
+            headers,
             protocols: s.protocols.clone(),
             origin: s.origin.clone(),
+            authorization: None,
             deflate: s.conn.deflate.clone(),
             limits: s.head.clone(),
         }

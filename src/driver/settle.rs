@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::{Core, Entry};
-use super::session::{Phase, Session, never_open, state};
+use super::session::{Head, Phase, Session, never_open, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn;
 use crate::proto::context::Context;
@@ -56,7 +56,7 @@ impl Core {
             match &mut session.phase {
                 Phase::Open(conn) if session.paused => conn.transport_lost(error),
                 // What the peer sent before it went away may still be there to read.
-                Phase::Open(_) | Phase::ClientHandshake(_) => {
+                Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
                     session.lost.get_or_insert(error);
                     session.readable = true;
                     session.hung_up = true;
@@ -105,7 +105,7 @@ impl Core {
     }
 
     /// Makes visible to every thread what the session has come to.
-    fn publish(&mut self, id: Id) {
+    pub fn publish(&mut self, id: Id) {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
         let low_water = session.shared.settings.low_water;
@@ -131,16 +131,27 @@ impl Core {
     fn end(&mut self, id: Id) {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
-        if std::mem::replace(&mut session.ended, true) {
+        if session.ended {
             return;
         }
         session.stream = None;
         session.deadline = None;
+        session.head = Head::default();
         if let Phase::Open(conn) = &mut session.phase {
             let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
             session.details.stats = Some(conn.stats());
             session.phase = Phase::Over(Box::new(closed));
         }
+        if let Phase::Over(closed) = &session.phase
+            && session.client.is_some()
+        {
+            let closed = closed.clone();
+            if self.comes_back(id, &closed) {
+                return;
+            }
+        }
+        let Some(session) = self.session(id) else { return };
+        session.ended = true;
         if let Ok(cell) = table.get(id) {
             // Closed is what it is when on_close says so, as in the browser.
             cell.advance_state(id, state::CLOSING);
@@ -190,7 +201,7 @@ impl Core {
                 let closed = Closed { unsent, ..never_open(error.clone()) };
                 session.phase = Phase::Over(Box::new(closed));
                 if let Ok(cell) = self.table().get(id) {
-                    cell.set(POISONED);
+                    cell.set(id, POISONED);
                 }
                 self.dirty(id);
                 Err(error)

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::session::Phase;
 use crate::error::{Code, Error};
+use crate::proto::handshake::server::Refusal;
 use crate::util::id::Id;
 
 impl Core {
@@ -24,6 +25,11 @@ impl Core {
         }
         self.dial_tick(id);
         let Some(session) = self.session(id) else { return };
+        if let Phase::ServerHandshake(handshake) = &session.phase
+            && handshake.slow_at().is_some_and(|at| at <= now)
+        {
+            return self.refuse(id, &Refusal::new(408, "the request comes too slowly"));
+        }
         if session.deadline.is_some_and(|at| at <= now) {
             session.deadline = None;
             if let Phase::ClientHandshake(handshake) = &mut session.phase
@@ -34,16 +40,23 @@ impl Core {
                 self.client_handshake_over(id, outcome);
                 return;
             }
+            if matches!(session.phase, Phase::Waiting) {
+                return self.try_again(id);
+            }
             let settings = &session.shared.settings;
             let limit = settings.handshake_timeout_ms;
             let error = match &session.phase {
                 Phase::Dialing(dial) => dial.timeout(settings.connect_timeout_ms),
+                Phase::Tunnel(_) => Error::new(
+                    Code::HandshakeTimeout,
+                    format!("the proxy took longer than {limit} ms"),
+                ),
                 _ => Error::new(
                     Code::HandshakeTimeout,
                     format!("the handshake took longer than {limit} ms"),
                 ),
             };
-            if matches!(session.phase, Phase::ServerHandshake(_)) {
+            if matches!(session.phase, Phase::Preface(_) | Phase::ServerHandshake(_)) {
                 self.count(id, |stats| stats.handshake_timeouts += 1);
             }
             self.fail(id, error);

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::core::Core;
 use super::feed;
 use super::loops::{Entered, Loop};
+use super::report::Report;
 use super::session::{Phase, state};
 use crate::error::{Code, Error, Result};
+use crate::proto::close;
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
 
@@ -62,7 +64,7 @@ fn say_good_bye(entered: &Entered) -> Result<()> {
         core.leaving = true;
         core.dispatching = true;
         for id in core.servers() {
-            core.close_server(id, None, "");
+            core.close_server(id, 0, close::GOING_AWAY, "");
         }
         for id in core.sessions_where(|session| !matches!(session.phase, Phase::Over(_))) {
             core.fail(id, Error::new(Code::Aborted, "the loop was freed"));
@@ -95,6 +97,7 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
     fire_timers(entered)?;
     settle(entered)?;
     tell_drains(entered)?;
+    tell_retries(entered)?;
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
@@ -137,7 +140,7 @@ fn fire_timers(entered: &Entered) -> Result<()> {
         while let Some((at, id)) = core.timers.pop_due(core.now) {
             if core.take_timer(id, at) {
                 match id.kind() {
-                    Kind::Server => core.accept_again(id),
+                    Kind::Server => core.server_timed_out(id),
                     _ => core.timed_out(id),
                 }
             }
@@ -172,16 +175,31 @@ fn tell_drains(entered: &Entered) -> Result<()> {
     Ok(())
 }
 
+/// `on_retry` of the clients that come back.
+fn tell_retries(entered: &Entered) -> Result<()> {
+    let count = entered.with(|core| Ok(core.retries.len()))?;
+    for _ in 0..count {
+        let next = entered.with(|core| {
+            let next = core.next_retry();
+            Ok(next.and_then(|(id, news)| Some((id, news, core.handler(id)?))))
+        })?;
+        if let Some((id, news, handler)) = next {
+            handler.on_retry(id, &news);
+        }
+    }
+    Ok(())
+}
+
 /// `on_error` and `on_close` of the sessions that are over by now.
 fn tell_endings(entered: &Entered) -> Result<()> {
     let count = entered.with(|core| Ok(core.endings.len()))?;
     for _ in 0..count {
         let ending = entered.with(|core| Ok(core.next_ending()))?;
-        let Some((id, closed, unsent)) = ending else { continue };
+        let Some((id, report)) = ending else { continue };
         for last in [false, true] {
             let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { break };
-            match (&closed.error, last) {
-                (_, true) => handler.on_close(id, &closed, unsent),
+            match (&report.closed.error, last) {
+                (_, true) => handler.on_close(id, &report),
                 (Some(error), false) => handler.on_error(id, error),
                 (None, false) => {}
             }
@@ -220,17 +238,18 @@ impl Core {
         Some(id)
     }
 
-    fn next_ending(&mut self) -> Option<(Id, Closed, u64)> {
+    fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
         let session = self.session(id)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
-        let unsent = (closed.unsent + incoming) as u64;
+        let unsent = (closed.unsent + incoming + session.stranded()) as u64;
+        let rtt_us = session.details.stats.map_or(0, |stats| stats.rtt_us);
         if let Ok(cell) = self.table().get(id) {
             cell.advance_state(id, state::CLOSED);
         }
         self.callbacks += 1 + closed.error.is_some() as u32;
-        Some((id, closed, unsent))
+        Some((id, Report { closed, unsent, rtt_us }))
     }
 }

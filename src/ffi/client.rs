@@ -15,6 +15,9 @@ use crate::driver::{client, loops};
 /// authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
 /// NULL for none.
 ///
+/// "wss://..." is the same over TLS, see WSOCK_OPT_TLS_CA_FILE and its neighbours;
+/// "ws+unix:/path/of.socket:/path?query" goes over a Unix domain socket ("@name" for an abstract one).
+///
 /// It never waits. What comes of it is told from the loop: on_open, or on_error and on_close. All
 /// addresses of the host are tried, IPv6 and IPv4 in turn.
 ///

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use super::args::{self, bytes, handle, id, optional_text, text};
 use super::boundary;
 use super::handlers::CHandlers;
+use super::options;
 use super::status::{WSOCK_BUFFERED, WSOCK_OK, wsock_status};
 use super::texts::{self, give};
 use super::types::{
-    WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_server,
+    WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_options,
+    wsock_server,
 };
-use crate::driver::conn;
 use crate::driver::handler::Handler;
 use crate::driver::session::Session;
+use crate::driver::{client, conn};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
+use crate::proto::http::cookie;
 
 /// Flag for wsock_conn_send: do not compress this message, although the connection could.
 pub const WSOCK_SEND_NO_COMPRESS: u32 = 1;
@@ -27,7 +30,9 @@ pub const WSOCK_CONN_URL: i32 = 1;
 pub const WSOCK_CONN_PROTOCOL: i32 = 2;
 /// wsock_conn_get_str: the extensions agreed on.
 pub const WSOCK_CONN_EXTENSIONS: i32 = 3;
-/// wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`.
+/// wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`;
+/// `unix:` over a Unix domain socket; what a load balancer told, after
+/// wsock_options_add_trusted_proxy.
 pub const WSOCK_CONN_PEER_ADDRESS: i32 = 4;
 /// wsock_conn_get_str: address and port of this side, while there is a socket.
 pub const WSOCK_CONN_LOCAL_ADDRESS: i32 = 5;
@@ -277,6 +282,62 @@ pub unsafe extern "C" fn wsock_conn_header(
                 unsafe { give(details.texts.get(key, value), out_len) }
             }))
         })
+    })
+}
+
+/// The value of a cookie that the server has set with its answer (Set-Cookie); on an accepted connection,
+/// of one that the client sent. NULL when there is none of that name. It is there as long as
+/// wsock_conn_header.
+///
+/// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_cookie(
+    conn: *const wsock_conn,
+    name: *const c_char,
+    out_len: *mut usize,
+) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        let id = id(conn)?;
+        // SAFETY: NULL or NUL-terminated.
+        let name = unsafe { text(name, "name") }?;
+        conn::with(id, |session| {
+            let details = &mut *session.details;
+            let Some(headers) = &details.headers else { return Ok(ptr::null()) };
+            let value = match session.server {
+                None => cookie::value(headers.get_all("Set-Cookie"), name),
+                Some(_) => headers.get("Cookie").and_then(|all| cookie::request_value(all, name)),
+            };
+            Ok(value.map_or(ptr::null(), |value| {
+                let key = (texts::COOKIE, name.to_owned(), 0);
+                // SAFETY: NULL or writable.
+                unsafe { give(details.texts.get(key, value), out_len) }
+            }))
+        })
+    })
+}
+
+/// Client with WSOCK_OPT_RECONNECT: another URL, another set of options, or both, from the next attempt
+/// on. NULL keeps what there is. Typically called in on_retry, with headers that carry a fresh token. The
+/// present connection is not touched.
+///
+/// Ownership: url and options are copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD,
+/// STATE (not a client that reconnects), and what wsock_connect answers to such a URL and options.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_set_target(
+    conn: *mut wsock_conn,
+    url: *const c_char,
+    options: *const wsock_options,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(conn)?;
+        // SAFETY: NULL or NUL-terminated.
+        let url = unsafe { optional_text(url, "url") }?;
+        let settings = match options.is_null() {
+            true => None,
+            false => Some(options::settings(options)?),
+        };
+        client::set_target(id, url, settings.as_deref())
     })
 }
 

@@ -1,20 +1,24 @@
 //! The table of C functions as a handler of the driver. Nothing of the loop is borrowed when these run.
 
 use std::any::Any;
-use std::ffi::{CString, c_void};
+use std::ffi::c_void;
+use std::ptr;
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
 use super::args::{self, Versioned, handle};
+use super::close_info::CloseTexts;
 use super::last_error;
 use super::types::{
-    WSOCK_BINARY, WSOCK_BY_LOCAL, WSOCK_BY_NOBODY, WSOCK_BY_PEER, WSOCK_TEXT, wsock_close_info,
-    wsock_conn_stats, wsock_error_info, wsock_handlers, wsock_server_stats,
+    WSOCK_BINARY, WSOCK_TEXT, wsock_conn_stats, wsock_error_info, wsock_handlers, wsock_retry_info,
+    wsock_server_stats,
 };
 use crate::driver::handler::Handler;
+use crate::driver::report::Report;
+use crate::driver::retry::News;
 use crate::error::{Error, Result};
-use crate::proto::event::{Closed, Initiator, Kind};
+use crate::proto::event::Kind;
 use crate::util::id::Id;
 
 // SAFETY: `repr(C)`, a `usize` in front, and integers, arrays of them and nullable function
@@ -68,6 +72,7 @@ pub const NO_HANDLERS: wsock_handlers = wsock_handlers {
     on_drain: None,
     on_request: None,
     release: None,
+    on_retry: None,
 };
 
 impl CHandlers {
@@ -161,29 +166,30 @@ impl Handler for CHandlers {
         }
     }
 
-    fn on_close(&self, conn: Id, closed: &Closed, unsent: u64) {
-        let Some(f) = self.table.on_close else { return };
-        // Reasons are UTF-8, in which a NUL is possible: C sees the text up to it, and the length.
-        let reason: Vec<u8> = closed.reason.bytes().take_while(|&b| b != 0).collect();
-        let reason = CString::new(reason).expect("cut at the first NUL");
-        let info = wsock_close_info {
-            struct_size: size_of::<wsock_close_info>(),
-            code: closed.code.into(),
-            sent_code: closed.sent_code.unwrap_or(0).into(),
-            was_clean: closed.clean.into(),
-            initiator: match closed.initiator {
-                Initiator::Nobody => WSOCK_BY_NOBODY,
-                Initiator::Local => WSOCK_BY_LOCAL,
-                Initiator::Peer => WSOCK_BY_PEER,
-            },
-            status: closed.error.as_ref().map_or(0, |error| error.code as i32),
+    fn on_retry(&self, conn: Id, news: &News) {
+        let Some(f) = self.table.on_retry else { return };
+        let close = CloseTexts::new(&news.report);
+        let close = close.info(&news.report);
+        let error = news.report.closed.error.as_ref().map(last_error::info);
+        let info = wsock_retry_info {
+            struct_size: size_of::<wsock_retry_info>(),
+            attempt: i32::try_from(news.attempt).unwrap_or(i32::MAX),
             reserved: 0,
-            reason: reason.as_ptr(),
-            reason_len: reason.as_bytes().len(),
-            unsent_bytes: unsent,
+            delay_ms: news.delay_ms,
+            error: error.as_ref().map_or(ptr::null(), ptr::from_ref),
+            close: &close,
         };
-        // SAFETY: see on_request; `info` and `reason` live across the call.
+        // SAFETY: see on_request; `info` and what it points to live across the call.
         unsafe { f(handle(conn), &info, self.user()) }
+    }
+
+    fn on_close(&self, conn: Id, report: &Report) {
+        if let Some(f) = self.table.on_close {
+            let texts = CloseTexts::new(report);
+            let info = texts.info(report);
+            // SAFETY: see on_request; `info` and `texts` live across the call.
+            unsafe { f(handle(conn), &info, self.user()) }
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

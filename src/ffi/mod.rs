@@ -8,10 +8,12 @@
 
 mod args;
 mod boundary;
+mod close_info;
 mod handlers;
 mod last_error;
 mod texts;
 
+pub mod adopt;
 pub mod client;
 pub mod conn;
 pub mod looping;

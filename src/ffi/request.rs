@@ -6,11 +6,12 @@ use std::ptr;
 use super::args::{bytes, id, optional_text, out, text};
 use super::boundary;
 use super::status::wsock_status;
-use super::texts::{HEADER, HEADER_LINE, PROTOCOL, give};
+use super::texts::{COOKIE, HEADER, HEADER_LINE, PROTOCOL, give};
 use super::types::wsock_request;
 use crate::driver::loops;
 use crate::driver::request::{self, Pending};
 use crate::error::{Code, Error, Result};
+use crate::proto::http::cookie;
 
 /// wsock_request_get_str: "GET" and the like.
 pub const WSOCK_REQUEST_METHOD: i32 = 1;
@@ -24,7 +25,7 @@ pub const WSOCK_REQUEST_QUERY: i32 = 4;
 pub const WSOCK_REQUEST_HOST: i32 = 5;
 /// wsock_request_get_str: the Origin, the web page's site.
 pub const WSOCK_REQUEST_ORIGIN: i32 = 6;
-/// wsock_request_get_str: address and port of who asks.
+/// wsock_request_get_str: address and port of who asks, as WSOCK_CONN_PEER_ADDRESS.
 pub const WSOCK_REQUEST_PEER_ADDRESS: i32 = 7;
 
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
@@ -94,6 +95,31 @@ pub unsafe extern "C" fn wsock_request_header(
             let value = pending.request.headers.get_all(name).nth(index);
             Ok(value.map_or(ptr::null(), |value| {
                 let key = (HEADER, name.to_ascii_lowercase(), index);
+                // SAFETY: NULL or writable.
+                unsafe { give(pending.texts.get(key, value), out_len) }
+            }))
+        })
+    })
+}
+
+/// The value of a cookie that the client sent; NULL when there is none of that name.
+///
+/// Ownership: the library's; valid until on_request returns. Thread: loop. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_request_cookie(
+    request: *const wsock_request,
+    name: *const c_char,
+    out_len: *mut usize,
+) -> *const c_char {
+    boundary::value(ptr::null(), || {
+        // SAFETY: NULL or NUL-terminated.
+        let name = unsafe { text(name, "name") };
+        with(request, |pending| {
+            let name = name?;
+            let all = pending.request.headers.get("Cookie");
+            let value = all.and_then(|all| cookie::request_value(all, name));
+            Ok(value.map_or(ptr::null(), |value| {
+                let key = (COOKIE, name.to_owned(), 0);
                 // SAFETY: NULL or writable.
                 unsafe { give(pending.texts.get(key, value), out_len) }
             }))

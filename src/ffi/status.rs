@@ -36,12 +36,16 @@ pub const WSOCK_ERR_CONNECT: i32 = -22;
 pub const WSOCK_ERR_CONNECT_TIMEOUT: i32 = -23;
 /// TCP was reset, or ended without a close handshake.
 pub const WSOCK_ERR_CONNECTION_LOST: i32 = -24;
+/// A proxy could not be reached or refused; http_status has its answer, if it gave one.
+pub const WSOCK_ERR_PROXY: i32 = -25;
 /// What the peer sent is not a valid WebSocket handshake.
 pub const WSOCK_ERR_HANDSHAKE: i32 = -40;
 /// The server answered with another status than 101; http_status has it.
 pub const WSOCK_ERR_HTTP_STATUS: i32 = -41;
 /// The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS.
 pub const WSOCK_ERR_HANDSHAKE_TIMEOUT: i32 = -42;
+/// A redirect that cannot be followed: too many, from wss:// to ws://, or nowhere.
+pub const WSOCK_ERR_REDIRECT: i32 = -43;
 /// The peer broke the protocol (close code 1002).
 pub const WSOCK_ERR_PROTOCOL: i32 = -60;
 /// The peer sent text that is not UTF-8, or compressed data that is corrupt (1007).
@@ -82,9 +86,11 @@ const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_ERR_CONNECT, c"WSOCK_ERR_CONNECT", c"cannot connect"),
     (WSOCK_ERR_CONNECT_TIMEOUT, c"WSOCK_ERR_CONNECT_TIMEOUT", c"connecting took too long"),
     (WSOCK_ERR_CONNECTION_LOST, c"WSOCK_ERR_CONNECTION_LOST", c"connection lost"),
+    (WSOCK_ERR_PROXY, c"WSOCK_ERR_PROXY", c"cannot connect through the proxy"),
     (WSOCK_ERR_HANDSHAKE, c"WSOCK_ERR_HANDSHAKE", c"not a valid WebSocket handshake"),
     (WSOCK_ERR_HTTP_STATUS, c"WSOCK_ERR_HTTP_STATUS", c"refused with an HTTP status"),
     (WSOCK_ERR_HANDSHAKE_TIMEOUT, c"WSOCK_ERR_HANDSHAKE_TIMEOUT", c"handshake took too long"),
+    (WSOCK_ERR_REDIRECT, c"WSOCK_ERR_REDIRECT", c"redirect that cannot be followed"),
     (WSOCK_ERR_PROTOCOL, c"WSOCK_ERR_PROTOCOL", c"protocol violation by the peer"),
     (WSOCK_ERR_INVALID_DATA, c"WSOCK_ERR_INVALID_DATA", c"invalid data from the peer"),
     (WSOCK_ERR_TOO_BIG, c"WSOCK_ERR_TOO_BIG", c"message too big"),
@@ -139,9 +145,11 @@ mod tests {
             (Code::Connect, WSOCK_ERR_CONNECT),
             (Code::ConnectTimeout, WSOCK_ERR_CONNECT_TIMEOUT),
             (Code::ConnectionLost, WSOCK_ERR_CONNECTION_LOST),
+            (Code::Proxy, WSOCK_ERR_PROXY),
             (Code::Handshake, WSOCK_ERR_HANDSHAKE),
             (Code::HttpStatus, WSOCK_ERR_HTTP_STATUS),
             (Code::HandshakeTimeout, WSOCK_ERR_HANDSHAKE_TIMEOUT),
+            (Code::Redirect, WSOCK_ERR_REDIRECT),
             (Code::Protocol, WSOCK_ERR_PROTOCOL),
             (Code::InvalidData, WSOCK_ERR_INVALID_DATA),
             (Code::TooBig, WSOCK_ERR_TOO_BIG),

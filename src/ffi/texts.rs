@@ -10,6 +10,8 @@ pub const HEADER: i32 = -1;
 pub const HEADER_LINE: i32 = -2;
 /// A subprotocol by position.
 pub const PROTOCOL: i32 = -3;
+/// A cookie by name.
+pub const COOKIE: i32 = -4;
 
 /// Hands a cached text to C.
 ///

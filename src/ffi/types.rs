@@ -9,29 +9,33 @@ use std::ffi::{c_char, c_void};
 /// - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
-/// - What lives in it is made by wsock_connect and wsock_listen.
+/// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
+///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
     _id: (),
 }
 
-/// One WebSocket connection, made by wsock_connect or accepted by a server. It ends by itself: the
-/// handle is valid until on_close has returned, and there is nothing to free.
+/// One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
+/// ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
 ///
 /// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
-/// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_server,
-///   wsock_conn_get_stats.
+/// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
+///   wsock_conn_server, wsock_conn_get_stats.
+/// - Come back: wsock_conn_set_target, for the next attempt.
 /// - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
 pub struct wsock_conn {
     _id: (),
 }
 
-/// A listener and the connections it has accepted, made by wsock_listen. The handle is valid until
-/// wsock_server_close was called and the last connection has ended; there is nothing to free.
+/// A listener and the connections it has accepted, made by wsock_listen or wsock_listen_fd. The handle
+/// is valid until wsock_server_close was called and the last connection has ended; there is nothing to
+/// free.
 ///
 /// - Ask: wsock_server_port, wsock_server_get_stats.
+/// - Hand it a connection that you have accepted yourself: wsock_server_adopt.
 /// - End: wsock_server_close.
 pub struct wsock_server {
     _id: (),
@@ -41,7 +45,7 @@ pub struct wsock_server {
 /// valid until on_request has returned.
 ///
 /// - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
-///   wsock_request_header_at, wsock_request_protocol_at.
+///   wsock_request_header_at, wsock_request_cookie, wsock_request_protocol_at.
 /// - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
 ///   wsock_request_set_body; what on_request returns decides.
 pub struct wsock_request {
@@ -53,7 +57,9 @@ pub struct wsock_request {
 ///
 /// - Life: wsock_options_new, wsock_options_free.
 /// - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
-///   wsock_options_add_header, wsock_options_add_protocol, wsock_options_add_origin.
+///   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
+///   wsock_options_add_origin, wsock_options_add_trusted_proxy, wsock_options_add_cert_files,
+///   wsock_options_add_cert_pem, wsock_options_add_pin.
 /// - Look up: wsock_option_bounds.
 pub struct wsock_options {
     _id: (),
@@ -124,6 +130,55 @@ pub struct wsock_close_info {
     pub reason_len: usize,
     /// Bytes of messages that were accepted and never reached the network.
     pub unsent_bytes: u64,
+    /// WSOCK_LAYER_*: where it ended.
+    pub layer: i32,
+    /// The operating system's errno, or 0.
+    pub os_error: i32,
+    /// The TLS alert that was sent or received, or 0.
+    pub tls_alert: i32,
+    /// The HTTP status that refused the handshake, or 0.
+    pub http_status: i32,
+    /// The reason in the close frame that was sent. Never NULL, valid as reason is.
+    pub sent_reason: *const c_char,
+    /// Length of sent_reason in bytes.
+    pub sent_reason_len: usize,
+    /// Round-trip time of the last answered ping in microseconds; 0 when there was none.
+    pub rtt_us: u64,
+}
+
+/// wsock_close_info.layer: the WebSocket protocol; a close handshake, or a violation of the rules.
+pub const WSOCK_LAYER_WEBSOCKET: i32 = 1;
+/// wsock_close_info.layer: the HTTP exchange that begins it.
+pub const WSOCK_LAYER_HTTP: i32 = 2;
+/// wsock_close_info.layer: TLS: certificates, alerts, a stream that was cut off.
+pub const WSOCK_LAYER_TLS: i32 = 3;
+/// wsock_close_info.layer: TCP, Unix sockets, and looking up names.
+pub const WSOCK_LAYER_TCP: i32 = 4;
+/// wsock_close_info.layer: a proxy on the way.
+pub const WSOCK_LAYER_PROXY: i32 = 5;
+/// wsock_close_info.layer: one of the time limits.
+pub const WSOCK_LAYER_TIMEOUT: i32 = 6;
+/// wsock_close_info.layer: one of the other limits.
+pub const WSOCK_LAYER_LIMIT: i32 = 7;
+/// wsock_close_info.layer: the application gave it up; or a bug of the library.
+pub const WSOCK_LAYER_LOCAL: i32 = 8;
+
+/// What on_retry is told.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_retry_info {
+    /// Bytes of this struct that the library has filled.
+    pub struct_size: usize,
+    /// Which attempt in a row it will be, from 1.
+    pub attempt: i32,
+    /// Always 0.
+    pub reserved: i32,
+    /// Milliseconds until it begins.
+    pub delay_ms: u64,
+    /// Why: the failure; NULL when the server has closed.
+    pub error: *const wsock_error_info,
+    /// How the last connection or attempt ended. Its unsent_bytes are lost.
+    pub close: *const wsock_close_info,
 }
 
 /// Your functions. Each may be NULL. Zero the struct, set struct_size, fill in what you want to hear of:
@@ -203,6 +258,18 @@ pub struct wsock_handlers {
     /// Called exactly once, last: no callback will be given this user data again. Not called when the
     /// function that was given the handlers was refused.
     pub release: Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>,
+    /// Client with WSOCK_OPT_RECONNECT: the connection, or the attempt to make one, has failed, and another
+    /// attempt will follow. The handle stays valid, wsock_conn_state is WSOCK_CONNECTING; wsock_conn_header
+    /// tells the headers of a refusal. wsock_conn_set_target can change URL, headers and proxy for it, such
+    /// as a token that has expired; wsock_conn_close gives up. on_open comes again when it has worked.
+    /// info is valid until the callback returns.
+    pub on_retry: Option<
+        unsafe extern "C-unwind" fn(
+            conn: *mut wsock_conn,
+            info: *const wsock_retry_info,
+            user_data: *mut c_void,
+        ),
+    >,
 }
 
 /// Figures of one connection.
@@ -243,17 +310,19 @@ pub struct wsock_server_stats {
     pub connections: u64,
     /// Handshakes in progress now.
     pub handshakes: u64,
-    /// TCP connections ever accepted.
+    /// Connections ever accepted, without those that a limit turned away at once.
     pub accepted: u64,
     /// Handshakes that ended in on_open.
     pub opened: u64,
-    /// Requests for a WebSocket answered with an HTTP error, and requests that were not valid.
+    /// Requests for a WebSocket answered with an HTTP error, requests that were not valid, and whoever
+    /// came while the server was being closed.
     pub refused: u64,
     /// Plain HTTP requests answered.
     pub http_responses: u64,
     /// Handshakes that took too long.
     pub handshake_timeouts: u64,
-    /// Peers that hung up before the handshake was done.
+    /// Peers that hung up before the handshake was done, and load balancers whose PROXY protocol header
+    /// was not valid.
     pub handshake_errors: u64,
     /// Times that accepting failed for lack of file descriptors or memory and was put off.
     pub accept_errors: u64,
@@ -265,4 +334,23 @@ pub struct wsock_server_stats {
     pub bytes_received: u64,
     /// Bytes handed to the operating system.
     pub bytes_sent: u64,
+    /// Connections turned away by WSOCK_OPT_MAX_CONNECTIONS.
+    pub refused_connections: u64,
+    /// Connections turned away by WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS.
+    pub refused_per_address: u64,
+    /// Connections turned away by WSOCK_OPT_MAX_HANDSHAKES.
+    pub refused_handshakes: u64,
+    /// Of refused: requests beyond WSOCK_OPT_MAX_HEAD_BYTES, WSOCK_OPT_MAX_HEADERS or
+    /// WSOCK_OPT_MAX_REQUEST_LINE, answered 431 or 414.
+    pub refused_head: u64,
+    /// Of refused: requests slower than WSOCK_OPT_MIN_HANDSHAKE_RATE, answered 408.
+    pub refused_slow: u64,
+    /// Connections ended by WSOCK_OPT_MAX_CONTROL_RATE.
+    pub ended_control_rate: u64,
+    /// 1 from wsock_server_close on, before that 0. How many are left is in connections.
+    pub draining: u64,
+    /// Connections that wsock_server_close has sent a close frame so far.
+    pub drain_closed: u64,
+    /// Milliseconds until it has sent the last of them and stops listening.
+    pub drain_remaining_ms: u64,
 }

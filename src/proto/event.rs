@@ -88,6 +88,8 @@ pub struct Closed {
     pub reason: String,
     /// The code we sent; `None` when no close frame left, 1005 when it had no code.
     pub sent_code: Option<u16>,
+    /// The reason we sent.
+    pub sent_reason: String,
     /// Close frames went both ways.
     pub clean: bool,
     /// Who began.

@@ -1,7 +1,10 @@
 //! Small tools without knowledge of WebSocket. All `unsafe` below `ffi` lives here.
 
+pub mod backoff;
 pub mod beacon;
 pub mod id;
+pub mod inherited;
+pub mod offer;
 pub mod owner;
 pub mod pool;
 pub mod rng;

@@ -17,6 +17,10 @@ const SEGMENT: usize = 1024;
 pub const ACCEPTED: u8 = 0x80;
 /// Set in the same byte: a panic hit the object, nothing more is done with it.
 pub const POISONED: u8 = 0x40;
+/// Set in the same byte: the application has closed it or given it up, so it does not come back.
+pub const GIVEN_UP: u8 = 0x20;
+/// Set in the same byte: what is sent before it is open waits until then.
+pub const QUEUES: u8 = 0x10;
 const STATE: u8 = 0x0f;
 
 /// What a queued request costs beside its bytes, so that a limit in bytes bounds empty ones too.
@@ -96,9 +100,11 @@ impl Cell {
         self.tag.load(Ordering::Relaxed) as u8 & flag != 0
     }
 
-    /// Sets [`POISONED`].
-    pub fn set(&self, flag: u8) {
-        self.tag.fetch_or(flag as u64, Ordering::SeqCst);
+    /// Sets a flag of the object `id`, if it is still there.
+    pub fn set(&self, id: Id, flag: u8) {
+        let set = |tag: u64| (tag >> 16 == id.generation() as u64).then_some(tag | flag as u64);
+        // Gone meanwhile: then there is nothing to flag.
+        let _ = self.tag.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set);
     }
 
     /// Moves the state forward from any thread; false when the object is no longer `id` or already
@@ -115,6 +121,17 @@ impl Cell {
         false
     }
 
+    /// Begins anew with a connection that is not open yet, unless somebody has given it up; false then.
+    /// Bytes that other threads have reserved stay reserved until they are taken up.
+    pub fn return_to_connecting(&self, id: Id, limit: usize) -> bool {
+        let begin_anew = |tag: u64| {
+            let same = tag >> 16 == id.generation() as u64;
+            (same && tag as u8 & (GIVEN_UP | POISONED) == 0).then_some(tag & !(STATE as u64))
+        };
+        self.set_limits(limit, limit);
+        self.tag.fetch_update(Ordering::SeqCst, Ordering::SeqCst, begin_anew).is_ok()
+    }
+
     /// Queued bytes, all threads' together.
     pub fn buffered(&self) -> usize {
         self.buffered.load(Ordering::Relaxed) + self.incoming.get()
@@ -129,6 +146,11 @@ impl Cell {
     pub fn set_limits(&self, limit: usize, high_water: usize) {
         self.limit.store(limit, Ordering::Relaxed);
         self.high_water.store(high_water, Ordering::Relaxed);
+    }
+
+    /// The most bytes that may wait.
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
     }
 
     /// After queueing: whether the queue is above the high-water mark. If so the owner will be

@@ -1,8 +1,11 @@
 //! wsock_options: the object and its functions. The options themselves are in the files beside.
 
+pub mod client;
 pub mod deflate;
 mod draft;
 pub mod general;
+pub mod limits;
+pub mod sockets;
 mod table;
 
 use std::ffi::c_char;
@@ -16,10 +19,11 @@ use super::args::{handle, id, out, text};
 use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_options;
+use crate::driver::preface::TrustedProxy;
 use crate::driver::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::subprotocol;
-use crate::proto::http::check_application_header;
+use crate::proto::http::{check_application_header, cookie};
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::table::Table;
 
@@ -171,7 +175,42 @@ pub unsafe extern "C" fn wsock_options_add_header(
         change(options, |draft| {
             let (name, value) = (name?, value?);
             check_application_header(name, value)?;
+            if name.eq_ignore_ascii_case("Cookie") && !draft.settings.cookies.is_empty() {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "cookies were added already; add all cookies one way",
+                ));
+            }
             draft.settings.headers.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        })
+    })
+}
+
+/// Client: adds a cookie to send. Names are tokens; values have no spaces, quotes, commas, semicolons or
+/// backslashes. What the server sets is told by wsock_conn_cookie; nothing is kept from one connection
+/// to the next.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_options_add_cookie(
+    options: *mut wsock_options,
+    name: *const c_char,
+    value: *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or NUL-terminated.
+        let (name, value) = unsafe { (text(name, "name"), text(value, "value")) };
+        change(options, |draft| {
+            let (name, value) = (name?, value?);
+            cookie::check(name, value)?;
+            if draft.has_header("Cookie") {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "a Cookie header was added already; add all cookies one way",
+                ));
+            }
+            draft.settings.cookies.push((name.to_owned(), value.to_owned()));
             Ok(())
         })
     })
@@ -217,6 +256,30 @@ pub unsafe extern "C" fn wsock_options_add_origin(
             check_origin(origin)?;
             draft.origins.push(origin.to_owned());
             draft.origin_policy = WSOCK_ORIGIN_LISTED;
+            Ok(())
+        })
+    })
+}
+
+/// Server: names load balancers that begin each connection with a header of the PROXY protocol, version
+/// 1 or 2, which says whom they speak for. proxies is an address ("::1"), a network ("10.0.0.0/8"), or
+/// "unix" for everybody who connects over a Unix domain socket; call it again for more.
+///
+/// A connection from one of these must begin with such a header and is dropped otherwise; the peer
+/// address of its request and of its connection is the one that the header tells. Connections from
+/// elsewhere must not have one: nobody else's word is taken for it.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_options_add_trusted_proxy(
+    options: *mut wsock_options,
+    proxies: *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or NUL-terminated.
+        let proxies = unsafe { text(proxies, "proxies") };
+        change(options, |draft| {
+            draft.settings.trusted_proxies.push(TrustedProxy::parse(proxies?)?);
             Ok(())
         })
     })

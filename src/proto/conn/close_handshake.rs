@@ -37,8 +37,8 @@ pub(super) enum Phase {
 /// What is known about the end.
 pub(super) struct Ending {
     pub closed: Closed,
-    /// The code of the close frame that waits in the send queue.
-    queued: Option<u16>,
+    /// Code and reason of the close frame that waits in the send queue.
+    queued: Option<(u16, String)>,
     /// The peer's close frame came.
     answered: bool,
     /// When waiting ends.
@@ -160,8 +160,9 @@ impl Connection {
             ending.deadline = now.plus_ms(timeout);
         }
         if flushed {
-            if let Some(code) = ending.queued.take() {
+            if let Some((code, reason)) = ending.queued.take() {
                 ending.closed.sent_code = Some(code);
+                ending.closed.sent_reason = reason;
             }
             ending.closed.clean = ending.answered;
         }
@@ -206,7 +207,8 @@ impl Connection {
 
     fn queue_close_frame(&mut self, cx: &mut Context, now: Time, code: Option<u16>, reason: &str) {
         self.queue(cx, Opcode::Close, false, &close::payload(code, reason));
-        self.ending(now).queued = Some(code.unwrap_or(close::NO_STATUS));
+        let sent = (code.unwrap_or(close::NO_STATUS), reason.to_owned());
+        self.ending(now).queued = Some(sent);
     }
 
     fn ending(&mut self, now: Time) -> &mut Ending {
@@ -216,6 +218,7 @@ impl Connection {
                 code: close::ABNORMAL,
                 reason: String::new(),
                 sent_code: None,
+                sent_reason: String::new(),
                 clean: false,
                 initiator: Initiator::Nobody,
                 unsent: 0,

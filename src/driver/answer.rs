@@ -1,0 +1,103 @@
+//! What a server answered to a client: it is open, somewhere else, locked, or closed.
+
+use super::client::Plan;
+use super::core::Core;
+use super::session::Session;
+use crate::error::{Code, Error, Result};
+use crate::proto::config::Role;
+use crate::proto::conn::Connection;
+use crate::proto::handshake::client::{ClientOutcome, Opened, Response};
+use crate::proto::http::auth::{self, challenge::Challenges};
+use crate::proto::redirect;
+use crate::util::id::Id;
+
+impl Core {
+    /// The client's handshake is over. True when the connection is open now.
+    pub fn client_handshake_over(&mut self, id: Id, outcome: ClientOutcome) -> bool {
+        let now = self.now;
+        let Some(session) = self.session(id) else { return false };
+        match outcome {
+            ClientOutcome::Open(opened) => {
+                let Opened { protocol, extensions, deflate, headers } = *opened;
+                session.details.protocol = protocol.unwrap_or_default();
+                session.details.extensions = extensions;
+                session.details.headers = Some(headers);
+                let config = session.shared.conn.clone();
+                session.open(Connection::new(Role::Client, config, deflate, now));
+                self.opened(id);
+                true
+            }
+            ClientOutcome::Refused(response) => {
+                self.refused(id, *response);
+                false
+            }
+            ClientOutcome::Failed(error) => {
+                self.fail(id, error);
+                false
+            }
+        }
+    }
+
+    /// The server wants something else first, or nothing to do with us.
+    fn refused(&mut self, id: Id, response: Response) {
+        let cnonce = self.cx.entropy.bytes();
+        let Some(session) = self.session(id) else { return };
+        let again = match response.status {
+            401 => session.log_in(&response, cnonce),
+            status if redirect::is_redirect(status) => session.follow(&response),
+            _ => Ok(false),
+        };
+        let error = match again {
+            Ok(true) => return self.set_out(id),
+            Ok(false) => {
+                let said = format!("the server answered {} {}", response.status, response.reason);
+                Error::new(Code::HttpStatus, said.trim_end().to_owned())
+            }
+            Err(error) => error,
+        };
+        session.details.headers = Some(response.headers);
+        session.details.body = response.body;
+        self.fail(id, Error { http_status: response.status, ..error });
+    }
+}
+
+impl Session {
+    /// Prepares the answer to a challenge. False when there is nothing to answer with.
+    fn log_in(&mut self, response: &Response, cnonce: [u8; 16]) -> Result<bool> {
+        let Some(client) = &mut self.client else { return Ok(false) };
+        let own = self.shared.settings.credentials.as_ref().filter(|_| client.is_at_home());
+        let Some(credentials) = own.or(client.url.credentials.as_ref()) else { return Ok(false) };
+        let challenges = Challenges::parse(response.headers.get_all("WWW-Authenticate"));
+        // A second challenge means that the answer to the first was wrong, or only too old.
+        if client.authorization.is_some() && !challenges.stale() {
+            return Ok(false);
+        }
+        let resource = &client.url.resource;
+        let answer = auth::answer(&challenges, credentials, "GET", resource, cnonce)?;
+        client.authorization = Some(answer);
+        client.way += 1;
+        Ok(true)
+    }
+
+    /// Turns to where the server says. False when redirects are not followed.
+    fn follow(&mut self, response: &Response) -> Result<bool> {
+        let Some(client) = &mut self.client else { return Ok(false) };
+        let limit = self.shared.settings.max_redirects;
+        if limit == 0 {
+            return Ok(false);
+        }
+        if client.redirects == limit {
+            return Err(Error::new(
+                Code::Redirect,
+                format!("the server redirects more than {limit} times (WSOCK_OPT_MAX_REDIRECTS)"),
+            ));
+        }
+        let location = response.headers.get("Location");
+        let url = redirect::next(&client.url, response.status, location)?;
+        client.redirects += 1;
+        client.authorization = None;
+        client.turn_to(Plan::new(url, &self.shared)?);
+        self.details.url = client.url.href();
+        Ok(true)
+    }
+}

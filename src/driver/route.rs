@@ -1,0 +1,230 @@
+//! The way to a server, one step after the other: look the name up, connect the first socket, ask the
+//! proxy for passage, set up TLS, send the request.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use super::client::Client;
+use super::core::Core;
+use super::dial::{Address, Dial};
+use super::inbox::Command;
+use super::loops::Loop;
+use super::resolve;
+use super::session::{Head, Phase, Session};
+use crate::error::{Error, Result};
+use crate::proto::proxy::{Connect, ProxyScheme, ProxyUrl, Socks5, Target};
+use crate::transport::{Socket, Stream};
+use crate::util::id::Id;
+
+/// The conversation with a proxy.
+pub enum Tunnel {
+    /// HTTP CONNECT.
+    Connect(Connect),
+    /// SOCKS5.
+    Socks5(Socks5),
+}
+
+impl Tunnel {
+    fn new(proxy: &ProxyUrl, client: &Client, session: &Session) -> Result<Tunnel> {
+        let (host, port) = (&client.url.host, client.url.port);
+        let credentials = proxy.credentials.as_ref();
+        Ok(match proxy.scheme {
+            ProxyScheme::Http | ProxyScheme::Https => {
+                let limits = &session.shared.settings.head;
+                Tunnel::Connect(Connect::new(host, port, credentials, limits)?)
+            }
+            ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
+                let address = client.address.or_else(|| host.parse().ok());
+                let target = address.map_or_else(|| Target::Name(host.clone()), Target::Ip);
+                Tunnel::Socks5(Socks5::new(target, port, credentials)?)
+            }
+        })
+    }
+
+    /// What to say first.
+    fn greeting(&mut self) -> Vec<u8> {
+        match self {
+            Tunnel::Connect(connect) => connect.request().to_vec(),
+            Tunnel::Socks5(socks) => socks.output(),
+        }
+    }
+
+    /// What to say to what has come.
+    pub fn output(&mut self) -> Vec<u8> {
+        match self {
+            Tunnel::Connect(_) => Vec::new(),
+            Tunnel::Socks5(socks) => socks.output(),
+        }
+    }
+
+    /// Takes bytes; says how many, and the end when there is one.
+    pub fn recv(&mut self, input: &[u8]) -> (usize, Option<Result<()>>) {
+        match self {
+            Tunnel::Connect(connect) => connect.recv(input),
+            Tunnel::Socks5(socks) => socks.recv(input),
+        }
+    }
+
+    /// The proxy ended the conversation.
+    pub fn recv_eof(&mut self) -> Error {
+        match self {
+            Tunnel::Connect(connect) => connect.recv_eof(),
+            Tunnel::Socks5(socks) => socks.recv_eof(),
+        }
+    }
+}
+
+impl Client {
+    /// Whether the name must be looked up here although the proxy makes the connection.
+    fn wants_address(&self) -> bool {
+        let local = self.proxy.as_ref().is_some_and(|proxy| proxy.scheme == ProxyScheme::Socks5);
+        local && self.address.is_none() && self.url.host.parse::<IpAddr>().is_err()
+    }
+
+    /// Host and port of the first socket.
+    fn first_hop(&self) -> (&str, u16) {
+        match &self.proxy {
+            Some(_) if self.wants_address() => (&self.url.host, self.url.port),
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&self.url.host, self.url.port),
+        }
+    }
+
+    fn dial(&self) -> Dial {
+        match &self.proxy {
+            Some(_) if self.wants_address() => Dial::new(self.url.host_header(), false),
+            Some(proxy) => Dial::new(proxy.to_string(), true),
+            None => {
+                let host = self.url.unix.clone().unwrap_or_else(|| self.url.host_header());
+                Dial::new(host, false)
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Sets out for the server, with everything as it was before the first attempt.
+    pub fn set_out(&mut self, id: Id) {
+        let (owner, now) = (self.place, self.now);
+        let Some(session) = self.session(id) else { return };
+        session.begin_way();
+        let limit = session.shared.settings.connect_timeout_ms;
+        session.deadline = (limit > 0).then(|| now.plus_ms(limit));
+        let Some(client) = &session.client else { return };
+        let way = client.way;
+        session.phase = Phase::Dialing(Box::new(client.dial()));
+        let (host, port) = client.first_hop();
+        let (host, unix) = (host.to_owned(), client.url.unix.clone());
+        match (unix, host.parse::<IpAddr>()) {
+            (Some(path), _) => self.try_all(id, VecDeque::from([Address::Unix(path)])),
+            (None, Ok(ip)) => self.dial(id, &[SocketAddr::new(ip, port)]),
+            (None, Err(_)) => look_up(owner, id, way, &host, port),
+        }
+        self.arm(id);
+        self.dirty(id);
+    }
+
+    /// A name look-up of that way is done.
+    pub fn resolved(&mut self, id: Id, way: u32, result: Result<Vec<SocketAddr>>) {
+        let client = self.session(id).and_then(|session| session.client.as_mut());
+        let Some(client) = client.filter(|client| client.way == way) else { return };
+        match result {
+            // It is for the proxy, which is looked up next.
+            Ok(addresses) if client.wants_address() => {
+                client.address = addresses.first().map(|address| address.ip());
+                client.way += 1;
+                self.set_out(id);
+            }
+            Ok(addresses) => self.dial(id, &addresses),
+            Err(error) => self.cannot_dial(id, error),
+        }
+    }
+
+    /// The first socket is connected.
+    pub fn connected_to_first_hop(&mut self, id: Id, socket: Socket) {
+        self.begin_conversation(id, Stream::plain(socket));
+    }
+
+    /// The application has brought a connection of its own.
+    pub fn take_over(&mut self, id: Id, stream: Stream) {
+        if let Some(session) = self.session(id) {
+            session.begin_way();
+            if let Some(client) = &mut session.client {
+                client.proxy = None;
+            }
+        }
+        self.begin_conversation(id, stream);
+    }
+
+    fn begin_conversation(&mut self, id: Id, stream: Stream) {
+        let now = self.now;
+        let Some(session) = self.session(id) else { return };
+        session.details.peer = stream.socket().peer_address();
+        session.stream = Some(stream);
+        session.writable = true;
+        let limit = session.shared.settings.handshake_timeout_ms;
+        session.deadline = (limit > 0).then(|| now.plus_ms(limit));
+        let begun = match session.client.as_ref().and_then(|client| client.proxy.clone()) {
+            Some(proxy) => session.ask_for_passage(&proxy),
+            None => self.greet(id),
+        };
+        if let Err(error) = begun {
+            self.fail(id, error);
+        }
+        self.dirty(id);
+    }
+
+    /// The proxy has made way: from here on it is as if there were none.
+    pub fn passed(&mut self, id: Id, rest: &[u8]) {
+        if let Some(stream) = self.session(id).and_then(|session| session.stream.as_mut())
+            && !rest.is_empty()
+        {
+            stream.put_back(rest.to_vec());
+        }
+        if let Err(error) = self.greet(id) {
+            self.fail(id, error);
+        }
+        self.dirty(id);
+    }
+
+    /// Sets up TLS if the URL wants it, and sends the request.
+    fn greet(&mut self, id: Id) -> Result<()> {
+        let key = self.cx.entropy.bytes();
+        let Some(session) = self.session(id) else { return Ok(()) };
+        let Some(client) = &session.client else { return Ok(()) };
+        let handshake = client.handshake(&session.shared, key)?;
+        session.head = Head::new(handshake.request().to_vec());
+        session.phase = Phase::ClientHandshake(Box::new(handshake));
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Nothing of an earlier way is left.
+    fn begin_way(&mut self) {
+        self.stream = None;
+        self.head = Head::default();
+        self.held = Vec::new();
+        self.lost = None;
+        self.readable = false;
+        self.writable = false;
+        self.hung_up = false;
+        self.half_closed = false;
+        self.details.headers = None;
+        self.details.body = Vec::new();
+    }
+
+    fn ask_for_passage(&mut self, proxy: &ProxyUrl) -> Result<()> {
+        let Some(client) = &self.client else { return Ok(()) };
+        let mut tunnel = Tunnel::new(proxy, client, self)?;
+        self.head = Head::new(tunnel.greeting());
+        self.phase = Phase::Tunnel(Box::new(tunnel));
+        Ok(())
+    }
+}
+
+fn look_up(owner: Loop, id: Id, way: u32, host: &str, port: u16) {
+    // A loop that has ended meanwhile does not want to know.
+    let reply = move |result| drop(owner.push(Command::Resolved(id, way, result)));
+    resolve::resolve(host, port, Box::new(reply));
+}
