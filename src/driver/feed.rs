@@ -288,8 +288,12 @@ impl Core {
                 Phase::Tunnel(tunnel) => {
                     let (used, end) = tunnel.recv(input);
                     session.head.push(&tunnel.output());
-                    match end.transpose()? {
-                        Some(()) => (used, Found::Passage),
+                    match end {
+                        Some(Ok(())) => (used, Found::Passage),
+                        Some(Err(error)) => {
+                            session.fail(error);
+                            (used, Found::Nothing)
+                        }
                         None => (used, Found::Nothing),
                     }
                 }
