@@ -140,7 +140,7 @@ def upgrade(lab):
 @case("redirect: to no WebSocket, and without a place")
 def nowhere(lab):
     there = web(lab)
-    refused("mailto", "--location", there.url + "nowhere")
+    refused("redirects to where one cannot go", "--location", there.url + "nowhere")
     refused("Location|302", "--location", there.url + "silent")
 
 
@@ -188,7 +188,7 @@ def digest(lab, path):
 
 @case("log-in: a way that nobody here knows")
 def bearer(lab):
-    refused("401", "--user", "anna:x", web(lab).url + "bearer")
+    refused("wants Bearer authorization", "--user", "anna:x", web(lab).url + "bearer")
 
 
 # ---- cookies

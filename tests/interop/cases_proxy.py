@@ -30,7 +30,7 @@ def came_from(*args, env=None):
 
 @cases("proxy, ws", PROXIES)
 def plain(lab, address, proxy):
-    same(came_from("--cacert", lab.ca, "--proxy", proxy(lab), lab.python_ws.url), address)
+    same(came_from("--proxy", proxy(lab), lab.python_ws.url), address)
 
 
 @cases("proxy, wss", PROXIES)

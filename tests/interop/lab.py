@@ -66,7 +66,7 @@ def response(status, body="", **headers):
     for name, values in headers.items():
         for value in values if isinstance(values, list) else [values]:
             lines[name.replace("_", "-")] = value
-    return Response(int(status), http.HTTPStatus(status).phrase, lines, body.encode())
+    return Response(int(status), http.HTTPStatus(int(status)).phrase, lines, body.encode())
 
 
 shared = functools.cached_property  # started once
