@@ -30,7 +30,8 @@ def came_from(*args, env=None):
 
 @cases("proxy, ws", PROXIES)
 def plain(lab, address, proxy):
-    same(came_from("--proxy", proxy(lab), lab.python_ws.url), address)
+    trust = ["--cacert", lab.ca] if proxy(lab).startswith("https:") else []
+    same(came_from(*trust, "--proxy", proxy(lab), lab.python_ws.url), address)
 
 
 @cases("proxy, wss", PROXIES)
@@ -104,8 +105,10 @@ def no_proxy_there(lab):
 
 @case("proxy: the wrong kind")
 def wrong_kind(lab):
-    refused("HTTP on this port, not SOCKS", "--proxy", "socks5://127.0.0.1:%d" % lab.tinyproxy.port, lab.python_ws.url)
-    refused("plain HTTP|not TLS|TLS", "--proxy", "https://localhost:%d" % lab.tinyproxy.port, lab.python_ws.url)
+    # They hang up, or reset.
+    refused("the proxy closed|reset", "--proxy", "http://127.0.0.1:%d" % lab.socks.port, lab.python_ws.url)
+    refused("the proxy speaks TLS|the proxy closed|reset", "--proxy", "http://127.0.0.1:%d" % lab.squid.ports["tls"],
+            lab.python_ws.url)
     refused("--proxy: .*scheme", "--proxy", "ftp://localhost", lab.python_ws.url)
 
 
