@@ -24,7 +24,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Loops", &["wsock_loop_"]),
-    ("Options", &["WSOCK_OPT_", "WSOCK_ORIGIN_", "wsock_option"]),
+    ("Options", &["WSOCK_OPT_", "WSOCK_ORIGIN_", "WSOCK_CLIENT_CERT_", "wsock_option"]),
     (
         "Callbacks",
         &["wsock_handlers", "wsock_close_info", "WSOCK_BY_", "WSOCK_TEXT", "WSOCK_BINARY"],
@@ -85,6 +85,7 @@ fn generate_header() {
         "looping",
         "options/general",
         "options/deflate",
+        "options/tls",
         "options/mod",
         "client",
         "conn",

@@ -27,19 +27,16 @@ pub fn connect(
 ) -> Result<Id> {
     owner.with(|core| {
         let url = Url::parse(url)?;
-        if url.secure {
-            return Err(Error::new(
-                Code::Unsupported,
-                "wss:// needs TLS, which this build of the library does not have",
-            ));
-        }
+        let tls = if url.secure { Some(settings.tls.client()?) } else { None };
         let shared = Shared::new(settings);
         let key = core.cx.entropy.bytes();
         let handshake = ClientHandshake::new(&url, &shared.client(), key)?;
         let id = core.allocate(Kind::Conn, state::CONNECTING)?;
         let (host, port) = (url.host.clone(), url.port);
         let href = url.href();
-        let phase = Phase::Dialing(Box::new(Dial::new(url.host_header(), handshake)));
+        let phase = Phase::Dialing(Box::new(
+            Dial::new(url.host_header(), handshake).secured(tls, &url.host),
+        ));
         let mut session = Session::new(id, handler, shared, phase);
         session.details.url = href;
         session.announced = true;

@@ -8,6 +8,7 @@ use super::core::Core;
 use super::session::{Head, Phase, Session};
 use crate::error::{Code, Error};
 use crate::proto::handshake::client::ClientHandshake;
+use crate::transport::tls::ClientTls;
 use crate::transport::{Socket, Stream};
 use crate::util::id::Id;
 use crate::util::time::Time;
@@ -23,6 +24,8 @@ pub struct Dial {
     host: String,
     /// What to say once connected.
     handshake: Option<ClientHandshake>,
+    /// How to speak TLS with it, and the host that its certificate must be for.
+    tls: Option<(ClientTls, String)>,
     candidates: VecDeque<SocketAddr>,
     attempts: Vec<Attempt>,
     begun: u8,
@@ -46,6 +49,7 @@ impl Dial {
         Dial {
             host,
             handshake: Some(handshake),
+            tls: None,
             candidates: VecDeque::new(),
             attempts: Vec::new(),
             begun: 0,
@@ -54,6 +58,12 @@ impl Dial {
             os_error: 0,
             resolved: false,
         }
+    }
+
+    /// Speaks TLS with `host` before anything else, if there is any to speak.
+    pub fn secured(mut self, tls: Option<ClientTls>, host: &str) -> Dial {
+        self.tls = tls.map(|tls| (tls, host.to_owned()));
+        self
     }
 
     fn note_failure(&mut self, address: SocketAddr, error: &std::io::Error) {
@@ -197,8 +207,13 @@ impl Core {
 }
 
 impl Session {
-    fn begin_handshake(&mut self, stream: Stream, now: Time) {
+    fn begin_handshake(&mut self, mut stream: Stream, now: Time) {
         let Phase::Dialing(dial) = &mut self.phase else { return };
+        if let Some((tls, host)) = dial.tls.take()
+            && let Err(error) = stream.start_tls_client(&tls, &host)
+        {
+            return self.fail(error);
+        }
         let Some(handshake) = dial.handshake.take() else { return };
         self.details.peer = stream.socket().peer_address();
         self.stream = Some(stream);

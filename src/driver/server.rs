@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
 use crate::proto::handshake::server::{ServerHandshake, ServerSettings};
+use crate::transport::tls::ServerTls;
 use crate::transport::{Socket, Stream, listen};
 use crate::util::id::{Id, Kind};
 use crate::util::table::ACCEPTED;
@@ -52,6 +53,8 @@ pub struct Server {
     pub shared: Arc<Shared>,
     /// The part its handshakes read.
     pub handshake: Arc<ServerSettings>,
+    /// How to speak TLS, when it does.
+    tls: Option<ServerTls>,
     listeners: Vec<TcpListener>,
     /// Where it listens.
     pub port: u16,
@@ -77,6 +80,7 @@ pub fn listen(
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
     owner.with(|core| {
+        let tls = settings.tls.server()?;
         let listeners = listen::listen_on_host(host, port, settings.backlog).ok_or_else(|| {
             Error::new(
                 Code::InvalidArgument,
@@ -103,6 +107,7 @@ pub fn listen(
             id,
             handler,
             handshake: Arc::new(shared.server()),
+            tls,
             shared,
             listeners,
             port,
@@ -121,6 +126,28 @@ pub fn listen(
 /// The port a server listens on.
 pub fn port(owner: Loop, id: Id) -> Result<u16> {
     owner.with(|core| Ok(core.server(id).map_or(0, |server| server.port)))
+}
+
+/// Lets handshakes from now on show the certificates of these settings.
+pub fn set_tls(owner: Loop, id: Id, settings: &Settings) -> Result<()> {
+    owner.with(|core| {
+        let Some(server) = core.server(id) else { return Ok(()) };
+        let refused = |code, message| Err(Error::new(code, message));
+        match (&server.tls, settings.tls.server()?) {
+            (None, _) => refused(
+                Code::State,
+                "the server listens without TLS: give the options of wsock_listen a certificate",
+            ),
+            (_, None) => refused(
+                Code::InvalidArgument,
+                "the options have no certificate: add one with wsock_options_add_cert_files",
+            ),
+            (Some(last), Some(next)) => {
+                server.tls = Some(next.succeeding(last));
+                Ok(())
+            }
+        }
+    })
 }
 
 /// Stops listening, closes every open connection with `code` and drops unfinished handshakes.
@@ -203,6 +230,10 @@ impl Core {
 
     fn welcome(&mut self, server_id: Id, mut stream: Stream) {
         let now = self.now;
+        let tls = self.server(server_id).and_then(|server| server.tls.clone());
+        if tls.is_some_and(|tls| stream.start_tls_server(&tls).is_err()) {
+            return;
+        }
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
         if self.register(id, 0, stream.socket_mut()).is_err() {
             self.table().remove(id);

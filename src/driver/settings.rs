@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
+use crate::transport::tls::TlsSettings;
 
 /// Plain values; copied when used, so that one set serves many connections.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub origin: Option<String>,
     /// Which origins a server lets in.
     pub origins: OriginPolicy,
+    /// Encryption.
+    pub tls: TlsSettings,
     /// The open connection.
     pub conn: Config,
 }
@@ -50,6 +53,7 @@ impl Default for Settings {
             protocols: Vec::new(),
             origin: None,
             origins: OriginPolicy::Any,
+            tls: TlsSettings::default(),
             conn: Config::default(),
         }
     }

@@ -134,7 +134,9 @@ impl Core {
         if std::mem::replace(&mut session.ended, true) {
             return;
         }
-        session.stream = None;
+        if let Some(stream) = session.stream.take() {
+            stream.finish();
+        }
         session.deadline = None;
         if let Phase::Open(conn) = &mut session.phase {
             let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);

@@ -104,7 +104,7 @@ impl Stream {
         self.layers.push(layer);
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "tls"))]
     pub(super) fn layers(&mut self) -> &mut [Layer] {
         &mut self.layers
     }

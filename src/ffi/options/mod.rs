@@ -4,6 +4,7 @@ pub mod deflate;
 mod draft;
 pub mod general;
 mod table;
+pub mod tls;
 
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -46,9 +46,13 @@ macro_rules! int_option {
 pub(super) use int_option;
 
 /// Every integer option, by the part of the library that has it.
-fn groups() -> [(&'static [IntOption], Option<&'static str>); 2] {
+fn groups() -> [(&'static [IntOption], Option<&'static str>); 3] {
     let deflate = (!cfg!(feature = "deflate")).then_some("permessage-deflate");
-    [(super::general::INT_OPTIONS, None), (super::deflate::INT_OPTIONS, deflate)]
+    [
+        (super::general::INT_OPTIONS, None),
+        (super::deflate::INT_OPTIONS, deflate),
+        (super::tls::INT_OPTIONS, super::tls::MISSING),
+    ]
 }
 
 /// All that this build has.
@@ -74,7 +78,7 @@ pub fn find(key: i32) -> Result<&'static IntOption> {
 
 /// Sets a text option.
 pub fn set_text(draft: &mut Draft, key: i32, value: &str) -> Result<()> {
-    let groups: [SetText; 1] = [super::general::set_text];
+    let groups: [SetText; 2] = [super::general::set_text, super::tls::set_text];
     groups.into_iter().find_map(|set| set(draft, key, value)).unwrap_or_else(|| {
         Err(Error::new(
             Code::Unsupported,

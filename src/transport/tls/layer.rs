@@ -331,7 +331,7 @@ impl Layer {
         while self.gone < self.output.len() {
             let sent = below.write(&[IoSlice::new(&self.output[self.gone..])])?;
             self.gone += sent.count;
-            if sent.full && self.gone < self.output.len() {
+            if (sent.full || sent.count == 0) && self.gone < self.output.len() {
                 return Ok(false);
             }
         }
