@@ -242,7 +242,11 @@ impl Core {
                 if session.lost.is_some() { Read::End } else { Read::Nothing }
             }
             Err(error) => {
-                session.lost.get_or_insert(error);
+                // What the peer complained of before it went says more than that sending failed.
+                match error.code {
+                    Code::Tls | Code::Certificate => session.lost = Some(error),
+                    _ => drop(session.lost.get_or_insert(error)),
+                }
                 Read::End
             }
         }

@@ -134,7 +134,9 @@ impl Core {
         if session.ended {
             return;
         }
-        session.stream = None;
+        if let Some(stream) = session.stream.take() {
+            stream.finish();
+        }
         session.deadline = None;
         session.head = Head::default();
         if let Phase::Open(conn) = &mut session.phase {
