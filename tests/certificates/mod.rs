@@ -69,5 +69,9 @@ pub fn write_to(dir: &Path) {
     ca.issue(dir, "expired", expired);
     let client = [(DnType::OrganizationName, "Example"), (DnType::CommonName, "client")];
     ca.issue(dir, "client", params(&["client.example"], &client));
-    write(dir, "encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    write(
+        dir,
+        "encrypted.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
 }
