@@ -623,11 +623,11 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  * is read at once; set it again when it has changed. Default none: what the system trusts.
  */
 #define WSOCK_OPT_TLS_CA_FILE 110
-/** The same, a text that is the PEM itself. Both may be set. */
+/** The same, a text that is the PEM itself. Both may be set. Default none. */
 #define WSOCK_OPT_TLS_CA_PEM 111
 /**
  * Client: the host name to ask the server for (SNI) and that its certificate must be for, a text.
- * Default: the host of the URL.
+ * Default none: the host of the URL.
  */
 #define WSOCK_OPT_TLS_SERVER_NAME 112
 

@@ -202,6 +202,10 @@ impl Core {
                 let unsent = session.buffered();
                 let closed = Closed { unsent, ..never_open(error.clone()) };
                 session.phase = Phase::Over(Box::new(closed));
+                if let Some(stream) = &mut session.stream {
+                    // It may be what panicked.
+                    stream.silence();
+                }
                 if let Ok(cell) = self.table().get(id) {
                     cell.set(id, POISONED);
                 }

@@ -44,8 +44,8 @@ pub struct Stream {
 struct Base {
     socket: Socket,
     put_back: Vec<u8>,
-    /// Closing is to send a reset; nobody is to be told good-bye.
-    abandoned: bool,
+    /// The peer is not to be told that it ends.
+    silent: bool,
 }
 
 /// Everything below some layer: what it reads its records from and writes them to.
@@ -60,7 +60,7 @@ impl Stream {
 
     /// The socket as it is.
     pub fn plain(socket: Socket) -> Stream {
-        let base = Base { socket, put_back: Vec::new(), abandoned: false };
+        let base = Base { socket, put_back: Vec::new(), silent: false };
         Stream { base, layers: Vec::new() }
     }
 
@@ -142,13 +142,18 @@ impl Stream {
 
     /// Makes closing the socket a reset.
     pub fn abandon(&mut self) {
-        self.base.abandoned = true;
+        self.silence();
         self.base.socket.reset_on_close();
+    }
+
+    /// Lets `finish` do nothing but close the socket.
+    pub fn silence(&mut self) {
+        self.base.silent = true;
     }
 
     /// The end: the peer is told if that can be done without waiting, and the socket closes.
     pub fn finish(mut self) {
-        if !self.base.abandoned && !self.layers.is_empty() {
+        if !self.base.silent && !self.layers.is_empty() {
             self.end_writing();
         }
     }

@@ -478,6 +478,20 @@ static void ends(void) {
   relay_close(&relay);
   rec_free(&client);
 
+  section("a message that is too big is answered with 1009, through TLS");
+  struct world strict;
+  world_open(&strict, shows(option(new_options(), WSOCK_OPT_MAX_MESSAGE_SIZE, 1000), "server"));
+  call(&strict, &client, "127.0.0.1", o);
+  CHECK_STATUS(wsock_conn_send_binary(client.conn, content("ca.pem"), 300), WSOCK_OK);
+  static const char big[100000];
+  CHECK_STATUS(wsock_conn_send_binary(client.conn, big, sizeof big), WSOCK_OK);
+  PUMP_UNTIL(strict.loop, client.releases && strict.srv.conn[0]->releases);
+  CHECK_INT(client.close.code, 1009);
+  CHECK_INT(client.errors, 0);
+  CHECK_INT(strict.srv.conn[0]->error.code, WSOCK_ERR_TOO_BIG);
+  rec_free(&client);
+  world_free(&strict);
+
   section("a peer that does not read");
   option(o, WSOCK_OPT_CLOSE_TIMEOUT_MS, SHORT);
   relay_open(&relay, &world, &client, o, 1 << 20);

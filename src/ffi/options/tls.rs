@@ -34,10 +34,10 @@ pub const WSOCK_OPT_TLS_CLIENT_CERT: i32 = 64;
 /// with a server's own self-signed one. A client checks servers with it, a server its clients. The file
 /// is read at once; set it again when it has changed. Default none: what the system trusts.
 pub const WSOCK_OPT_TLS_CA_FILE: i32 = 110;
-/// The same, a text that is the PEM itself. Both may be set.
+/// The same, a text that is the PEM itself. Both may be set. Default none.
 pub const WSOCK_OPT_TLS_CA_PEM: i32 = 111;
 /// Client: the host name to ask the server for (SNI) and that its certificate must be for, a text.
-/// Default: the host of the URL.
+/// Default none: the host of the URL.
 pub const WSOCK_OPT_TLS_SERVER_NAME: i32 = 112;
 
 /// Clients are not asked for a certificate.
