@@ -260,9 +260,9 @@ class Wscat(unittest.TestCase):
                 status, out, err = run("wscat", *args, "ws://127.0.0.1:1/")
                 self.assertEqual((status, out), (1, ""))
                 self.assertNotEqual(err, "")
-        status, _, err = run("wscat", "wss://127.0.0.1/")
+        status, _, err = run("wscat", "wss://127.0.0.1:1/")
         self.assertEqual(status, 1)
-        self.assertIn("TLS", err)
+        self.assertIn("cannot connect", err)
 
 
     def test_usage_errors_name_the_switch(self):

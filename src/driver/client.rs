@@ -57,10 +57,7 @@ impl Plan {
     pub fn new(url: Url, shared: &Shared) -> Result<Plan> {
         let settings = &shared.settings;
         if url.secure {
-            return Err(Error::new(
-                Code::Unsupported,
-                "wss:// needs TLS, which this build of the library does not have",
-            ));
+            settings.tls.client()?;
         }
         let proxy = match url.unix {
             Some(_) => None,

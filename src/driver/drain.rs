@@ -128,7 +128,7 @@ impl Core {
                 Phase::ServerHandshake(_) if can_be_told => {
                     self.refuse(session_id, &shutting_down());
                 }
-                Phase::ServerHandshake(_) => {
+                Phase::Preface(_) | Phase::ServerHandshake(_) => {
                     self.fail(session_id, Error::new(Code::Aborted, "the server was closed"));
                 }
                 _ => {}

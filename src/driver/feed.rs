@@ -226,8 +226,12 @@ impl Core {
         if !session.readable || session.pauses() {
             return Read::Nothing;
         }
-        let Some(stream) = &mut session.stream else { return Read::Nothing };
-        match stream.read(buffer) {
+        let read = self.contain(id, |session, _, _| match &mut session.stream {
+            Some(stream) => stream.read(buffer),
+            None => Ok(Received::Nothing),
+        });
+        let Some(session) = self.session(id) else { return Read::Nothing };
+        match read {
             Ok(Received::End) => Read::End,
             Ok(Received::Bytes { count, more }) => {
                 #[cfg(feature = "test-panic")]
@@ -242,7 +246,11 @@ impl Core {
                 if session.lost.is_some() { Read::End } else { Read::Nothing }
             }
             Err(error) => {
-                session.lost.get_or_insert(error);
+                // What the peer complained of before it went says more than that sending failed.
+                match error.code {
+                    Code::Tls | Code::Certificate => session.lost = Some(error),
+                    _ => drop(session.lost.get_or_insert(error)),
+                }
                 Read::End
             }
         }
@@ -314,7 +322,13 @@ impl Core {
     fn stream_ended(&mut self, id: Id) {
         let Some((session, _, now)) = self.session_and_context(id) else { return };
         session.readable = false;
-        let lost = session.lost.take();
+        let mut lost = session.lost.take();
+        if let Phase::ClientHandshake(handshake) = &session.phase
+            && handshake.in_body()
+        {
+            // The server has refused already; many end TLS without saying so.
+            lost = lost.filter(|error| error.code != Code::TlsTruncated);
+        }
         match (&mut session.phase, lost) {
             (Phase::Open(conn), Some(error)) => conn.transport_lost(error),
             (Phase::Open(conn), None) => conn.recv_eof(now),

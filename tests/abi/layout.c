@@ -18,13 +18,15 @@ SIZE(wsock_conn *, 8);
 SIZE(wsock_status, 4);
 HOLDS((wsock_status)-1 < 0, "wsock_status has a sign");
 
-SIZE(wsock_error_info, 256);
+SIZE(wsock_error_info, 264);
 AT(wsock_error_info, struct_size, 0);
 AT(wsock_error_info, code, 8);
 AT(wsock_error_info, os_error, 12);
 AT(wsock_error_info, http_status, 16);
 AT(wsock_error_info, close_code, 20);
 AT(wsock_error_info, message, 24);
+AT(wsock_error_info, tls_alert, 256);
+AT(wsock_error_info, reserved, 260);
 
 SIZE(wsock_close_info, 56);
 AT(wsock_close_info, struct_size, 0);
@@ -50,7 +52,7 @@ AT(wsock_handlers, on_drain, 56);
 AT(wsock_handlers, on_request, 64);
 AT(wsock_handlers, release, 72);
 
-SIZE(wsock_conn_stats, 88);
+SIZE(wsock_conn_stats, 96);
 AT(wsock_conn_stats, struct_size, 0);
 AT(wsock_conn_stats, messages_received, 8);
 AT(wsock_conn_stats, messages_sent, 16);
@@ -62,6 +64,7 @@ AT(wsock_conn_stats, pings_received, 56);
 AT(wsock_conn_stats, pongs_received, 64);
 AT(wsock_conn_stats, buffered_amount, 72);
 AT(wsock_conn_stats, rtt_us, 80);
+AT(wsock_conn_stats, tls_resumed, 88);
 
 SIZE(wsock_server_stats, 184);
 AT(wsock_server_stats, struct_size, 0);

@@ -35,6 +35,10 @@ static void check_turned_away(struct raw *raw, int asks, wsock_loop *loop, uint1
   size_t length = strtoul(head_value(head, "Content-Length"), NULL, 10);
   RAW_UNTIL(raw, raw->eof || raw->reset);
   CHECKF(raw->eof && length > 0 && raw->len == length, "%zu of %zu bytes", raw->len, length);
+  /* a reset behind the end would only show here; elsewhere it would overtake the answer */
+  int error = 0;
+  socklen_t size = sizeof error;
+  CHECK(getsockopt(raw->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0);
   raw_close(raw);
 }
 
