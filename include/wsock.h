@@ -215,6 +215,8 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_HTTP_STATUS (-41)
 /** The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS. */
 #define WSOCK_ERR_HANDSHAKE_TIMEOUT (-42)
+/** A redirect that cannot be followed: too many, from wss:// to ws://, or nowhere. */
+#define WSOCK_ERR_REDIRECT (-43)
 /** The peer broke the protocol (close code 1002). */
 #define WSOCK_ERR_PROTOCOL (-60)
 /** The peer sent text that is not UTF-8, or compressed data that is corrupt (1007). */

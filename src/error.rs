@@ -23,9 +23,11 @@ pub enum Code {
     Connect = -22,
     ConnectTimeout = -23,
     ConnectionLost = -24,
+    Proxy = -25,
     Handshake = -40,
     HttpStatus = -41,
     HandshakeTimeout = -42,
+    Redirect = -43,
     Protocol = -60,
     InvalidData = -61,
     TooBig = -62,
@@ -34,6 +36,9 @@ pub enum Code {
     CloseTimeout = -65,
     IdleTimeout = -66,
     Aborted = -67,
+    Tls = -80,
+    Certificate = -81,
+    TlsTruncated = -82,
     Panic = -100,
     Poisoned = -101,
 }
@@ -52,6 +57,8 @@ pub struct Error {
     pub http_status: u16,
     /// The close code that was sent to the peer because of this failure, or 0.
     pub close_code: u16,
+    /// The TLS alert that was sent or received, or 0.
+    pub tls_alert: u8,
     /// For a person to read.
     pub message: Cow<'static, str>,
 }
@@ -59,7 +66,7 @@ pub struct Error {
 impl Error {
     /// A failure that needs no more than its kind and a sentence.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Error {
-        Error { code, os_error: 0, http_status: 0, close_code: 0, message: message.into() }
+        Error { code, os_error: 0, http_status: 0, close_code: 0, tls_alert: 0, message: message.into() }
     }
 
     /// A failed system call; `doing` says what was attempted.

@@ -90,6 +90,7 @@ smoke! {
     negotiate: 4000,
     handshake_request: 4000,
     handshake_response: 4000,
+    auth: 4000,
     #[cfg(feature = "deflate")]
     deflate: 2000,
     conn_client: 3000,

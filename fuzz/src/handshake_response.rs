@@ -5,7 +5,9 @@ use super::handshake_request::limits;
 use super::input::{Input, pieces};
 use wsock::error::Code;
 use wsock::proto::deflate::Config;
-use wsock::proto::handshake::client::{ClientHandshake, ClientOutcome, ClientSettings};
+use wsock::proto::handshake::client::{ClientHandshake, ClientOutcome, ClientSettings, Response};
+use wsock::proto::http::{cookie, retry::retry_after};
+use wsock::proto::redirect;
 use wsock::proto::url::Url;
 
 pub fn run(data: &[u8]) {
@@ -59,10 +61,34 @@ fn judged(settings: &ClientSettings, outcome: &ClientOutcome, bytes: &[u8]) {
         ClientOutcome::Refused(response) => {
             assert!((200..1000).contains(&response.status) && response.body.len() <= 4096);
             assert!(response.headers.len() <= settings.limits.max_headers);
+            redirected(response);
         }
         ClientOutcome::Failed(error) => {
             assert_eq!((error.code, error.http_status), (Code::Handshake, 0));
             assert!(!error.message.chars().any(char::is_control), "{error}");
+        }
+    }
+}
+
+/// Wherever a server sends a client: it is still a URL that can be asked for, and no less secure.
+fn redirected(response: &Response) {
+    let headers = &response.headers;
+    retry_after(headers);
+    let cookie = cookie::value(headers.get_all("Set-Cookie"), "a");
+    assert!(cookie.is_none_or(|value| !value.contains(';')));
+    for from in ["ws://u:p@h/a/b?c", "wss://u:p@h", "ws+unix:/a:/b/c"] {
+        let from = Url::parse(from).expect("a URL");
+        match redirect::next(&from, response.status, headers.get("Location")) {
+            Ok(next) => {
+                assert!(redirect::is_redirect(response.status) && (next.secure || !from.secure));
+                assert!(next.unix.is_none() || next.unix == from.unix);
+                let again = Url::parse(&next.href()).expect("a normal URL is a URL");
+                assert_eq!(again, Url { credentials: None, ..next });
+            }
+            Err(error) => {
+                assert_eq!(error.code, Code::Redirect);
+                assert!(!error.message.chars().any(char::is_control), "{error}");
+            }
         }
     }
 }
@@ -86,6 +112,30 @@ pub fn seeds() -> Vec<Seed> {
             "HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nhelloX".into(),
         ),
         ("chunked", [0, 0, 2, 5, 0, 0], chunked.into()),
+        (
+            "redirect",
+            [0, 0, 0, 0, 0, 0],
+            "HTTP/1.1 302 Found\r\nLocation: ../x?y#z\r\nSet-Cookie: a=b; Max-Age=0\r\n\
+                Retry-After: 120\r\nContent-Length: 0\r\n\r\n"
+                .into(),
+        ),
+        (
+            "redirect_away",
+            [0, 0, 0, 0, 0, 0],
+            "HTTP/1.1 308 Moved\r\nLocation: https://u:p@other:8443/\u{e9}\r\n\
+                Content-Length: 0\r\n\r\n"
+                .into(),
+        ),
+        (
+            "redirect_down",
+            [0, 0, 0, 0, 0, 0],
+            "HTTP/1.1 307 Down\r\nLocation: http://h/\r\nContent-Length: 0\r\n\r\n".into(),
+        ),
+        (
+            "redirect_to_socket",
+            [0, 0, 0, 0, 0, 0],
+            "HTTP/1.1 301 In\r\nLocation: ws+unix:/b:/x\r\nContent-Length: 0\r\n\r\n".into(),
+        ),
         ("until_end", [0, 0, 0, 0, 0, 0], "HTTP/1.0 200 OK\r\n\r\nhello".into()),
     ]
     .map(|(name, settings, text)| (name, [&settings, text.as_bytes()].concat()))

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `frame.rs`, `mask.rs`, `utf8.rs`, `url.rs` | the small readers and writers |
 //! | `negotiate.rs`, `handshake_request.rs`, `handshake_response.rs` | the opening handshake |
+//! | `auth.rs` | what a server wants to know, and the answer |
 //! | `deflate.rs` | inflating anything, and what was compressed |
 //! | `solo.rs` with `conn_client.rs`, `conn_server.rs` | one connection and a peer that sends anything |
 //! | `pair.rs` | two connections and a network that cuts and stalls |
@@ -17,6 +18,7 @@
 #[path = "../../tests/support/mod.rs"]
 pub mod support;
 
+pub mod auth;
 pub mod conn_client;
 pub mod conn_server;
 #[cfg(feature = "deflate")]
@@ -61,7 +63,7 @@ macro_rules! targets {
 }
 
 targets! {
-    frame, mask, utf8, url, negotiate, handshake_request, handshake_response,
+    frame, mask, utf8, url, negotiate, handshake_request, handshake_response, auth,
     #[cfg(feature = "deflate")]
     deflate,
     conn_client, conn_server, pair, ffi_calls,

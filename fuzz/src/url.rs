@@ -5,6 +5,7 @@ use super::Seed;
 use wsock::proto::config::HeadLimits;
 use wsock::proto::handshake::client::{ClientHandshake, ClientSettings};
 use wsock::proto::handshake::server::ServerHandshake;
+use wsock::proto::http::auth::basic;
 use wsock::proto::url::Url;
 
 pub fn run(data: &[u8]) {
@@ -20,7 +21,7 @@ pub fn run(data: &[u8]) {
     assert!(url.resource.starts_with('/'));
     assert!(url.resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
     let again = Url::parse(&url.href()).expect("a normal URL is a URL");
-    assert_eq!(again, Url { authorization: None, ..url.clone() });
+    assert_eq!(again, Url { credentials: None, ..url.clone() });
     assert_eq!(again.href(), url.href());
     requested(&url);
 }
@@ -39,7 +40,8 @@ fn requested(url: &Url) {
     let request = outcome.expect("a whole request").expect("a valid request");
     assert!(request.upgrade.is_some());
     assert_eq!((&*request.target, request.host()), (&*url.resource, &*url.host_header()));
-    assert_eq!(request.headers.get("Authorization"), url.authorization.as_deref());
+    let authorization = url.credentials.as_ref().map(|who| basic(who).expect("as checked"));
+    assert_eq!(request.headers.get("Authorization"), authorization.as_deref());
 }
 
 pub fn seeds() -> Vec<Seed> {
@@ -52,6 +54,9 @@ pub fn seeds() -> Vec<Seed> {
         ("port", "ws://h:65536/"),
         ("fragment", "ws://h/#x"),
         ("credentials", "ws://a%3Ab:c@h:/"),
+        ("unix", "ws+unix:/run/%3Aa/../b.sock:/chat?x=1"),
+        ("unix_slashes", "WSS+unix:////run/\u{e9}%25.sock"),
+        ("abstract", "ws+unix:@name:?q"),
     ]
     .map(|(name, text)| (name, text.as_bytes().to_vec()))
     .to_vec()

@@ -7,7 +7,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
 use crate::proto::conn::Connection;
 use crate::proto::handshake::client::{ClientOutcome, Opened, Response};
-use crate::proto::http::auth;
+use crate::proto::http::auth::{self, challenge::Challenges};
 use crate::proto::redirect;
 use crate::util::id::Id;
 
@@ -67,13 +67,13 @@ impl Session {
         let Some(client) = &mut self.client else { return Ok(false) };
         let own = self.shared.settings.credentials.as_ref().filter(|_| client.is_at_home());
         let Some(credentials) = own.or(client.url.credentials.as_ref()) else { return Ok(false) };
-        let challenges = auth::Challenges::parse(response.headers.get_all("WWW-Authenticate"));
+        let challenges = Challenges::parse(response.headers.get_all("WWW-Authenticate"));
         // A second challenge means that the answer to the first was wrong, or only too old.
         if client.authorization.is_some() && !challenges.stale() {
             return Ok(false);
         }
         let resource = &client.url.resource;
-        let answer = challenges.answer(credentials, "GET", resource, cnonce)?;
+        let answer = auth::answer(&challenges, credentials, "GET", resource, cnonce)?;
         client.authorization = Some(answer);
         client.way += 1;
         Ok(true)

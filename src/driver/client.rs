@@ -58,7 +58,7 @@ impl Plan {
     pub fn new(url: Url, shared: &Shared) -> Result<Plan> {
         let settings = &shared.settings;
         if url.secure {
-            settings.tls.client()?;
+            return Err(Error::new(Code::Unsupported, "wss:// needs TLS, which this build of the library does not have"));
         }
         let proxy = match url.unix {
             Some(_) => None,

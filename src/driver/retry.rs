@@ -6,11 +6,11 @@ use super::report::Report;
 use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Closed, Initiator, Kind};
-use crate::proto::http::retry_after::retry_after;
+use crate::proto::http::retry::retry_after;
 use crate::proto::utf8;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
-use crate::util::table::{GIVEN_UP, POISONED};
+use crate::util::table::POISONED;
 use crate::util::time::Time;
 
 /// How a client comes back.

@@ -203,14 +203,6 @@ impl Core {
         let Some(session) = self.session(id) else { return Ok(()) };
         let Some(client) = &session.client else { return Ok(()) };
         let handshake = client.handshake(&session.shared, key)?;
-        if client.url.secure
-            && let Some(stream) = &mut session.stream
-        {
-            let tls = &session.shared.settings.tls;
-            let foreign = !client.is_at_home();
-            let tls = if foreign { tls.without_identity().client() } else { tls.client() };
-            stream.start_tls_client(&tls?, &client.url.host)?;
-        }
         session.head = Head::new(handshake.request().to_vec());
         session.phase = Phase::ClientHandshake(Box::new(handshake));
         Ok(())
@@ -235,13 +227,6 @@ impl Session {
     fn ask_for_passage(&mut self, proxy: &ProxyUrl) -> Result<()> {
         let Some(client) = &self.client else { return Ok(()) };
         let mut tunnel = Tunnel::new(proxy, client, self)?;
-        if proxy.scheme == ProxyScheme::Https
-            && let Some(stream) = &mut self.stream
-        {
-            // Pins and certificates of the application are between it and its server.
-            let tls = self.shared.settings.tls.for_proxy().client()?;
-            stream.start_tls_client(&tls, &proxy.host)?;
-        }
         self.head = Head::new(tunnel.greeting());
         self.phase = Phase::Tunnel(Box::new(tunnel));
         Ok(())

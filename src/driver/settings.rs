@@ -94,13 +94,14 @@ impl Shared {
         let s = &self.settings;
         let mut headers = s.headers.clone();
         if !s.cookies.is_empty() {
-            headers.push(("Cookie".to_owned(), cookie::join(&s.cookies)));
+            let cookies = s.cookies.iter().map(|(name, value)| (&**name, &**value));
+            headers.push(("Cookie".to_owned(), cookie::join(cookies)));
         }
         ClientSettings {
             headers,
-            authorization: None,
             protocols: s.protocols.clone(),
             origin: s.origin.clone(),
+            authorization: None,
             deflate: s.conn.deflate.clone(),
             limits: s.head.clone(),
         }

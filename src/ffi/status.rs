@@ -42,6 +42,8 @@ pub const WSOCK_ERR_HANDSHAKE: i32 = -40;
 pub const WSOCK_ERR_HTTP_STATUS: i32 = -41;
 /// The handshake took longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS.
 pub const WSOCK_ERR_HANDSHAKE_TIMEOUT: i32 = -42;
+/// A redirect that cannot be followed: too many, from wss:// to ws://, or nowhere.
+pub const WSOCK_ERR_REDIRECT: i32 = -43;
 /// The peer broke the protocol (close code 1002).
 pub const WSOCK_ERR_PROTOCOL: i32 = -60;
 /// The peer sent text that is not UTF-8, or compressed data that is corrupt (1007).
@@ -85,6 +87,7 @@ const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_ERR_HANDSHAKE, c"WSOCK_ERR_HANDSHAKE", c"not a valid WebSocket handshake"),
     (WSOCK_ERR_HTTP_STATUS, c"WSOCK_ERR_HTTP_STATUS", c"refused with an HTTP status"),
     (WSOCK_ERR_HANDSHAKE_TIMEOUT, c"WSOCK_ERR_HANDSHAKE_TIMEOUT", c"handshake took too long"),
+    (WSOCK_ERR_REDIRECT, c"WSOCK_ERR_REDIRECT", c"redirect that cannot be followed"),
     (WSOCK_ERR_PROTOCOL, c"WSOCK_ERR_PROTOCOL", c"protocol violation by the peer"),
     (WSOCK_ERR_INVALID_DATA, c"WSOCK_ERR_INVALID_DATA", c"invalid data from the peer"),
     (WSOCK_ERR_TOO_BIG, c"WSOCK_ERR_TOO_BIG", c"message too big"),
@@ -142,6 +145,7 @@ mod tests {
             (Code::Handshake, WSOCK_ERR_HANDSHAKE),
             (Code::HttpStatus, WSOCK_ERR_HTTP_STATUS),
             (Code::HandshakeTimeout, WSOCK_ERR_HANDSHAKE_TIMEOUT),
+            (Code::Redirect, WSOCK_ERR_REDIRECT),
             (Code::Protocol, WSOCK_ERR_PROTOCOL),
             (Code::InvalidData, WSOCK_ERR_INVALID_DATA),
             (Code::TooBig, WSOCK_ERR_TOO_BIG),

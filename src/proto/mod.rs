@@ -18,5 +18,7 @@ pub mod keepalive;
 pub mod mask;
 pub mod message;
 pub mod output;
+pub mod proxy;
+pub mod redirect;
 pub mod url;
 pub mod utf8;

@@ -1,9 +1,11 @@
-//! ws and wss URLs (RFC 6455 section 3, RFC 3986, and the WHATWG URL standard where they differ).
+//! ws and wss URLs (RFC 6455 section 3, RFC 3986, and the WHATWG URL standard where they differ), and
+//! those of Unix domain sockets.
 
+mod unix;
+
+use super::http::auth::{Credentials, basic};
 use super::http::token::trim;
 use crate::error::{Code, Error, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::Ipv6Addr;
@@ -13,20 +15,26 @@ use std::net::Ipv6Addr;
 pub struct Url {
     /// wss.
     pub secure: bool,
+    /// The socket of a ws+unix URL: an absolute path, or `@` and a name of Linux's abstract namespace.
+    /// Host and port are made up then: `localhost`, and the default.
+    pub unix: Option<String>,
     /// A name or an address in lower case; IPv6 without brackets.
     pub host: String,
     /// The default of the scheme when the URL has none.
     pub port: u16,
     /// Path and query, percent-encoded; at least `/`.
     pub resource: String,
-    /// The user and password of the URL, as the value of an `Authorization` header.
-    pub authorization: Option<String>,
+    /// The user and password of the URL, which Basic authorization can carry.
+    pub credentials: Option<Credentials>,
 }
 
 impl Url {
     /// Parses and normalises an absolute URL. http and https stand for ws and wss, as in browsers.
     pub fn parse(text: &str) -> Result<Url> {
         check_characters(text)?;
+        if let Some((secure, rest)) = unix::scheme(text) {
+            return unix::parse(secure, rest);
+        }
         let Some((scheme, rest)) = text.split_once("://") else {
             return refuse("the URL must be absolute, like \"ws://example.com/path\"");
         };
@@ -43,10 +51,11 @@ impl Url {
         let (host, port) = split_port(host_port)?;
         Ok(Url {
             secure,
+            unix: None,
             host: parse_host(host)?,
             port: parse_port(port)?.unwrap_or(default_port(secure)),
             resource: normalise(resource),
-            authorization: userinfo.map(credentials).transpose()?.flatten(),
+            credentials: userinfo.map(credentials).transpose()?.flatten(),
         })
     }
 
@@ -64,7 +73,16 @@ impl Url {
     /// The normalised URL without user and password.
     pub fn href(&self) -> String {
         let scheme = if self.secure { "wss" } else { "ws" };
-        format!("{scheme}://{}{}", self.host_header(), self.resource)
+        match &self.unix {
+            Some(path) => format!("{scheme}+unix:{}:{}", unix::encode(path), self.resource),
+            None => format!("{scheme}://{}{}", self.host_header(), self.resource),
+        }
+    }
+
+    /// The same server and credentials with another path and query.
+    pub fn with_resource(&self, resource: &str) -> Result<Url> {
+        check_characters(resource)?;
+        Ok(Url { resource: normalise(resource), ..self.clone() })
     }
 }
 
@@ -137,22 +155,21 @@ fn parse_host(text: &str) -> Result<String> {
     }
 }
 
-/// RFC 7617 section 2.
-fn credentials(userinfo: &str) -> Result<Option<String>> {
+/// What stands before the `@`; Basic must be able to carry it, because that is sent unasked.
+fn credentials(userinfo: &str) -> Result<Option<Credentials>> {
     if userinfo.is_empty() {
         return Ok(None);
     }
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let (user, password) = (percent_decode(user), percent_decode(password));
-    if user.contains(&b':') {
-        return refuse(
-            "the URL has a user name with a colon, which Basic authorization cannot carry",
-        );
+    let decode = |text| String::from_utf8(percent_decode(text));
+    let (Ok(user), Ok(password)) = (decode(user), decode(password)) else {
+        return refuse("the URL has a user name or password that is not UTF-8");
+    };
+    let credentials = Credentials { user, password };
+    match basic(&credentials) {
+        Ok(_) => Ok(Some(credentials)),
+        Err(error) => refuse(format!("the URL cannot be used: {}", error.message)),
     }
-    if user.iter().chain(&password).any(u8::is_ascii_control) {
-        return refuse("the URL has a control character in its user name or password");
-    }
-    Ok(Some(format!("Basic {}", STANDARD.encode([user, password].join(&b':')))))
 }
 
 fn percent_decode(text: &str) -> Vec<u8> {
@@ -219,7 +236,7 @@ fn remove_dots(path: &str) -> Vec<&str> {
 
 fn encode_into(out: &mut String, text: &str, special: &str) {
     for c in text.chars() {
-        if c.is_ascii() && !special.contains(c) {
+        if c.is_ascii_graphic() && !special.contains(c) {
             out.push(c);
         } else {
             out.push_str(&encoded(c));

@@ -34,6 +34,11 @@ impl Socket {
         Ok(Socket::Tcp(socket))
     }
 
+    /// Begins to connect to a Unix domain socket.
+    pub fn connect_unix(path: &str) -> io::Result<Socket> {
+        Ok(Socket::Unix(UnixStream::connect(path)?))
+    }
+
     /// Whether connecting has ended: `Ok(true)` connected, `Ok(false)` not yet.
     pub fn connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {

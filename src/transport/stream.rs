@@ -35,12 +35,14 @@ pub struct Sent {
 #[derive(Debug)]
 pub struct Stream {
     socket: Socket,
+    /// Read from the socket before, by somebody else.
+    before: Vec<u8>,
 }
 
 impl Stream {
     /// The socket as it is.
     pub fn plain(socket: Socket) -> Stream {
-        Stream { socket }
+        Stream { socket, before: Vec::new() }
     }
 
     /// The socket below it all.
@@ -53,8 +55,19 @@ impl Stream {
         &mut self.socket
     }
 
+    /// These bytes came from the socket before all that is there now.
+    pub fn put_back(&mut self, bytes: Vec<u8>) {
+        self.before = bytes;
+    }
+
     /// Reads what is there.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
+        if !self.before.is_empty() {
+            let count = self.before.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.before[..count]);
+            self.before.drain(..count);
+            return Ok(Received::Bytes { count, more: true });
+        }
         match self.socket.read(buffer) {
             Ok(0) => Ok(Received::End),
             // A short read has emptied the socket.

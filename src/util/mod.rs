@@ -1,5 +1,6 @@
 //! Small tools without knowledge of WebSocket. All `unsafe` below `ffi` lives here.
 
+pub mod backoff;
 pub mod beacon;
 pub mod id;
 pub mod owner;

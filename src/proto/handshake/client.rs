@@ -5,6 +5,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::config::HeadLimits;
 use crate::proto::deflate::{self, negotiate};
 use crate::proto::extension;
+use crate::proto::http::auth::basic;
 use crate::proto::http::body::BodyReader;
 use crate::proto::http::head::{Fault, HeadReader, Kind};
 use crate::proto::http::headers::write_header;
@@ -23,6 +24,8 @@ pub struct ClientSettings {
     pub protocols: Vec<String>,
     /// The `Origin` header, as browsers send it.
     pub origin: Option<String>,
+    /// The `Authorization` header, instead of what the URL's user and password say.
+    pub authorization: Option<String>,
     /// Whether and how to offer permessage-deflate.
     pub deflate: Option<deflate::Config>,
     /// Bounds on the response.
@@ -267,9 +270,15 @@ fn write_request(url: &Url, settings: &ClientSettings, key: &str) -> Result<Vec<
     if let Some(config) = &settings.deflate {
         write_header(&mut out, "Sec-WebSocket-Extensions", &negotiate::offer(config));
     }
-    // A header that the application adds goes before what stands in the URL.
-    if let Some(credentials) = url.authorization.as_ref().filter(|_| !added("Authorization")) {
-        write_header(&mut out, "Authorization", credentials);
+    let authorization = match (&settings.authorization, &url.credentials) {
+        // A header that the application adds goes before all else.
+        _ if added("Authorization") => None,
+        (Some(value), _) => Some(value.clone()),
+        (None, credentials) => credentials.as_ref().map(basic).transpose()?,
+    };
+    if let Some(value) = authorization {
+        check_header("Authorization", &value)?;
+        write_header(&mut out, "Authorization", &value);
     }
     for (name, value) in &settings.headers {
         write_header(&mut out, name, value);

@@ -38,7 +38,7 @@ fn bad_schemes_and_ports() {
     for text in ["", " ", "h", "/path", "ws:h", "ws:/h", "//h", "?"] {
         refusal(text);
     }
-    for text in ["ftp://h", "://h", "ws+unix://h", "wss //h", "w\u{17f}://h"] {
+    for text in ["ftp://h", "://h", "ws+tls://h", "wss //h", "w\u{17f}://h"] {
         refusal(text);
     }
     assert!(refusal("ftp://h").contains("ws or wss"));
@@ -133,6 +133,16 @@ fn resources() {
 }
 
 #[test]
+fn another_resource_of_the_same_server() {
+    let from = url("wss://u:p@h:1/a?b");
+    let next = from.with_resource("/c/../\u{e9}?\"").unwrap();
+    assert_eq!(next, Url { resource: "/%C3%A9?%22".into(), ..from.clone() });
+    for bad in ["/a b", "/a\r\nX: y", "/#x", "\\", ""] {
+        assert!(from.with_resource(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
 fn dot_segments_go() {
     for (path, resource) in [
         ("/.", "/"),
@@ -167,10 +177,14 @@ fn credentials_become_basic_authorization() {
         ("", None),
     ] {
         let url = url(&format!("ws://{userinfo}@h/p"));
-        assert_eq!((url.authorization.as_deref(), url.host.as_str()), (header, "h"), "{userinfo}");
+        let value = url.credentials.as_ref().map(|credentials| basic(credentials).unwrap());
+        assert_eq!((value.as_deref(), url.host.as_str()), (header, "h"), "{userinfo}");
         assert_eq!(url.href(), "ws://h/p", "no secrets on display");
     }
-    assert_eq!(url("ws://h/").authorization, None);
+    assert_eq!(url("ws://h/").credentials, None);
+    let expected = Credentials { user: "us er".into(), password: "p:\u{e9}".into() };
+    assert_eq!(url("ws://us%20er:p:%C3%A9@h/").credentials, Some(expected));
+    assert!(refusal("ws://%E9@h/").contains("UTF-8") && refusal("ws://a:%ff@h/").contains("UTF-8"));
     assert!(refusal("ws://a%3Ab:c@h/").contains("colon"));
     for text in ["a%0d%0aX:%20y", "a:b%00", "%7f"] {
         assert!(refusal(&format!("ws://{text}@h/")).contains("control character"), "{text}");
@@ -179,7 +193,7 @@ fn credentials_become_basic_authorization() {
 
 proptest! {
     #[test]
-    fn any_text_is_parsed_or_refused(text in "\\PC*|(ws|wss|http)://.{0,40}|ws://[\\[\\]:@%/?.#a-f0-9\\\\ é-]{0,30}") {
+    fn any_text_is_parsed_or_refused(text in "\\PC*|wss?\\+unix:(//)?[/@][a-z/%:?0-9é]{0,20}|(ws|wss|http)://.{0,40}|ws://[\\[\\]:@%/?.#a-f0-9\\\\ é-]{0,30}") {
         if let Ok(url) = Url::parse(&text) {
             prop_assert!(url.resource.starts_with('/'));
             prop_assert!(url.resource.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -193,7 +207,16 @@ proptest! {
     ) {
         if let Ok(url) = Url::parse(&text) {
             let again = Url::parse(&url.href());
-            prop_assert_eq!(again, Ok(Url { authorization: None, ..url }));
+            prop_assert_eq!(again, Ok(Url { credentials: None, ..url }));
+        }
+    }
+
+    #[test]
+    fn a_normalised_path_of_a_socket_stays_what_it_is(
+        text in "(ws|WSS)\\+unix:(//)?[/@]([^#\\\\\\s\\pC]|%[0-7][0-9A-F]){0,20}(:/[^#\\\\\\s\\pC]{0,10})?"
+    ) {
+        if let Ok(url) = Url::parse(&text) {
+            prop_assert_eq!(Url::parse(&url.href()), Ok(url));
         }
     }
 }

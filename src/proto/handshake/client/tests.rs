@@ -124,6 +124,32 @@ fn an_added_authorization_goes_before_that_of_the_url() {
 }
 
 #[test]
+fn a_set_authorization_goes_between_the_two() {
+    let text = |url: &str, settings: &ClientSettings| {
+        String::from_utf8(handshake(url, settings).request().to_vec()).unwrap()
+    };
+    let digest = ClientSettings {
+        authorization: Some("Digest username=\"u\"".into()),
+        ..ClientSettings::default()
+    };
+    for url in ["ws://user:pw@h/", "ws://h/"] {
+        let text = text(url, &digest);
+        assert!(text.contains("\r\nAuthorization: Digest username=\"u\"\r\n"), "{text}");
+        assert!(!text.contains("Basic"), "{text}");
+    }
+    let added = ClientSettings { headers: vec![field("Authorization", "Bearer t")], ..digest };
+    let text = text("ws://user:pw@h/", &added);
+    assert!(text.contains("Bearer t") && !text.contains("Digest"), "{text}");
+}
+
+#[test]
+fn a_unix_domain_socket_is_localhost() {
+    let handshake = handshake("ws+unix:/run/a.sock:/chat?x", &ClientSettings::default());
+    let text = String::from_utf8(handshake.request().to_vec()).unwrap();
+    assert!(text.starts_with("GET /chat?x HTTP/1.1\r\nHost: localhost\r\n"), "{text}");
+}
+
+#[test]
 fn bad_settings_are_refused() {
     let none = ClientSettings::default;
     let header =
@@ -139,6 +165,7 @@ fn bad_settings_are_refused() {
         ClientSettings { protocols: vec!["a,b".into()], ..none() },
         ClientSettings { origin: Some("x\r\nEvil: 1".into()), ..none() },
         ClientSettings { origin: Some("x".into()), ..header("Origin", "y") },
+        ClientSettings { authorization: Some("x\r\nEvil: 1".into()), ..none() },
     ] {
         let url = Url::parse("ws://h/").unwrap();
         let error = ClientHandshake::new(&url, &settings, KEY).expect_err("refused");
