@@ -94,10 +94,12 @@ fn generate_header() {
         "options/general",
         "options/client",
         "options/deflate",
+        "options/sockets",
         "options/mod",
         "client",
         "conn",
         "server",
+        "adopt",
         "request",
         "version",
     ] {

@@ -123,7 +123,8 @@ extern "C" {
  * - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
- * - What lives in it is made by wsock_connect and wsock_listen.
+ * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
+ *   wsock_connect_fd and wsock_listen_fd.
  */
 typedef struct wsock_loop wsock_loop;
 
@@ -140,8 +141,8 @@ typedef struct wsock_loop wsock_loop;
 typedef struct wsock_options wsock_options;
 
 /**
- * One WebSocket connection, made by wsock_connect or accepted by a server. It ends by itself: the
- * handle is valid until on_close has returned, and there is nothing to free.
+ * One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
+ * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
  * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
@@ -155,10 +156,12 @@ typedef struct wsock_options wsock_options;
 typedef struct wsock_conn wsock_conn;
 
 /**
- * A listener and the connections it has accepted, made by wsock_listen. The handle is valid until
- * wsock_server_close was called and the last connection has ended; there is nothing to free.
+ * A listener and the connections it has accepted, made by wsock_listen or wsock_listen_fd. The handle
+ * is valid until wsock_server_close was called and the last connection has ended; there is nothing to
+ * free.
  *
  * - Ask: wsock_server_port, wsock_server_get_stats.
+ * - Hand it a connection that you have accepted yourself: wsock_server_adopt.
  * - End: wsock_server_close.
  */
 typedef struct wsock_server wsock_server;
@@ -522,6 +525,36 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER 36
 /** Milliseconds after which an unused compressor of a connection is given back. Default 10000. */
 #define WSOCK_OPT_DEFLATE_IDLE_MS 37
+/**
+ * Server: 1: several listeners share one port, and the system deals connections out to them: one loop
+ * for each of your threads, all on the same port. Each of them must have set it. Default 0.
+ */
+#define WSOCK_OPT_REUSE_PORT 41
+/**
+ * Seconds of silence after which TCP itself asks whether the peer's host lives. 0: never; the pings of
+ * WSOCK_OPT_PING_INTERVAL_MS also notice a program that hangs. Default 0.
+ */
+#define WSOCK_OPT_TCP_KEEPALIVE_S 42
+/** Seconds from one such question to the next. Default 15. */
+#define WSOCK_OPT_TCP_KEEPALIVE_INTERVAL_S 43
+/** So many questions without an answer end the connection. Default 4. */
+#define WSOCK_OPT_TCP_KEEPALIVE_COUNT 44
+/**
+ * Server: permission bits of the file of a Unix domain socket, 0600 say (octal). Who may write to it
+ * may connect. 0: what the umask leaves. Default 0.
+ */
+#define WSOCK_OPT_UNIX_MODE 46
+/**
+ * The network interface, "eth0" say, that all traffic must go through, a text
+ * (wsock_options_set_str). Linux. Default none.
+ */
+#define WSOCK_OPT_INTERFACE 122
+/**
+ * Client: the address of this machine to connect from, with a port or without one: "192.0.2.7",
+ * "192.0.2.7:4000", "[2001:db8::7]:4000", a text (wsock_options_set_str). Addresses of the server of
+ * the other protocol cannot be reached from there. Default none.
+ */
+#define WSOCK_OPT_SOURCE_ADDRESS 123
 
 /**
  * Makes a set of options with the default values. Free it with wsock_options_free.
@@ -778,6 +811,28 @@ wsock_status wsock_connect(wsock_loop *loop,
                            const wsock_handlers *handlers,
                            void *user_data,
                            wsock_conn **out_conn);
+
+/**
+ * As wsock_connect, over a connection that is there already: a connected stream socket, TCP or Unix,
+ * through a tunnel of your own, say. url says what to ask the server for: host and resource; nobody
+ * is looked up or dialled. What you have read from it already goes to data, len bytes, and is taken
+ * for the beginning of what the server sends; NULL and 0 when that is nothing, as it should be.
+ *
+ * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
+ * url, data, options and handlers are copied. user_data is yours until handlers.release.
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL, no
+ * connected socket), UNSUPPORTED (wss://, unknown handlers), SYSTEM, LIMIT, STATE (the loop is being
+ * freed). Since: 0.1
+ */
+wsock_status wsock_connect_fd(wsock_loop *loop,
+                              int32_t fd,
+                              const char *url,
+                              const wsock_options *options,
+                              const wsock_handlers *handlers,
+                              void *user_data,
+                              const void *data,
+                              size_t len,
+                              wsock_conn **out_conn);
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
@@ -1049,16 +1104,25 @@ typedef struct {
 } wsock_server_stats;
 
 /**
- * Listens for connections. host is a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, ""
- * or "*" for every address of both protocols. port 0 takes a free one, which wsock_server_port
- * tells. handlers and user_data apply to every connection that is accepted; on_open can give a
- * connection its own with wsock_conn_set_user_data.
+ * Listens for connections. handlers and user_data apply to every connection that is accepted; on_open
+ * can give a connection its own with wsock_conn_set_user_data. host is one of
+ *
+ * - a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, "" or "*" for every address of both
+ *   protocols. port 0 takes a free one, which wsock_server_port tells.
+ * - "unix:/path": a Unix domain socket; "unix:@name": one without a file (Linux). port must be 0. A
+ *   socket file that an ended server has left behind is replaced; one that somebody listens on, and
+ *   any other kind of file, is refused with SYSTEM. The file is removed when the server stops
+ *   listening. See WSOCK_OPT_UNIX_MODE.
+ * - "systemd": all sockets that systemd, or whoever else speaks its protocol, has opened for this
+ *   process (LISTEN_FDS, LISTEN_PID); "systemd:NAME": those of that name (LISTEN_FDNAMES). port must
+ *   be 0. Each socket can be taken once. The environment is not changed, and files of these sockets
+ *   are not removed.
  *
  * Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
  * comes when the server and its last connection have ended.
- * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
- * SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being
- * freed). Since: 0.1
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host, path too
+ * long), SYSTEM (in use, not permitted, no sockets from systemd ...), UNSUPPORTED (unknown handlers),
+ * LIMIT, STATE (the loop is being freed). Since: 0.1
  */
 wsock_status wsock_listen(wsock_loop *loop,
                           const char *host,
@@ -1069,7 +1133,7 @@ wsock_status wsock_listen(wsock_loop *loop,
                           wsock_server **out_server);
 
 /**
- * The port a server listens on; 0 when the handle is not valid.
+ * The port a server listens on; 0 for a Unix domain socket, and when the handle is not valid.
  *
  * Thread: loop. Since: 0.1
  */
@@ -1093,6 +1157,36 @@ wsock_status wsock_server_close(wsock_server *server,
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT. Since: 0.1
  */
 wsock_status wsock_server_get_stats(const wsock_server *server, wsock_server_stats *out_stats);
+
+/**
+ * As wsock_listen, on a socket of yours that listens already: TCP or Unix, a stream. It becomes
+ * non-blocking and is closed on exec. The file of a Unix socket is not removed.
+ *
+ * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
+ * options and handlers are copied. user_data is yours until handlers.release. Thread: loop.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (no listening socket), SYSTEM,
+ * UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being freed). Since: 0.1
+ */
+wsock_status wsock_listen_fd(wsock_loop *loop,
+                             int32_t fd,
+                             const wsock_options *options,
+                             const wsock_handlers *handlers,
+                             void *user_data,
+                             wsock_server **out_server);
+
+/**
+ * Hands a server a connection that was made elsewhere: a connected stream socket, TCP or Unix. It is
+ * treated as if the server had accepted it. What you have read from it already goes to data, len
+ * bytes, and is taken for the beginning of what the peer sends; NULL and 0 when that is nothing.
+ *
+ * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
+ * data is copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (no
+ * connected socket), SYSTEM, LIMIT, STATE (the server is closing). Since: 0.1
+ */
+wsock_status wsock_server_adopt(wsock_server *server,
+                                int32_t fd,
+                                const void *data,
+                                size_t len);
 
 /* ---- Requests to a server -------------------------------------------------------------------- */
 

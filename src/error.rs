@@ -66,7 +66,14 @@ pub struct Error {
 impl Error {
     /// A failure that needs no more than its kind and a sentence.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Error {
-        Error { code, os_error: 0, http_status: 0, close_code: 0, tls_alert: 0, message: message.into() }
+        Error {
+            code,
+            os_error: 0,
+            http_status: 0,
+            close_code: 0,
+            tls_alert: 0,
+            message: message.into(),
+        }
     }
 
     /// A failed system call; `doing` says what was attempted.

@@ -21,7 +21,6 @@ use crate::proto::handshake::client::{ClientHandshake, ClientSettings};
 use crate::proto::proxy::ProxyUrl;
 use crate::proto::redirect::same_origin;
 use crate::proto::url::Url;
-use crate::transport::Stream;
 use crate::util::id::{Id, Kind};
 use crate::util::table::QUEUES;
 
@@ -58,7 +57,10 @@ impl Plan {
     pub fn new(url: Url, shared: &Shared) -> Result<Plan> {
         let settings = &shared.settings;
         if url.secure {
-            return Err(Error::new(Code::Unsupported, "wss:// needs TLS, which this build of the library does not have"));
+            return Err(Error::new(
+                Code::Unsupported,
+                "wss:// needs TLS, which this build of the library does not have",
+            ));
         }
         let proxy = match url.unix {
             Some(_) => None,
@@ -136,60 +138,38 @@ pub fn connect(
     settings: &Settings,
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
-    let id = prepare(owner, url, settings, handler)?;
     owner.with(|core| {
+        let id = prepare(core, url, settings, handler)?;
         core.set_out(id);
         Ok(id)
     })
 }
 
-/// The same over a socket that is connected already, from which `bytes` have been read.
-pub fn connect_over(
-    owner: Loop,
-    stream: Stream,
+/// Makes the session of a client that has not set out yet.
+pub fn prepare(
+    core: &mut Core,
     url: &str,
     settings: &Settings,
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
-    if settings.retry.attempts != 0 {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            "a connection over a given descriptor cannot reconnect: set WSOCK_OPT_RECONNECT to 0",
-        ));
+    let shared = Shared::new(settings);
+    let plan = Plan::new(Url::parse(url)?, &shared)?;
+    let id = core.allocate(Kind::Conn, state::CONNECTING)?;
+    let retry = &shared.settings.retry;
+    if retry.attempts != 0
+        && retry.queue > 0
+        && let Ok(cell) = core.table().get(id)
+    {
+        cell.set_limits(retry.queue, retry.queue);
+        cell.set(id, QUEUES);
     }
-    let id = prepare(owner, url, settings, handler)?;
-    owner.with(|core| {
-        core.take_over(id, stream);
-        Ok(id)
-    })
-}
-
-fn prepare(
-    owner: Loop,
-    url: &str,
-    settings: &Settings,
-    handler: Arc<dyn Handler>,
-) -> Result<Id> {
-    owner.with(|core| {
-        let shared = Shared::new(settings);
-        let plan = Plan::new(Url::parse(url)?, &shared)?;
-        let id = core.allocate(Kind::Conn, state::CONNECTING)?;
-        let retry = &shared.settings.retry;
-        if retry.attempts != 0
-            && retry.queue > 0
-            && let Ok(cell) = core.table().get(id)
-        {
-            cell.set_limits(retry.queue, retry.queue);
-            cell.set(id, QUEUES);
-        }
-        let client = Client::new(plan, &shared);
-        let mut session = Session::new(id, handler, shared, Phase::Waiting);
-        session.details.url = client.url.href();
-        session.client = Some(Box::new(client));
-        session.announced = true;
-        core.insert(id, Entry::Session(Box::new(session)));
-        Ok(id)
-    })
+    let client = Client::new(plan, &shared);
+    let mut session = Session::new(id, handler, shared, Phase::Waiting);
+    session.details.url = client.url.href();
+    session.client = Some(Box::new(client));
+    session.announced = true;
+    core.insert(id, Entry::Session(Box::new(session)));
+    Ok(id)
 }
 
 /// Another URL, other settings, or both, from the next attempt on.

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
-use crate::transport::Socket;
+use crate::transport::{Listener, Socket};
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
@@ -154,7 +154,10 @@ impl Core {
     /// Takes an object out; its id is stale from here on.
     pub fn remove(&mut self, id: Id) -> Entry {
         self.table().remove(id);
-        let entry = std::mem::replace(&mut self.entries[id.slot() as usize], Entry::Vacant);
+        let entry = match self.entries.get_mut(id.slot() as usize) {
+            Some(entry) => std::mem::replace(entry, Entry::Vacant),
+            None => Entry::Vacant,
+        };
         self.living -= matches!(entry, Entry::Session(_) | Entry::Server(_)) as usize;
         entry
     }
@@ -238,12 +241,14 @@ impl Core {
     }
 
     /// Watches a listener.
-    pub fn register_listener(
-        &self,
-        id: Id,
-        listener: &mut mio::net::TcpListener,
-    ) -> io::Result<()> {
+    pub fn register_listener(&self, id: Id, listener: &mut Listener) -> io::Result<()> {
         self.poll.registry().register(listener, token(id, 0), Interest::READABLE)
+    }
+
+    /// Watches it no longer: it goes back to where it came from.
+    pub fn deregister(&self, source: &mut impl mio::event::Source) {
+        // One that was never watched is as good as one that no longer is.
+        let _ = self.poll.registry().deregister(source);
     }
 
     /// Waits for the operating system, at most `timeout`, and notes what it reports.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use super::core::Core;
 use super::session::Phase;
 use crate::error::{Code, Error};
-use crate::transport::Socket;
+use crate::transport::{Socket, SocketOptions};
 use crate::util::id::Id;
 use crate::util::time::Time;
 
@@ -51,9 +51,9 @@ pub enum Address {
 }
 
 impl Address {
-    fn connect(&self) -> io::Result<Socket> {
+    fn connect(&self, options: &SocketOptions) -> io::Result<Socket> {
         match self {
-            Address::Tcp(address) => Socket::connect(*address),
+            Address::Tcp(address) => Socket::connect(*address, options),
             Address::Unix(path) => Socket::connect_unix(path),
         }
     }
@@ -100,10 +100,7 @@ impl Dial {
             if self.proxy { (Code::Proxy, "the proxy ") } else { (Code::Connect, "") };
         Error {
             os_error: self.os_error,
-            ..Error::new(
-                code,
-                format!("cannot connect to {kind}{}: {}", self.host, self.failures),
-            )
+            ..Error::new(code, format!("cannot connect to {kind}{}: {}", self.host, self.failures))
         }
     }
 
@@ -182,8 +179,11 @@ impl Core {
             };
             dial.begun += 1;
             let number = dial.begun;
+            let Some(shared) = self.session(id).map(|session| session.shared.clone()) else {
+                return;
+            };
             let begun = address
-                .connect()
+                .connect(&shared.settings.socket)
                 .and_then(|mut socket| self.register(id, number, &mut socket).map(|()| socket));
             let dial = self.dialing(id).expect("still dialing");
             match begun {

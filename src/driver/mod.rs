@@ -4,6 +4,7 @@
 //! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
 //! [`core::Core`], let go of it, call, and look everything up again.
 
+pub mod adopt;
 pub mod answer;
 pub mod client;
 pub mod commands;
@@ -14,6 +15,7 @@ pub mod embed;
 pub mod feed;
 pub mod handler;
 pub mod inbox;
+pub mod listen;
 pub mod loops;
 pub mod proxy;
 pub mod report;

@@ -177,7 +177,11 @@ fn is_final(closed: &Closed) -> bool {
     let hopeless = |code: Code| {
         matches!(
             code,
-            Code::Aborted | Code::Panic | Code::Poisoned | Code::Unsupported | Code::InvalidArgument
+            Code::Aborted
+                | Code::Panic
+                | Code::Poisoned
+                | Code::Unsupported
+                | Code::InvalidArgument
         )
     };
     match &closed.error {
@@ -197,7 +201,10 @@ impl Session {
     pub fn keep(&mut self, kind: Kind, data: &[u8], compress: bool) -> Result<usize> {
         let limit = self.shared.settings.retry.queue;
         let Some(retry) = self.retry() else {
-            return Err(Error::new(Code::State, "the connection is not open yet: wait for on_open"));
+            return Err(Error::new(
+                Code::State,
+                "the connection is not open yet: wait for on_open",
+            ));
         };
         if kind == Kind::Text && !utf8::is_valid(data) {
             return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));

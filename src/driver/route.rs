@@ -11,7 +11,7 @@ use super::inbox::Command;
 use super::loops::Loop;
 use super::resolve;
 use super::session::{Head, Phase, Session};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::proto::proxy::connect::Connect;
 use crate::proto::proxy::socks5::{Socks5, Target};
 use crate::proto::proxy::{ProxyScheme, ProxyUrl};
@@ -147,23 +147,15 @@ impl Core {
         self.begin_conversation(id, Stream::plain(socket));
     }
 
-    /// The application has brought its own socket.
-    pub fn take_over(&mut self, id: Id, mut stream: Stream) {
+    /// The application has brought a connection of its own.
+    pub fn take_over(&mut self, id: Id, stream: Stream) {
         if let Some(session) = self.session(id) {
             session.begin_way();
             if let Some(client) = &mut session.client {
                 client.proxy = None;
             }
         }
-        match self.register(id, 0, stream.socket_mut()) {
-            Ok(()) => self.begin_conversation(id, stream),
-            Err(e) => self.fail(id, Error::os(Code::System, "cannot watch the socket", &e)),
-        }
-        if let Some(session) = self.session(id) {
-            // What was read before does not make the socket readable.
-            session.readable = true;
-        }
-        self.make_ready(id);
+        self.begin_conversation(id, stream);
     }
 
     fn begin_conversation(&mut self, id: Id, stream: Stream) {

@@ -3,8 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use mio::net::TcpListener;
-
 use super::core::{Core, Entry};
 use super::handler::Handler;
 use super::loops::Loop;
@@ -14,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
 use crate::proto::handshake::server::{ServerHandshake, ServerSettings};
-use crate::transport::{Socket, Stream, listen};
+use crate::transport::{Listener, Stream};
 use crate::util::id::{Id, Kind};
 use crate::util::table::ACCEPTED;
 
@@ -52,8 +50,8 @@ pub struct Server {
     pub shared: Arc<Shared>,
     /// The part its handshakes read.
     pub handshake: Arc<ServerSettings>,
-    listeners: Vec<TcpListener>,
-    /// Where it listens.
+    listeners: Vec<Listener>,
+    /// Where it listens; 0 for a Unix socket.
     pub port: u16,
     /// Accepts no more and ends with its last connection.
     pub closing: bool,
@@ -66,56 +64,6 @@ pub struct Server {
     pub in_ready: bool,
     /// Until a timer fires nothing is accepted.
     backed_off: bool,
-}
-
-/// Listens and lets `handler` hear of everything.
-pub fn listen(
-    owner: Loop,
-    host: &str,
-    port: u16,
-    settings: &Settings,
-    handler: Arc<dyn Handler>,
-) -> Result<Id> {
-    owner.with(|core| {
-        let listeners = listen::listen_on_host(host, port, settings.backlog).ok_or_else(|| {
-            Error::new(
-                Code::InvalidArgument,
-                format!(
-                    "the host \"{host}\" is neither a numeric address nor \"localhost\" nor \"*\" (look names up first)"
-                ),
-            )
-        })?;
-        let failed = |e: io::Error| {
-            let at = if host.is_empty() { "*" } else { host };
-            Error::os(Code::System, format!("cannot listen on {at} port {port}"), &e)
-        };
-        let mut listeners = listeners.map_err(failed)?;
-        let port = listeners[0].local_addr().map_err(failed)?.port();
-        let id = core.allocate(Kind::Server, state::OPEN)?;
-        for listener in &mut listeners {
-            if let Err(e) = core.register_listener(id, listener) {
-                core.table().remove(id);
-                return Err(failed(e));
-            }
-        }
-        let shared = Shared::new(settings);
-        let server = Server {
-            id,
-            handler,
-            handshake: Arc::new(shared.server()),
-            shared,
-            listeners,
-            port,
-            closing: false,
-            stats: ServerStats::default(),
-            sessions: 0,
-            turn: 0,
-            in_ready: false,
-            backed_off: false,
-        };
-        core.insert(id, Entry::Server(Box::new(server)));
-        Ok(id)
-    })
 }
 
 /// The port a server listens on.
@@ -166,6 +114,45 @@ impl ServerStats {
 }
 
 impl Core {
+    /// A server for these listeners, which are taken when that succeeds, and watched no longer when not.
+    pub fn serve(
+        &mut self,
+        listeners: &mut Vec<Listener>,
+        settings: &Settings,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Id> {
+        let failed =
+            |e: io::Error| Error::os(Code::System, "cannot watch the listening socket", &e);
+        let port = listeners[0].port().map_err(failed)?;
+        let id = self.allocate(Kind::Server, state::OPEN)?;
+        let watched = listeners.iter_mut().try_for_each(|listener| {
+            self.register_listener(id, listener)?;
+            listener.settle_in(&settings.socket)
+        });
+        if let Err(e) = watched {
+            listeners.iter_mut().for_each(|listener| self.deregister(listener));
+            self.table().remove(id);
+            return Err(failed(e));
+        }
+        let shared = Shared::new(settings);
+        let server = Server {
+            id,
+            handler,
+            handshake: Arc::new(shared.server()),
+            shared,
+            listeners: std::mem::take(listeners),
+            port,
+            closing: false,
+            stats: ServerStats::default(),
+            sessions: 0,
+            turn: 0,
+            in_ready: false,
+            backed_off: false,
+        };
+        self.insert(id, Entry::Server(Box::new(server)));
+        Ok(id)
+    }
+
     /// Accepts what waits. Readiness is told once, so what is left goes to the next turn.
     pub fn accept(&mut self, id: Id) {
         let now = self.now;
@@ -202,12 +189,17 @@ impl Core {
     }
 
     fn welcome(&mut self, server_id: Id, mut stream: Stream) {
-        let now = self.now;
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
         if self.register(id, 0, stream.socket_mut()).is_err() {
             self.table().remove(id);
             return;
         }
+        self.seat(server_id, id, stream);
+    }
+
+    /// A stream that is registered under this id becomes a session of the server.
+    pub fn seat(&mut self, server_id: Id, id: Id, stream: Stream) {
+        let now = self.now;
         let Some(server) = self.server(server_id) else { return };
         server.stats.accepted += 1;
         server.sessions += 1;
@@ -279,7 +271,7 @@ impl Server {
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();
             match self.listeners[self.turn].accept() {
-                Ok((socket, _)) => return Ok(Some(Stream::plain(Socket::Tcp(socket)))),
+                Ok(socket) => return Ok(Some(Stream::plain(socket))),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }

@@ -9,6 +9,7 @@ use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
 use crate::proto::http::auth::Credentials;
 use crate::proto::http::cookie;
+use crate::transport::SocketOptions;
 
 /// Plain values; copied when used, so that one set serves many connections.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub max_buffered: usize,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
+    /// What the sockets are to be like.
+    pub socket: SocketOptions,
     /// Bounds of HTTP heads.
     pub head: HeadLimits,
     /// Headers of our side of the handshake.
@@ -59,6 +62,7 @@ impl Default for Settings {
             low_water: 256 * 1024,
             max_buffered: 64 * 1024 * 1024,
             backlog: 4096,
+            socket: SocketOptions::default(),
             head: HeadLimits::default(),
             headers: Vec::new(),
             protocols: Vec::new(),

@@ -14,9 +14,9 @@ use super::types::{
     WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_options,
     wsock_server,
 };
-use crate::driver::{client, conn};
 use crate::driver::handler::Handler;
 use crate::driver::session::Session;
+use crate::driver::{client, conn};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
 use crate::proto::http::cookie;

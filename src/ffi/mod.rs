@@ -13,6 +13,7 @@ mod handlers;
 mod last_error;
 mod texts;
 
+pub mod adopt;
 pub mod client;
 pub mod conn;
 pub mod looping;

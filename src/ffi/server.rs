@@ -9,18 +9,27 @@ use super::handlers::CHandlers;
 use super::options;
 use super::status::wsock_status;
 use super::types::{wsock_handlers, wsock_loop, wsock_options, wsock_server, wsock_server_stats};
-use crate::driver::{loops, server};
+use crate::driver::{listen, loops, server};
 
-/// Listens for connections. host is a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, ""
-/// or "*" for every address of both protocols. port 0 takes a free one, which wsock_server_port
-/// tells. handlers and user_data apply to every connection that is accepted; on_open can give a
-/// connection its own with wsock_conn_set_user_data.
+/// Listens for connections. handlers and user_data apply to every connection that is accepted; on_open
+/// can give a connection its own with wsock_conn_set_user_data. host is one of
+///
+/// - a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, "" or "*" for every address of both
+///   protocols. port 0 takes a free one, which wsock_server_port tells.
+/// - "unix:/path": a Unix domain socket; "unix:@name": one without a file (Linux). port must be 0. A
+///   socket file that an ended server has left behind is replaced; one that somebody listens on, and
+///   any other kind of file, is refused with SYSTEM. The file is removed when the server stops
+///   listening. See WSOCK_OPT_UNIX_MODE.
+/// - "systemd": all sockets that systemd, or whoever else speaks its protocol, has opened for this
+///   process (LISTEN_FDS, LISTEN_PID); "systemd:NAME": those of that name (LISTEN_FDNAMES). port must
+///   be 0. Each socket can be taken once. The environment is not changed, and files of these sockets
+///   are not removed.
 ///
 /// Ownership: host, options and handlers are copied. user_data is yours until handlers.release, which
 /// comes when the server and its last connection have ended.
-/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host),
-/// SYSTEM (in use, not permitted ...), UNSUPPORTED (unknown handlers), LIMIT, STATE (the loop is being
-/// freed). Since: 0.1
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad host, path too
+/// long), SYSTEM (in use, not permitted, no sockets from systemd ...), UNSUPPORTED (unknown handlers),
+/// LIMIT, STATE (the loop is being freed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_listen(
     r#loop: *mut wsock_loop,
@@ -36,7 +45,7 @@ pub unsafe extern "C" fn wsock_listen(
         // SAFETY: pointers as the header asks for.
         let (host, out) = unsafe { (optional_text(host, "host")?, out(out_server, "out_server")?) };
         let settings = options::settings(options)?;
-        let listen = |handler| server::listen(place, host.unwrap_or(""), port, &settings, handler);
+        let listen = |handler| listen::listen(place, host.unwrap_or(""), port, &settings, handler);
         // SAFETY: as above.
         let server = unsafe { CHandlers::attach(handlers, user_data, listen) }?;
         out.write(handle(server));
@@ -44,7 +53,7 @@ pub unsafe extern "C" fn wsock_listen(
     })
 }
 
-/// The port a server listens on; 0 when the handle is not valid.
+/// The port a server listens on; 0 for a Unix domain socket, and when the handle is not valid.
 ///
 /// Thread: loop. Since: 0.1
 #[unsafe(no_mangle)]

@@ -9,13 +9,14 @@ use std::ffi::{c_char, c_void};
 /// - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
-/// - What lives in it is made by wsock_connect and wsock_listen.
+/// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
+///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
     _id: (),
 }
 
-/// One WebSocket connection, made by wsock_connect or accepted by a server. It ends by itself: the
-/// handle is valid until on_close has returned, and there is nothing to free.
+/// One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
+/// ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
 ///
 /// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
@@ -29,10 +30,12 @@ pub struct wsock_conn {
     _id: (),
 }
 
-/// A listener and the connections it has accepted, made by wsock_listen. The handle is valid until
-/// wsock_server_close was called and the last connection has ended; there is nothing to free.
+/// A listener and the connections it has accepted, made by wsock_listen or wsock_listen_fd. The handle
+/// is valid until wsock_server_close was called and the last connection has ended; there is nothing to
+/// free.
 ///
 /// - Ask: wsock_server_port, wsock_server_get_stats.
+/// - Hand it a connection that you have accepted yourself: wsock_server_adopt.
 /// - End: wsock_server_close.
 pub struct wsock_server {
     _id: (),

@@ -1,8 +1,14 @@
 //! Bytes in, bytes out. Knows sockets, not WebSocket.
 
+pub mod adopt;
 pub mod listen;
+pub mod listener;
+pub mod options;
 pub mod socket;
 pub mod stream;
+pub mod unix;
 
+pub use listener::Listener;
+pub use options::SocketOptions;
 pub use socket::Socket;
 pub use stream::{Received, Sent, Stream};

@@ -9,6 +9,9 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use super::options::SocketOptions;
+use super::unix;
+
 /// A connected (or connecting) socket.
 #[derive(Debug)]
 pub enum Socket {
@@ -25,18 +28,19 @@ const SEND_FLAGS: i32 = 0;
 
 impl Socket {
     /// Begins to connect; the socket becomes writable when that is decided.
-    pub fn connect(address: SocketAddr) -> io::Result<Socket> {
-        let socket = TcpStream::connect(address)?;
-        // Small messages must not wait for the acknowledgement of earlier ones.
-        socket.set_nodelay(true)?;
-        #[cfg(target_vendor = "apple")]
-        SockRef::from(&socket).set_nosigpipe(true)?;
-        Ok(Socket::Tcp(socket))
+    pub fn connect(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+        let socket = options.tcp(address)?;
+        options.bind_source(&socket, address)?;
+        match socket.connect(&address.into()) {
+            Err(e) if e.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            decided => decided?,
+        }
+        Ok(Socket::Tcp(TcpStream::from_std(socket.into())))
     }
 
-    /// Begins to connect to a Unix domain socket.
-    pub fn connect_unix(path: &str) -> io::Result<Socket> {
-        Ok(Socket::Unix(UnixStream::connect(path)?))
+    /// Connects to a Unix socket, at once or not at all: a path, or `@` and a name without a file.
+    pub fn connect_unix(name: &str) -> io::Result<Socket> {
+        unix::connect(name).map(Socket::Unix)
     }
 
     /// Whether connecting has ended: `Ok(true)` connected, `Ok(false)` not yet.
@@ -159,14 +163,26 @@ fn text(address: io::Result<SocketAddr>) -> String {
 
 /// Clients of a Unix socket seldom have a name.
 fn unix_text(address: io::Result<std::os::unix::net::SocketAddr>) -> String {
-    let path = address.ok().and_then(|address| address.as_pathname().map(|p| p.to_owned()));
-    path.map_or_else(|| "unix:".to_owned(), |path| format!("unix:{}", path.display()))
+    let Ok(address) = address else { return "unix:".to_owned() };
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&address) {
+        return format!("unix:@{}", String::from_utf8_lossy(name));
+    }
+    let path = address.as_pathname().map(|path| path.display().to_string());
+    format!("unix:{}", path.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::listen::listen_on_host;
+    use crate::transport::Listener;
+    use crate::transport::listen::listen;
+
+    fn listener(options: &SocketOptions) -> (Listener, SocketAddr) {
+        let listener = listen("127.0.0.1", 0, 16, options).unwrap().remove(0);
+        let port = listener.port().unwrap();
+        (listener, SocketAddr::from(([127, 0, 0, 1], port)))
+    }
 
     #[test]
     fn addresses_of_dual_stack_peers_are_plain() {
@@ -174,25 +190,51 @@ mod tests {
         assert_eq!(text(Ok(mapped)), "10.0.0.1:80");
     }
 
-    #[test]
-    fn accepted_streams_inherit_nodelay() {
-        let listener = listen_on_host("127.0.0.1", 0, 16).unwrap().unwrap().remove(0);
-        let _peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let socket = loop {
+    fn accepted(listener: &Listener) -> Socket {
+        loop {
             match listener.accept() {
-                Ok((socket, _)) => break socket,
+                Ok(socket) => break socket,
                 Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
             }
+        }
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_what_the_listener_was_given() {
+        let options = SocketOptions {
+            keepalive_s: 60,
+            keepalive_interval_s: 7,
+            keepalive_count: 3,
+            ..SocketOptions::default()
         };
-        assert!(socket.nodelay().unwrap());
+        let (listener, address) = listener(&options);
+        let _peer = std::net::TcpStream::connect(address).unwrap();
+        let socket = accepted(&listener);
+        let look = SockRef::from(&socket);
+        assert!(look.tcp_nodelay().unwrap() && look.keepalive().unwrap());
+        assert_eq!(look.tcp_keepalive_time().unwrap().as_secs(), 60);
+        assert_eq!(look.tcp_keepalive_interval().unwrap().as_secs(), 7);
+        assert_eq!(look.tcp_keepalive_retries().unwrap(), 3);
+    }
+
+    #[test]
+    fn a_client_may_choose_its_own_address() {
+        let (listener, address) = listener(&SocketOptions::default());
+        let source = "127.0.0.2:0".parse().ok();
+        let options = SocketOptions { source, ..SocketOptions::default() };
+        let client = Socket::connect(address, &options).unwrap();
+        assert!(accepted(&listener).peer_address().starts_with("127.0.0.2:"));
+        assert!(client.local_address().starts_with("127.0.0.2:"));
+        let other = SocketOptions { source: "[::1]:0".parse().ok(), ..SocketOptions::default() };
+        let said = Socket::connect(address, &other).unwrap_err().to_string();
+        assert!(said.contains("other address family"), "{said}");
     }
 
     #[test]
     fn connecting_to_a_closed_port_says_so() {
-        let listener = listen_on_host("127.0.0.1", 0, 16).unwrap().unwrap().remove(0);
-        let address = listener.local_addr().unwrap();
+        let (listener, address) = listener(&SocketOptions::default());
         drop(listener);
-        let refused = match Socket::connect(address) {
+        let refused = match Socket::connect(address, &SocketOptions::default()) {
             Err(e) => e,
             Ok(socket) => loop {
                 match socket.connected() {

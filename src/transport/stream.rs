@@ -35,7 +35,7 @@ pub struct Sent {
 #[derive(Debug)]
 pub struct Stream {
     socket: Socket,
-    /// Read from the socket before, by somebody else.
+    /// Bytes that have been read already.
     before: Vec<u8>,
 }
 
@@ -55,8 +55,9 @@ impl Stream {
         &mut self.socket
     }
 
-    /// These bytes came from the socket before all that is there now.
-    pub fn put_back(&mut self, bytes: Vec<u8>) {
+    /// These bytes come before those of the socket, and before what was put back earlier.
+    pub fn put_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.append(&mut self.before);
         self.before = bytes;
     }
 
@@ -100,5 +101,27 @@ impl Stream {
     /// Tells the peer that nothing more will come, once `has_output` is false.
     pub fn end_writing(&mut self) {
         self.socket.shut_down_writing();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn what_was_put_back_comes_first() {
+        let (mut peer, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        peer.write_all(b"last").unwrap();
+        let mut stream = Stream::plain(Socket::Unix(mio::net::UnixStream::from_std(ours)));
+        stream.put_back(b"cond ".to_vec());
+        stream.put_back(b"first se".to_vec());
+        let (mut buffer, mut read) = ([0; 6], Vec::new());
+        while let Received::Bytes { count, more } = stream.read(&mut buffer).unwrap() {
+            read.extend_from_slice(&buffer[..count]);
+            assert!(more || read.ends_with(b"last"), "the socket was not asked");
+        }
+        assert_eq!(read, b"first second last");
     }
 }

@@ -3,6 +3,8 @@
 pub mod backoff;
 pub mod beacon;
 pub mod id;
+pub mod inherited;
+pub mod offer;
 pub mod owner;
 pub mod pool;
 pub mod rng;

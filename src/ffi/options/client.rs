@@ -106,8 +106,6 @@ fn check(value: &str, what: &str) -> Result<()> {
 
 /// User and password together.
 pub(super) fn credentials(draft: &Draft) -> Option<auth::Credentials> {
-    (!draft.user.is_empty()).then(|| auth::Credentials {
-        user: draft.user.clone(),
-        password: draft.password.clone(),
-    })
+    (!draft.user.is_empty())
+        .then(|| auth::Credentials { user: draft.user.clone(), password: draft.password.clone() })
 }

@@ -1,0 +1,95 @@
+//! Connections that somebody else has made: accepted by another server, tunnelled, paired.
+
+use std::io;
+use std::sync::Arc;
+
+use super::client;
+use super::core::Core;
+use super::handler::Handler;
+use super::loops::{Loop, stale};
+use super::session::state;
+use super::settings::Settings;
+use crate::error::{Code, Error, Result};
+use crate::transport::{Socket, SocketOptions, Stream};
+use crate::util::id::{Id, Kind};
+use crate::util::offer::Offer;
+use crate::util::table::ACCEPTED;
+
+/// Makes a connection one of the server's, as if it had accepted it. `read` has come from it already.
+pub fn adopt(owner: Loop, server_id: Id, offer: Offer, read: &[u8]) -> Result<()> {
+    owner.with(|core| {
+        let server = core.server(server_id).ok_or_else(|| stale(Kind::Server))?;
+        if server.closing {
+            return Err(Error::new(Code::State, "the server is closing, it takes no connections"));
+        }
+        let shared = server.shared.clone();
+        let id = core.allocate(Kind::Conn, state::CONNECTING | ACCEPTED)?;
+        let stream = core.take_in(id, offer, &shared.settings.socket, read)?;
+        core.seat(server_id, id, stream);
+        core.read_now(id);
+        Ok(())
+    })
+}
+
+/// Begins the handshake of a client on a connection that is there. `read` has come from it already.
+pub fn connect(
+    owner: Loop,
+    offer: Offer,
+    url: &str,
+    settings: &Settings,
+    handler: Arc<dyn Handler>,
+    read: &[u8],
+) -> Result<Id> {
+    owner.with(|core| {
+        if settings.retry.attempts != 0 {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "a connection over a given descriptor cannot reconnect: leave WSOCK_OPT_RECONNECT at 0",
+            ));
+        }
+        let id = client::prepare(core, url, settings, handler)?;
+        let stream = core.take_in(id, offer, &settings.socket, read)?;
+        core.take_over(id, stream);
+        core.read_now(id);
+        Ok(id)
+    })
+}
+
+impl Core {
+    /// Takes the descriptor and watches it. When that is refused the descriptor is as it was, and the id
+    /// is gone.
+    fn take_in(
+        &mut self,
+        id: Id,
+        offer: Offer,
+        options: &SocketOptions,
+        read: &[u8],
+    ) -> Result<Stream> {
+        let taken = Socket::adopt(offer).and_then(|mut socket| {
+            let watched =
+                self.register(id, 0, &mut socket).and_then(|()| socket.settle_in(options));
+            if let Err(e) = watched {
+                self.deregister(&mut socket);
+                socket.give_back();
+                return Err(cannot_watch(&e));
+            }
+            Ok(socket)
+        });
+        let socket = taken.inspect_err(|_| drop(self.remove(id)))?;
+        let mut stream = Stream::plain(socket);
+        stream.put_back(read.to_vec());
+        Ok(stream)
+    }
+
+    /// What has been read already does not make the socket readable.
+    fn read_now(&mut self, id: Id) {
+        if let Some(session) = self.session(id) {
+            session.readable = true;
+        }
+        self.make_ready(id);
+    }
+}
+
+fn cannot_watch(e: &io::Error) -> Error {
+    Error::os(Code::System, "cannot watch the socket", e)
+}
