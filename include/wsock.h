@@ -135,7 +135,8 @@ typedef struct wsock_loop wsock_loop;
  * - Life: wsock_options_new, wsock_options_free.
  * - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
  *   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
- *   wsock_options_add_origin.
+ *   wsock_options_add_origin, wsock_options_add_trusted_proxy, wsock_options_add_cert_files,
+ *   wsock_options_add_cert_pem, wsock_options_add_pin.
  * - Look up: wsock_option_bounds.
  */
 typedef struct wsock_options wsock_options;
@@ -212,6 +213,8 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_CONNECT_TIMEOUT (-23)
 /** TCP was reset, or ended without a close handshake. */
 #define WSOCK_ERR_CONNECTION_LOST (-24)
+/** A proxy could not be reached or refused; http_status has its answer, if it gave one. */
+#define WSOCK_ERR_PROXY (-25)
 /** What the peer sent is not a valid WebSocket handshake. */
 #define WSOCK_ERR_HANDSHAKE (-40)
 /** The server answered with another status than 101; http_status has it. */
@@ -627,6 +630,20 @@ wsock_status wsock_options_add_protocol(wsock_options *options,
 wsock_status wsock_options_add_origin(wsock_options *options, const char *origin);
 
 /**
+ * Server: names load balancers that begin each connection with a header of the PROXY protocol, version
+ * 1 or 2, which says whom they speak for. proxies is an address ("::1"), a network ("10.0.0.0/8"), or
+ * "unix" for everybody who connects over a Unix domain socket; call it again for more.
+ *
+ * A connection from one of these must begin with such a header and is dropped otherwise; the peer
+ * address of its request and of its connection is the one that the header tells. Connections from
+ * elsewhere must not have one: nobody else's word is taken for it.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+ */
+wsock_status wsock_options_add_trusted_proxy(wsock_options *options,
+                                             const char *proxies);
+
+/**
  * Tells the least and greatest value of an integer option, and its default. Each pointer may be NULL.
  *
  * Thread: any. Errors: UNSUPPORTED (unknown key). Since: 0.1
@@ -854,7 +871,11 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 #define WSOCK_CONN_PROTOCOL 2
 /** wsock_conn_get_str: the extensions agreed on. */
 #define WSOCK_CONN_EXTENSIONS 3
-/** wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`. */
+/**
+ * wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`;
+ * `unix:` over a Unix domain socket; what a load balancer told, after
+ * wsock_options_add_trusted_proxy.
+ */
 #define WSOCK_CONN_PEER_ADDRESS 4
 /** wsock_conn_get_str: address and port of this side, while there is a socket. */
 #define WSOCK_CONN_LOCAL_ADDRESS 5
@@ -1089,7 +1110,10 @@ typedef struct {
   uint64_t http_responses;
   /** Handshakes that took too long. */
   uint64_t handshake_timeouts;
-  /** Peers that hung up before the handshake was done. */
+  /**
+   * Peers that hung up before the handshake was done, and load balancers whose PROXY protocol header
+   * was not valid.
+   */
   uint64_t handshake_errors;
   /** Times that accepting failed for lack of file descriptors or memory and was put off. */
   uint64_t accept_errors;
@@ -1202,7 +1226,7 @@ wsock_status wsock_server_adopt(wsock_server *server,
 #define WSOCK_REQUEST_HOST 5
 /** wsock_request_get_str: the Origin, the web page's site. */
 #define WSOCK_REQUEST_ORIGIN 6
-/** wsock_request_get_str: address and port of who asks. */
+/** wsock_request_get_str: address and port of who asks, as WSOCK_CONN_PEER_ADDRESS. */
 #define WSOCK_REQUEST_PEER_ADDRESS 7
 
 /**

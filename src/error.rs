@@ -53,7 +53,7 @@ pub struct Error {
     pub code: Code,
     /// `errno`, or 0.
     pub os_error: i32,
-    /// The HTTP status that refused a handshake, or 0.
+    /// The HTTP status that refused a handshake, or with which a proxy refused to connect, or 0.
     pub http_status: u16,
     /// The close code that was sent to the peer because of this failure, or 0.
     pub close_code: u16,

@@ -21,7 +21,7 @@ macro_rules! programs {
 
 programs! {
     backpressure badinput close dlopen echo embed emfile fork handles handshake idle races reentrancy
-    server signal sigpipe threads timeouts whatwg wire
+    proxy_protocol server signal sigpipe sockets threads timeouts whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.

@@ -97,6 +97,8 @@ smoke! {
     conn_server: 3000,
     pair: 2000,
     ffi_calls: 1000,
+    proxy_protocol: 4000,
+    proxy_replies: 4000,
 }
 
 /// Writes the seeds anew: `cargo test --test fuzz_smoke write_seeds -- --ignored`.

@@ -111,6 +111,7 @@ pub fn table(mask: u8, releasable: bool) -> wsock_handlers {
         on_drain: (mask & 8 == 0).then_some(on_drain as _),
         on_request: (mask & 16 == 0).then_some(on_request as _),
         release: releasable.then_some(release as _),
+        on_retry: None,
     }
 }
 

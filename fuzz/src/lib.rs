@@ -6,6 +6,7 @@
 //! | `frame.rs`, `mask.rs`, `utf8.rs`, `url.rs` | the small readers and writers |
 //! | `negotiate.rs`, `handshake_request.rs`, `handshake_response.rs` | the opening handshake |
 //! | `auth.rs` | what a server wants to know, and the answer |
+//! | `proxy_replies.rs`, `proxy_protocol.rs` | what proxies answer, and what load balancers say first |
 //! | `deflate.rs` | inflating anything, and what was compressed |
 //! | `solo.rs` with `conn_client.rs`, `conn_server.rs` | one connection and a peer that sends anything |
 //! | `pair.rs` | two connections and a network that cuts and stalls |
@@ -32,6 +33,8 @@ mod input;
 pub mod mask;
 pub mod negotiate;
 pub mod pair;
+pub mod proxy_protocol;
+pub mod proxy_replies;
 mod solo;
 pub mod url;
 pub mod utf8;
@@ -66,5 +69,5 @@ targets! {
     frame, mask, utf8, url, negotiate, handshake_request, handshake_response, auth,
     #[cfg(feature = "deflate")]
     deflate,
-    conn_client, conn_server, pair, ffi_calls,
+    conn_client, conn_server, pair, ffi_calls, proxy_protocol, proxy_replies,
 }

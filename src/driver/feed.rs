@@ -259,6 +259,7 @@ impl Core {
                     let step = conn.recv(cx, now, input);
                     (step.consumed, step.event.map_or(Found::Nothing, Found::Event))
                 }
+                Phase::Preface(_) => (session.recv_preface(input), Found::Nothing),
                 Phase::ServerHandshake(handshake) => match handshake.recv(input) {
                     (used, None) => (used, Found::Nothing),
                     (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),

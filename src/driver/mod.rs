@@ -17,7 +17,7 @@ pub mod handler;
 pub mod inbox;
 pub mod listen;
 pub mod loops;
-pub mod proxy;
+pub mod preface;
 pub mod report;
 pub mod request;
 pub mod resolve;

@@ -12,9 +12,7 @@ use super::loops::Loop;
 use super::resolve;
 use super::session::{Head, Phase, Session};
 use crate::error::{Error, Result};
-use crate::proto::proxy::connect::Connect;
-use crate::proto::proxy::socks5::{Socks5, Target};
-use crate::proto::proxy::{ProxyScheme, ProxyUrl};
+use crate::proto::proxy::{Connect, ProxyScheme, ProxyUrl, Socks5, Target};
 use crate::transport::{Socket, Stream};
 use crate::util::id::Id;
 
@@ -33,7 +31,7 @@ impl Tunnel {
         Ok(match proxy.scheme {
             ProxyScheme::Http | ProxyScheme::Https => {
                 let limits = &session.shared.settings.head;
-                Tunnel::Connect(Connect::new(host, port, credentials, limits))
+                Tunnel::Connect(Connect::new(host, port, credentials, limits)?)
             }
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
                 let address = client.address.or_else(|| host.parse().ok());

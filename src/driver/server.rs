@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::core::{Core, Entry};
 use super::handler::Handler;
 use super::loops::Loop;
+use super::preface;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
-use crate::proto::handshake::server::{ServerHandshake, ServerSettings};
+use crate::proto::handshake::server::ServerSettings;
 use crate::transport::{Listener, Stream};
 use crate::util::id::{Id, Kind};
 use crate::util::table::ACCEPTED;
@@ -89,7 +90,7 @@ pub fn stats(owner: Loop, id: Id) -> Result<ServerStats> {
             let Some(session) = core.session(session) else { continue };
             match &session.phase {
                 Phase::Open(_) | Phase::Over(_) => stats.connections += 1,
-                Phase::ServerHandshake(_) => stats.handshakes += 1,
+                Phase::Preface(_) | Phase::ServerHandshake(_) => stats.handshakes += 1,
                 _ => {}
             }
             stats.add(session);
@@ -204,8 +205,7 @@ impl Core {
         server.stats.accepted += 1;
         server.sessions += 1;
         let shared = server.shared.clone();
-        let handshake = ServerHandshake::new(&shared.settings.head);
-        let phase = Phase::ServerHandshake(Box::new(handshake));
+        let phase = preface::first_phase(&shared.settings, stream.socket());
         let mut session = Session::new(id, server.handler.clone(), shared, phase);
         let limit = session.shared.settings.handshake_timeout_ms;
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));

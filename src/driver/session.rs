@@ -16,6 +16,7 @@ use crate::proto::event::{Closed, Initiator, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
+use crate::proto::proxy_protocol::ProxyHeader;
 use crate::transport::Stream;
 use crate::util::id::Id;
 use crate::util::text::TextCache;
@@ -43,6 +44,8 @@ pub enum Phase {
     Tunnel(Box<Tunnel>),
     /// The request is out.
     ClientHandshake(Box<ClientHandshake>),
+    /// A load balancer has to say whom it speaks for.
+    Preface(Box<ProxyHeader>),
     /// A stranger may send a request.
     ServerHandshake(Box<ServerHandshake>),
     /// Answered with plain HTTP; what still comes is thrown away until the peer closes.

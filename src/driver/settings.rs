@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::proxy::ProxySettings;
+use super::preface::TrustedProxy;
 use super::retry::RetrySettings;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
 use crate::proto::http::auth::Credentials;
 use crate::proto::http::cookie;
+use crate::proto::proxy::ProxyRules;
 use crate::transport::SocketOptions;
 
 /// Plain values; copied when used, so that one set serves many connections.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub backlog: i32,
     /// What the sockets are to be like.
     pub socket: SocketOptions,
+    /// Who begins its connections to a server with a PROXY protocol header.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Bounds of HTTP heads.
     pub head: HeadLimits,
     /// Headers of our side of the handshake.
@@ -39,7 +42,7 @@ pub struct Settings {
     /// Which origins a server lets in.
     pub origins: OriginPolicy,
     /// The proxy of a client.
-    pub proxy: ProxySettings,
+    pub proxy: ProxyRules,
     /// How many redirects a client follows.
     pub max_redirects: u32,
     /// What a client answers to a challenge.
@@ -63,12 +66,13 @@ impl Default for Settings {
             max_buffered: 64 * 1024 * 1024,
             backlog: 4096,
             socket: SocketOptions::default(),
+            trusted_proxies: Vec::new(),
             head: HeadLimits::default(),
             headers: Vec::new(),
             protocols: Vec::new(),
             origin: None,
             origins: OriginPolicy::Any,
-            proxy: ProxySettings::default(),
+            proxy: ProxyRules::default(),
             max_redirects: 0,
             credentials: None,
             cookies: Vec::new(),

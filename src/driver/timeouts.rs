@@ -50,7 +50,7 @@ impl Core {
                     format!("the handshake took longer than {limit} ms"),
                 ),
             };
-            if matches!(session.phase, Phase::ServerHandshake(_)) {
+            if matches!(session.phase, Phase::Preface(_) | Phase::ServerHandshake(_)) {
                 self.count(id, |stats| stats.handshake_timeouts += 1);
             }
             self.fail(id, error);

@@ -30,7 +30,9 @@ pub const WSOCK_CONN_URL: i32 = 1;
 pub const WSOCK_CONN_PROTOCOL: i32 = 2;
 /// wsock_conn_get_str: the extensions agreed on.
 pub const WSOCK_CONN_EXTENSIONS: i32 = 3;
-/// wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`.
+/// wsock_conn_get_str: address and port of the other side, such as `127.0.0.1:4711` or `[::1]:4711`;
+/// `unix:` over a Unix domain socket; what a load balancer told, after
+/// wsock_options_add_trusted_proxy.
 pub const WSOCK_CONN_PEER_ADDRESS: i32 = 4;
 /// wsock_conn_get_str: address and port of this side, while there is a socket.
 pub const WSOCK_CONN_LOCAL_ADDRESS: i32 = 5;

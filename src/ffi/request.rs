@@ -25,7 +25,7 @@ pub const WSOCK_REQUEST_QUERY: i32 = 4;
 pub const WSOCK_REQUEST_HOST: i32 = 5;
 /// wsock_request_get_str: the Origin, the web page's site.
 pub const WSOCK_REQUEST_ORIGIN: i32 = 6;
-/// wsock_request_get_str: address and port of who asks.
+/// wsock_request_get_str: address and port of who asks, as WSOCK_CONN_PEER_ADDRESS.
 pub const WSOCK_REQUEST_PEER_ADDRESS: i32 = 7;
 
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {

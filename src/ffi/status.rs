@@ -36,6 +36,8 @@ pub const WSOCK_ERR_CONNECT: i32 = -22;
 pub const WSOCK_ERR_CONNECT_TIMEOUT: i32 = -23;
 /// TCP was reset, or ended without a close handshake.
 pub const WSOCK_ERR_CONNECTION_LOST: i32 = -24;
+/// A proxy could not be reached or refused; http_status has its answer, if it gave one.
+pub const WSOCK_ERR_PROXY: i32 = -25;
 /// What the peer sent is not a valid WebSocket handshake.
 pub const WSOCK_ERR_HANDSHAKE: i32 = -40;
 /// The server answered with another status than 101; http_status has it.
@@ -84,6 +86,7 @@ const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_ERR_CONNECT, c"WSOCK_ERR_CONNECT", c"cannot connect"),
     (WSOCK_ERR_CONNECT_TIMEOUT, c"WSOCK_ERR_CONNECT_TIMEOUT", c"connecting took too long"),
     (WSOCK_ERR_CONNECTION_LOST, c"WSOCK_ERR_CONNECTION_LOST", c"connection lost"),
+    (WSOCK_ERR_PROXY, c"WSOCK_ERR_PROXY", c"cannot connect through the proxy"),
     (WSOCK_ERR_HANDSHAKE, c"WSOCK_ERR_HANDSHAKE", c"not a valid WebSocket handshake"),
     (WSOCK_ERR_HTTP_STATUS, c"WSOCK_ERR_HTTP_STATUS", c"refused with an HTTP status"),
     (WSOCK_ERR_HANDSHAKE_TIMEOUT, c"WSOCK_ERR_HANDSHAKE_TIMEOUT", c"handshake took too long"),
@@ -142,6 +145,7 @@ mod tests {
             (Code::Connect, WSOCK_ERR_CONNECT),
             (Code::ConnectTimeout, WSOCK_ERR_CONNECT_TIMEOUT),
             (Code::ConnectionLost, WSOCK_ERR_CONNECTION_LOST),
+            (Code::Proxy, WSOCK_ERR_PROXY),
             (Code::Handshake, WSOCK_ERR_HANDSHAKE),
             (Code::HttpStatus, WSOCK_ERR_HTTP_STATUS),
             (Code::HandshakeTimeout, WSOCK_ERR_HANDSHAKE_TIMEOUT),

@@ -58,7 +58,8 @@ pub struct wsock_request {
 /// - Life: wsock_options_new, wsock_options_free.
 /// - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
 ///   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
-///   wsock_options_add_origin.
+///   wsock_options_add_origin, wsock_options_add_trusted_proxy, wsock_options_add_cert_files,
+///   wsock_options_add_cert_pem, wsock_options_add_pin.
 /// - Look up: wsock_option_bounds.
 pub struct wsock_options {
     _id: (),
@@ -319,7 +320,8 @@ pub struct wsock_server_stats {
     pub http_responses: u64,
     /// Handshakes that took too long.
     pub handshake_timeouts: u64,
-    /// Peers that hung up before the handshake was done.
+    /// Peers that hung up before the handshake was done, and load balancers whose PROXY protocol header
+    /// was not valid.
     pub handshake_errors: u64,
     /// Times that accepting failed for lack of file descriptors or memory and was put off.
     pub accept_errors: u64,

@@ -4,10 +4,13 @@
 //! A driver first runs a [`handshake`], then a connection; both may be fed in any chunks.
 #![forbid(unsafe_code)]
 
+pub mod cidr;
 pub mod close;
 pub mod config;
 pub mod conn;
 pub mod context;
+#[cfg(test)]
+mod cuts;
 pub mod deflate;
 pub mod event;
 pub mod extension;
@@ -19,6 +22,7 @@ pub mod mask;
 pub mod message;
 pub mod output;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod redirect;
 pub mod url;
 pub mod utf8;

@@ -1,7 +1,7 @@
 //! Connected sockets of the operating system, never blocking and never raising SIGPIPE.
 
 use std::io::{self, IoSlice, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Source;
@@ -94,10 +94,18 @@ impl Socket {
         let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
     }
 
+    /// The other side's address; none over a Unix socket, and when it is gone.
+    pub fn peer_ip(&self) -> Option<IpAddr> {
+        match self {
+            Socket::Tcp(socket) => Some(socket.peer_addr().ok()?.ip().to_canonical()),
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// `address:port` of the other side, empty when it is gone; a Unix socket's path after `unix:`.
     pub fn peer_address(&self) -> String {
         match self {
-            Socket::Tcp(socket) => text(socket.peer_addr()),
+            Socket::Tcp(socket) => socket.peer_addr().map_or_else(|_| String::new(), text),
             Socket::Unix(socket) => unix_text(socket.peer_addr()),
         }
     }
@@ -105,7 +113,7 @@ impl Socket {
     /// The same of this side.
     pub fn local_address(&self) -> String {
         match self {
-            Socket::Tcp(socket) => text(socket.local_addr()),
+            Socket::Tcp(socket) => socket.local_addr().map_or_else(|_| String::new(), text),
             Socket::Unix(socket) => unix_text(socket.local_addr()),
         }
     }
@@ -154,11 +162,8 @@ impl Source for Socket {
 }
 
 /// IPv4 peers of a dual-stack listener look like IPv4 peers.
-fn text(address: io::Result<SocketAddr>) -> String {
-    address.map_or_else(
-        |_| String::new(),
-        |address| SocketAddr::new(address.ip().to_canonical(), address.port()).to_string(),
-    )
+pub fn text(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
 /// Clients of a Unix socket seldom have a name.
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn addresses_of_dual_stack_peers_are_plain() {
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:80".parse().unwrap();
-        assert_eq!(text(Ok(mapped)), "10.0.0.1:80");
+        assert_eq!(text(mapped), "10.0.0.1:80");
     }
 
     fn accepted(listener: &Listener) -> Socket {

@@ -49,6 +49,35 @@ static int32_t call_wsock_listen(void *h) {
   CHECK(out == UNCHANGED);
   return status;
 }
+/* A descriptor that these calls could take, to be closed here: they take none with a bad handle. */
+static int32_t offering(int listening, wsock_status (*call)(void *handle, int fd), void *h) {
+  uint16_t port;
+  int pair[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+  int fd = listening ? raw_listen(&port, 1) : pair[0];
+  wsock_status status = call(h, fd);
+  CHECK(fcntl(fd, F_GETFD) >= 0 && close(fd) == 0);
+  if (listening) close(pair[0]);
+  close(pair[1]);
+  return status;
+}
+static wsock_status connect_fd(void *h, int fd) {
+  wsock_handlers handlers = refused_handlers();
+  wsock_conn *out = UNCHANGED;
+  wsock_status status = wsock_connect_fd(h, fd, "ws://127.0.0.1:1/", NULL, &handlers, NULL, NULL, 0, &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
+static wsock_status listen_fd(void *h, int fd) {
+  wsock_handlers handlers = refused_handlers();
+  wsock_server *out = UNCHANGED;
+  wsock_status status = wsock_listen_fd(h, fd, NULL, &handlers, NULL, &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
+static wsock_status adopt_fd(void *h, int fd) { return wsock_server_adopt(h, fd, "GET ", 4); }
+static int32_t call_wsock_connect_fd(void *h) { return offering(0, connect_fd, h); }
+static int32_t call_wsock_listen_fd(void *h) { return offering(1, listen_fd, h); }
 /* options; NULL means the defaults where they are read */
 static int32_t call_options_of_connect(void *h) {
   wsock_handlers handlers = refused_handlers();
@@ -73,6 +102,7 @@ static int32_t call_wsock_options_set_str(void *h) { return wsock_options_set_st
 static int32_t call_wsock_options_add_header(void *h) { return wsock_options_add_header(h, "X-Name", "value"); }
 static int32_t call_wsock_options_add_protocol(void *h) { return wsock_options_add_protocol(h, "chat"); }
 static int32_t call_wsock_options_add_origin(void *h) { return wsock_options_add_origin(h, "https://example.org"); }
+static int32_t call_wsock_options_add_trusted_proxy(void *h) { return wsock_options_add_trusted_proxy(h, "10.0.0.0/8"); }
 /* connection */
 static int32_t call_wsock_conn_send(void *h) { return wsock_conn_send(h, WSOCK_TEXT, "a", 1, 0); }
 static int32_t call_wsock_conn_send_text(void *h) { return wsock_conn_send_text(h, "a", 1); }
@@ -107,6 +137,7 @@ static int32_t call_wsock_conn_get_stats(void *h) {
   return status;
 }
 /* server */
+static int32_t call_wsock_server_adopt(void *h) { return offering(0, adopt_fd, h); }
 static int32_t call_wsock_server_port(void *h) { return defaulted(wsock_server_port(h) == 0); }
 static int32_t call_wsock_server_close(void *h) { return wsock_server_close(h, 1001, ""); }
 static int32_t call_wsock_server_get_stats(void *h) {
@@ -190,6 +221,7 @@ static int32_t call_wsock_error_name(void *h) {
   NAMED(WSOCK_ERR_CONNECT);
   NAMED(WSOCK_ERR_CONNECT_TIMEOUT);
   NAMED(WSOCK_ERR_CONNECTION_LOST);
+  NAMED(WSOCK_ERR_PROXY);
   NAMED(WSOCK_ERR_HANDSHAKE);
   NAMED(WSOCK_ERR_HTTP_STATUS);
   NAMED(WSOCK_ERR_HANDSHAKE_TIMEOUT);
@@ -255,15 +287,17 @@ static const struct row table[] = {
     ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
     ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
-    ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS), ROW(wsock_option_bounds, ANY),
-    ROW(wsock_connect, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
+    ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
+    ROW(wsock_options_add_trusted_proxy, OPTIONS), ROW(wsock_option_bounds, ANY),
+    ROW(wsock_connect, LOOP), ROW(wsock_connect_fd, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
     ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_set_user_data, CONN),
     ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN),
-    ROW(wsock_listen, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
-    ROW(wsock_server_port, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_get_stats, SERVER),
+    ROW(wsock_listen, LOOP), ROW(wsock_listen_fd, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
+    ROW(wsock_server_port, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
+    ROW(wsock_server_get_stats, SERVER),
     ROW(wsock_request_is_upgrade, REQUEST), ROW(wsock_request_get_str, REQUEST), ROW(wsock_request_header, REQUEST),
     ROW(wsock_request_header_at, REQUEST), ROW(wsock_request_protocol_at, REQUEST),
     ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),

@@ -48,6 +48,7 @@ fn a_close_frame_is_answered_with_its_code() {
             code: 3000,
             reason: "tschüß".into(),
             sent_code: Some(3000),
+            sent_reason: String::new(),
             clean: true,
             initiator: Initiator::Peer,
             unsent: 0,

@@ -4,8 +4,7 @@ use super::draft::Draft;
 use super::table::{DAY_MS, GIB, IntOption, int_option};
 use crate::error::{Code, Error, Result};
 use crate::proto::http::auth;
-use crate::proto::proxy::ProxyUrl;
-use crate::proto::proxy::choice::NoProxy;
+use crate::proto::proxy::{NoProxy, Proxies, ProxyUrl};
 
 /// Client: 1: use the proxy that the environment names, if WSOCK_OPT_PROXY is not set: https_proxy for
 /// wss://, http_proxy for ws://, else all_proxy, each in lower or upper case; no_proxy lists what is
@@ -49,7 +48,7 @@ pub const WSOCK_OPT_PASSWORD: i32 = 131;
 
 /// Their rows.
 pub(super) const INT_OPTIONS: &[IntOption] = &[
-    int_option!(WSOCK_OPT_PROXY_FROM_ENV, settings.proxy.from_environment as bool),
+    int_option!(WSOCK_OPT_PROXY_FROM_ENV, proxy_from_env as bool),
     int_option!(WSOCK_OPT_MAX_REDIRECTS, 0, 100, settings.max_redirects as u32),
     int_option!(WSOCK_OPT_RECONNECT, -1, GIB, settings.retry.attempts as i64),
     int_option!(WSOCK_OPT_RECONNECT_FIRST_MS, 0, DAY_MS, settings.retry.first_ms as u64),
@@ -73,7 +72,7 @@ pub(super) fn set_text(draft: &mut Draft, key: i32, value: &str) -> Option<Resul
 
 fn set_proxy(draft: &mut Draft, value: &str) -> Result<()> {
     let url = (!value.is_empty()).then(|| ProxyUrl::parse(value)).transpose()?;
-    draft.settings.proxy.url = url;
+    draft.proxy = url;
     Ok(())
 }
 
@@ -101,6 +100,15 @@ fn check(value: &str, what: &str) -> Result<()> {
             Err(Error::new(Code::InvalidArgument, format!("the {what} has a control character")))
         }
         false => Ok(()),
+    }
+}
+
+/// The proxy set by the application goes before the environment's.
+pub(super) fn proxies(draft: &Draft) -> Proxies {
+    match &draft.proxy {
+        Some(url) => Proxies::Fixed(url.clone()),
+        None if draft.proxy_from_env => Proxies::Environment,
+        None => Proxies::None,
     }
 }
 

@@ -5,6 +5,7 @@ use super::general::{WSOCK_ORIGIN_LISTED, WSOCK_ORIGIN_REQUIRED};
 use crate::driver::settings::Settings;
 use crate::proto::deflate;
 use crate::proto::handshake::server::OriginPolicy;
+use crate::proto::proxy::ProxyUrl;
 
 /// See the module.
 #[derive(Clone, Default)]
@@ -19,6 +20,10 @@ pub struct Draft {
     pub origins: Vec<String>,
     /// WSOCK_ORIGIN_*.
     pub origin_policy: i64,
+    /// The proxy, if it is named.
+    pub proxy: Option<ProxyUrl>,
+    /// Else, whether the environment names it.
+    pub proxy_from_env: bool,
     /// Who logs in; empty for nobody.
     pub user: String,
     /// With this password.
@@ -39,6 +44,7 @@ impl Draft {
         settings.low_water =
             settings.low_water.min(settings.high_water).min(settings.max_buffered / 2);
         settings.conn.deflate = self.deflate_on.then(|| self.deflate.clone());
+        settings.proxy.proxies = client::proxies(self);
         settings.credentials = client::credentials(self);
         settings.origins = match self.origin_policy {
             WSOCK_ORIGIN_LISTED => OriginPolicy::Listed(self.origins.clone()),

@@ -18,6 +18,7 @@ use super::args::{handle, id, out, text};
 use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_options;
+use crate::driver::preface::TrustedProxy;
 use crate::driver::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::subprotocol;
@@ -254,6 +255,30 @@ pub unsafe extern "C" fn wsock_options_add_origin(
             check_origin(origin)?;
             draft.origins.push(origin.to_owned());
             draft.origin_policy = WSOCK_ORIGIN_LISTED;
+            Ok(())
+        })
+    })
+}
+
+/// Server: names load balancers that begin each connection with a header of the PROXY protocol, version
+/// 1 or 2, which says whom they speak for. proxies is an address ("::1"), a network ("10.0.0.0/8"), or
+/// "unix" for everybody who connects over a Unix domain socket; call it again for more.
+///
+/// A connection from one of these must begin with such a header and is dropped otherwise; the peer
+/// address of its request and of its connection is the one that the header tells. Connections from
+/// elsewhere must not have one: nobody else's word is taken for it.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_options_add_trusted_proxy(
+    options: *mut wsock_options,
+    proxies: *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or NUL-terminated.
+        let proxies = unsafe { text(proxies, "proxies") };
+        change(options, |draft| {
+            draft.settings.trusted_proxies.push(TrustedProxy::parse(proxies?)?);
             Ok(())
         })
     })

@@ -1,4 +1,5 @@
 use super::*;
+use crate::proto::http::auth::basic;
 use proptest::prelude::*;
 
 fn url(text: &str) -> Url {

@@ -1,8 +1,8 @@
 //! `ws+unix:/path/of.sock:/resource?query`: a server behind a Unix domain socket. No standard has such
 //! URLs; these are those of the ws package for Node.js.
 
-use super::{Url, default_port, encode_into, normalise, percent_decode, refuse};
-use crate::error::Result;
+use super::parts::{Fault, percent_decode};
+use super::{Url, default_port, encode_into, normalise};
 
 /// `sun_path` has 108 bytes on Linux, and C wants a NUL at the end.
 const MAX_PATH: usize = 107;
@@ -18,17 +18,15 @@ pub(super) fn scheme(text: &str) -> Option<(bool, &str)> {
 }
 
 /// What follows the scheme; two slashes before the path are forgiven.
-pub(super) fn parse(secure: bool, rest: &str) -> Result<Url> {
+pub(super) fn parse(secure: bool, rest: &str) -> Result<Url, Fault> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, resource) = rest.split_once(':').unwrap_or((rest, ""));
     if path.contains('?') {
-        return refuse(
-            "the URL has a query in the path of its socket: write :/? before it, or %3F",
-        );
+        return Err("has a query in the path of its socket: write :/? before it, or %3F".into());
     }
     if !resource.is_empty() && !resource.starts_with(['/', '?']) {
-        return refuse(
-            "the URL has a colon in the path of its socket: write %3A, or :/ before the resource",
+        return Err(
+            "has a colon in the path of its socket: write %3A, or :/ before the resource".into()
         );
     }
     Ok(Url {
@@ -41,14 +39,14 @@ pub(super) fn parse(secure: bool, rest: &str) -> Result<Url> {
     })
 }
 
-fn decode(path: &str) -> Result<String> {
+fn decode(path: &str) -> Result<String, Fault> {
     if !path.starts_with(['/', '@']) || path == "@" {
-        return refuse(
-            "the URL has no absolute path of a socket: write ws+unix:/path/of.sock:/resource",
+        return Err(
+            "has no absolute path of a socket: write ws+unix:/path/of.sock:/resource".into()
         );
     }
     let Ok(path) = String::from_utf8(percent_decode(path)) else {
-        return refuse("the URL has a path of a socket that is not UTF-8");
+        return Err("has a path of a socket that is not UTF-8".into());
     };
     // Two slashes in front would be forgiven and lost when the URL is read again.
     let path = match path.strip_prefix('/') {
@@ -56,13 +54,14 @@ fn decode(path: &str) -> Result<String> {
         None => path,
     };
     if path.contains('\0') {
-        return refuse("the URL has a NUL in the path of its socket");
+        return Err("has a NUL in the path of its socket".into());
     }
     if path.len() > MAX_PATH {
-        return refuse(format!(
-            "the URL has a path of a socket with {} bytes: the system takes {MAX_PATH} at most",
+        return Err(format!(
+            "has a path of a socket with {} bytes: the system takes {MAX_PATH} at most",
             path.len()
-        ));
+        )
+        .into());
     }
     Ok(path)
 }

@@ -1,0 +1,106 @@
+//! What a load balancer says before the client speaks: the PROXY protocol, from those who are trusted
+//! with it.
+
+use std::net::IpAddr;
+
+use super::session::{Phase, Session};
+use super::settings::Settings;
+use crate::error::Result;
+use crate::proto::cidr::Cidr;
+use crate::proto::handshake::server::ServerHandshake;
+use crate::transport::{Socket, socket};
+
+/// Whose word about the client's address is taken.
+#[derive(Clone, Copy, Debug)]
+pub enum TrustedProxy {
+    /// Everybody there.
+    Network(Cidr),
+    /// Everybody who comes over a Unix socket.
+    Unix,
+}
+
+impl TrustedProxy {
+    /// `unix`, an address, or a network such as `10.0.0.0/8`.
+    pub fn parse(text: &str) -> Result<TrustedProxy> {
+        match text {
+            "unix" => Ok(TrustedProxy::Unix),
+            network => Cidr::parse(network).map(TrustedProxy::Network),
+        }
+    }
+
+    fn covers(&self, peer: Peer) -> bool {
+        match (self, peer) {
+            (TrustedProxy::Network(network), Peer::Ip(ip)) => network.contains(ip),
+            (TrustedProxy::Unix, Peer::Unix) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Who connected.
+#[derive(Clone, Copy)]
+enum Peer {
+    Ip(IpAddr),
+    Unix,
+    Gone,
+}
+
+/// What a server does first with a new connection.
+pub fn first_phase(settings: &Settings, socket: &Socket) -> Phase {
+    let peer = match socket {
+        Socket::Unix(_) => Peer::Unix,
+        Socket::Tcp(_) => socket.peer_ip().map_or(Peer::Gone, Peer::Ip),
+    };
+    if settings.trusted_proxies.iter().any(|proxy| proxy.covers(peer)) {
+        return Phase::Preface(Box::default());
+    }
+    handshake(settings)
+}
+
+fn handshake(settings: &Settings) -> Phase {
+    Phase::ServerHandshake(Box::new(ServerHandshake::new(&settings.head)))
+}
+
+impl Session {
+    /// Takes bytes of the load balancer, and says how many. What comes behind its header goes back into
+    /// the stream: the next phase reads it, whatever layers it puts on.
+    pub fn recv_preface(&mut self, input: &[u8]) -> usize {
+        let Phase::Preface(header) = &mut self.phase else { return 0 };
+        let (used, outcome) = header.recv(input);
+        match outcome {
+            None => return used,
+            Some(Err(error)) => self.fail(error),
+            Some(Ok(addresses)) => {
+                if let Some(addresses) = addresses {
+                    self.details.peer = socket::text(addresses.source);
+                }
+                if let Some(stream) = &mut self.stream {
+                    stream.put_back(input[used..].to_vec());
+                }
+                self.readable = true;
+                self.phase = handshake(&self.shared.settings);
+            }
+        }
+        input.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_goes_by_where_a_connection_comes_from() {
+        let ip = |text: &str| Peer::Ip(text.parse().unwrap());
+        let network = TrustedProxy::parse("10.0.0.0/8").unwrap();
+        assert!(network.covers(ip("10.1.2.3")) && !network.covers(ip("11.1.2.3")));
+        assert!(!network.covers(Peer::Unix) && !network.covers(Peer::Gone));
+        let address = TrustedProxy::parse("::1").unwrap();
+        assert!(address.covers(ip("::1")) && !address.covers(ip("::2")));
+        let unix = TrustedProxy::parse("unix").unwrap();
+        assert!(
+            unix.covers(Peer::Unix) && !unix.covers(ip("10.1.2.3")) && !unix.covers(Peer::Gone)
+        );
+        assert!(TrustedProxy::parse("localhost").is_err() && TrustedProxy::parse("").is_err());
+    }
+}
