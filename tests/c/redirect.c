@@ -434,6 +434,7 @@ static void cookies(void) {
   CHECK(wsock_conn_cookie(client.conn, "sid", NULL) == NULL); /* as the headers, gone after on_open */
   CHECK_STATUS(wsock_conn_send_text(client.conn, "x", 1), WSOCK_OK);
   PUMP_UNTIL(loop, srv.conn[0]->messages == 1);
+  client.hook = NULL;
   leave();
   section("cookies of a refusal");
   memset(&client, 0, sizeof client);
