@@ -93,6 +93,7 @@ fn generate_header() {
         "looping",
         "options/general",
         "options/client",
+        "options/limits",
         "options/deflate",
         "options/sockets",
         "options/mod",

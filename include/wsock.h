@@ -509,6 +509,25 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_USER 130
 /** Client: the password of that user, a text. Default none. */
 #define WSOCK_OPT_PASSWORD 131
+/**
+ * Server: connections at a time, handshakes included. Whoever comes beyond is answered 503 and
+ * closed, a TLS client just closed; wsock_server_stats counts them. 0: any number. Default 100000.
+ */
+#define WSOCK_OPT_MAX_CONNECTIONS 51
+/**
+ * Server: the same for one address, IPv6 by its first 64 bits. Connections from this machine itself
+ * (127.0.0.0/8, ::1, Unix sockets) are not counted, since a proxy speaks for many clients; when yours runs
+ * on another machine, set this to 0. 0: any number. Default 4096.
+ */
+#define WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS 52
+/** Server: the same for handshakes that are not done yet. 0: any number. Default 4096. */
+#define WSOCK_OPT_MAX_HANDSHAKES 53
+/**
+ * Server: bytes per second that a request must come with. From its first byte on it has two seconds,
+ * and one more for each time so many bytes have come; then it is answered 408 and closed. 0: as
+ * slowly as WSOCK_OPT_HANDSHAKE_TIMEOUT_MS lets it. Default 64.
+ */
+#define WSOCK_OPT_MIN_HANDSHAKE_RATE 54
 /** 1: offer or accept permessage-deflate. Default 0. */
 #define WSOCK_OPT_DEFLATE 30
 /** How hard to compress: 1 (fast) to 9 (small). Default 1. */
@@ -548,13 +567,13 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  */
 #define WSOCK_OPT_UNIX_MODE 46
 /**
- * The network interface, "eth0" say, that all traffic must go through, a text
- * (wsock_options_set_str). Linux. Default none.
+ * The network interface, "eth0" say, that TCP must go through, a text (wsock_options_set_str). Linux.
+ * Default none.
  */
 #define WSOCK_OPT_INTERFACE 122
 /**
- * Client: the address of this machine to connect from, with a port or without one: "192.0.2.7",
- * "192.0.2.7:4000", "[2001:db8::7]:4000", a text (wsock_options_set_str). Addresses of the server of
+ * Client: the address of this machine to connect from, with a port or without one: `192.0.2.7`,
+ * `192.0.2.7:4000`, `[2001:db8::7]:4000`, a text (wsock_options_set_str). Addresses of the server of
  * the other protocol cannot be reached from there. Default none.
  */
 #define WSOCK_OPT_SOURCE_ADDRESS 123
@@ -1100,11 +1119,14 @@ typedef struct {
   uint64_t connections;
   /** Handshakes in progress now. */
   uint64_t handshakes;
-  /** TCP connections ever accepted. */
+  /** Connections ever accepted, without those that a limit turned away at once. */
   uint64_t accepted;
   /** Handshakes that ended in on_open. */
   uint64_t opened;
-  /** Requests for a WebSocket answered with an HTTP error, and requests that were not valid. */
+  /**
+   * Requests for a WebSocket answered with an HTTP error, requests that were not valid, and whoever
+   * came while the server was being closed.
+   */
   uint64_t refused;
   /** Plain HTTP requests answered. */
   uint64_t http_responses;
@@ -1125,6 +1147,27 @@ typedef struct {
   uint64_t bytes_received;
   /** Bytes handed to the operating system. */
   uint64_t bytes_sent;
+  /** Connections turned away by WSOCK_OPT_MAX_CONNECTIONS. */
+  uint64_t refused_connections;
+  /** Connections turned away by WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS. */
+  uint64_t refused_per_address;
+  /** Connections turned away by WSOCK_OPT_MAX_HANDSHAKES. */
+  uint64_t refused_handshakes;
+  /**
+   * Of refused: requests beyond WSOCK_OPT_MAX_HEAD_BYTES, WSOCK_OPT_MAX_HEADERS or
+   * WSOCK_OPT_MAX_REQUEST_LINE, answered 431 or 414.
+   */
+  uint64_t refused_head;
+  /** Of refused: requests slower than WSOCK_OPT_MIN_HANDSHAKE_RATE, answered 408. */
+  uint64_t refused_slow;
+  /** Connections ended by WSOCK_OPT_MAX_CONTROL_RATE. */
+  uint64_t ended_control_rate;
+  /** 1 from wsock_server_close on, before that 0. How many are left is in connections. */
+  uint64_t draining;
+  /** Connections that wsock_server_close has sent a close frame so far. */
+  uint64_t drain_closed;
+  /** Milliseconds until it has sent the last of them and stops listening. */
+  uint64_t drain_remaining_ms;
 } wsock_server_stats;
 
 /**
@@ -1164,14 +1207,27 @@ wsock_status wsock_listen(wsock_loop *loop,
 uint16_t wsock_server_port(const wsock_server *server);
 
 /**
- * Stops listening and begins the close handshake with every connection, with this code (0 for none;
- * 1001 is usual) and reason (may be NULL). Handshakes that are not done are dropped. The handle is
- * valid until the last connection has ended; then comes the handlers' release.
+ * Ends a server. Every open connection is closed with this code (0: 1001, "going away") and reason
+ * (may be NULL); those that do not finish their close handshake are dropped after
+ * WSOCK_OPT_CLOSE_TIMEOUT_MS. The handle is valid until the last connection has ended; then comes the
+ * handlers' release.
  *
- * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (code or reason).
+ * grace_ms 0: all at once. It stops listening, and handshakes that are not done are answered 503.
+ *
+ * grace_ms above 0: the connections get their close frames spread evenly over this time, so that not
+ * all clients reconnect at the same moment. Meanwhile it goes on listening, but answers each request,
+ * plain HTTP too, with 503 and Retry-After, so that load balancers and clients go elsewhere; on_request
+ * is not called any more. It stops listening at the end of this time, or sooner, when the last
+ * connection has ended. wsock_server_get_stats tells how far it is.
+ *
+ * Calling it again while a time of grace runs makes it shorter, with the new code and reason for the
+ * connections that are still open; 0 closes them now. A call that would make it longer changes nothing.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (time, code or reason).
  * Since: 0.1
  */
 wsock_status wsock_server_close(wsock_server *server,
+                                int32_t grace_ms,
                                 int32_t code,
                                 const char *reason);
 

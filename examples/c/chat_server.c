@@ -426,7 +426,7 @@ int main(int argc, char **argv)
     fflush(stdout);
 
     run(); /* until a signal */
-    wsock_server_close(server, 1001, "the chat server is going down");
+    wsock_server_close(server, 0, 1001, "the chat server is going down");
     run(); /* until everyone has left */
     wsock_loop_free(loop);
     return 0;

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     fflush(stdout);
 
     run(); /* until a signal */
-    wsock_server_close(server, 1001, "going away");
+    wsock_server_close(server, 0, 1001, "going away");
     run(); /* until the last peer has said goodbye, or the close timeout is over */
     wsock_loop_free(loop);
     return 0;

@@ -66,7 +66,7 @@ print("listening on ws://%s:%d/" % (host, lib.wsock_server_port(server)), flush=
 # that arrives just before the wait goes unnoticed.
 while not stopping:
     lib.wsock_loop_poll(loop, 1000)
-lib.wsock_server_close(server, 1001, b"going away")
+lib.wsock_server_close(server, 0, 1001, b"going away")
 while lib.wsock_loop_run(loop) == wsock.ERR_INTERRUPTED:
     pass
 lib.wsock_loop_free(loop)

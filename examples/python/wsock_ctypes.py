@@ -63,7 +63,7 @@ def load():
         ("wsock_listen", c_int32, [c_void_p, c_char_p, c_uint16, c_void_p, POINTER(Handlers), c_void_p,
                                    POINTER(c_void_p)]),
         ("wsock_server_port", c_uint16, [c_void_p]),
-        ("wsock_server_close", c_int32, [c_void_p, c_int32, c_char_p]),
+        ("wsock_server_close", c_int32, [c_void_p, c_int32, c_int32, c_char_p]),
         ("wsock_conn_send", c_int32, [c_void_p, c_int32, c_void_p, c_size_t, ctypes.c_uint32]),
         ("wsock_conn_send_text", c_int32, [c_void_p, c_char_p, c_size_t]),
         ("wsock_conn_close", c_int32, [c_void_p, c_int32, c_char_p]),

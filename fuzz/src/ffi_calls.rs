@@ -67,7 +67,7 @@ fn end() {
     let servers = world(|w| w.handles[SERVER].clone());
     for server in servers {
         // SAFETY: a handle that may be stale, and no reason.
-        let status = unsafe { wsock_server_close(server as _, 1001, ptr::null()) };
+        let status = unsafe { wsock_server_close(server as _, 0, 1001, ptr::null()) };
         documented(status, &[InvalidHandle]);
     }
     for handle in world(|w| w.handles[LOOP].clone()) {
@@ -607,8 +607,9 @@ fn on_server_or_loop() {
         match draw(|input| input.byte() % 8) {
             0 => {
                 let (code, reason) = (close_code(), text());
+                let grace = i32::from(draw(|input| input.byte() as i8)) / 8;
                 documented(
-                    wsock_server_close(server as _, code, as_ptr(&reason)),
+                    wsock_server_close(server as _, grace, code, as_ptr(&reason)),
                     &[InvalidHandle, WrongKind, InvalidArgument],
                 );
             }

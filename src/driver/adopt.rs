@@ -19,8 +19,11 @@ use crate::util::table::ACCEPTED;
 pub fn adopt(owner: Loop, server_id: Id, offer: Offer, read: &[u8]) -> Result<()> {
     owner.with(|core| {
         let server = core.server(server_id).ok_or_else(|| stale(Kind::Server))?;
-        if server.closing {
+        if server.drain.is_some() {
             return Err(Error::new(Code::State, "the server is closing, it takes no connections"));
+        }
+        if !server.admits(None) {
+            return Err(Error::new(Code::Limit, "the server is full: see wsock_server_stats"));
         }
         let shared = server.shared.clone();
         let id = core.allocate(Kind::Conn, state::CONNECTING | ACCEPTED)?;

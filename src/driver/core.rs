@@ -329,14 +329,17 @@ impl Core {
         self.living == 0 && !self.has_work()
     }
 
-    /// Sees to it that the session is called at its next deadline.
+    /// Sees to it that the session or server is called at its next deadline.
     pub fn arm(&mut self, id: Id) {
         self.prune_timers();
-        if let Some(Entry::Session(session)) = self.entries.get_mut(id.slot() as usize)
-            && session.id == id
-        {
-            let at = session.next_timeout();
-            self.timers.arm(id, at, &mut session.scheduled);
+        match self.entries.get_mut(id.slot() as usize) {
+            Some(Entry::Session(session)) if session.id == id => {
+                self.timers.arm(id, session.next_timeout(), &mut session.scheduled);
+            }
+            Some(Entry::Server(server)) if server.id == id => {
+                self.timers.arm(id, server.next_timeout(), &mut server.scheduled);
+            }
+            _ => {}
         }
     }
 
@@ -350,20 +353,26 @@ impl Core {
     }
 
     fn timer_counts(&mut self, id: Id, at: Time) -> bool {
-        match self.session(id) {
-            Some(session) => session.scheduled == at,
-            None => self.server(id).is_some(),
+        self.scheduled(id).is_some_and(|scheduled| *scheduled == at)
+    }
+
+    /// The entry of that session or server that counts.
+    fn scheduled(&mut self, id: Id) -> Option<&mut Time> {
+        match self.entries.get_mut(id.slot() as usize)? {
+            Entry::Session(session) if session.id == id => Some(&mut session.scheduled),
+            Entry::Server(server) if server.id == id => Some(&mut server.scheduled),
+            _ => None,
         }
     }
 
     /// A timer entry fired: is it the one that counts?
     pub fn take_timer(&mut self, id: Id, at: Time) -> bool {
-        match self.session(id) {
-            Some(session) if session.scheduled == at => {
-                session.scheduled = NEVER;
+        match self.scheduled(id) {
+            Some(scheduled) if *scheduled == at => {
+                *scheduled = NEVER;
                 true
             }
-            _ => self.server(id).is_some(),
+            _ => false,
         }
     }
 }

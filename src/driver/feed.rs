@@ -1,6 +1,7 @@
 //! From bytes to callbacks: reads a socket, feeds the handshake or the connection, and calls the
 //! application for each event with nothing borrowed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::core::{Core, RECEIVE_BUFFER};
@@ -38,6 +39,8 @@ enum Found {
     Client(Box<ClientOutcome>),
     /// The proxy has made way.
     Passage,
+    /// A load balancer has told who the client is.
+    Address(IpAddr),
 }
 
 /// One step of a session.
@@ -112,6 +115,10 @@ fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
             Found::Request(request) => ask(entered, id, *request)?,
             Found::Refusal(refusal) => entered.with(|core| {
                 core.refuse(id, &refusal);
+                Ok(())
+            })?,
+            Found::Address(ip) => entered.with(|core| {
+                core.meet(id, ip);
                 Ok(())
             })?,
             Found::Passage => {
@@ -259,12 +266,21 @@ impl Core {
                     let step = conn.recv(cx, now, input);
                     (step.consumed, step.event.map_or(Found::Nothing, Found::Event))
                 }
-                Phase::Preface(_) => (session.recv_preface(input), Found::Nothing),
-                Phase::ServerHandshake(handshake) => match handshake.recv(input) {
-                    (used, None) => (used, Found::Nothing),
-                    (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
-                    (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
-                },
+                Phase::Preface(_) => {
+                    let (used, client) = session.recv_preface(input);
+                    (used, client.map_or(Found::Nothing, Found::Address))
+                }
+                Phase::ServerHandshake(handshake) => {
+                    let rate = session.shared.settings.limits.min_handshake_rate;
+                    if rate > 0 {
+                        handshake.keep_pace(now, input.len(), rate);
+                    }
+                    match handshake.recv(input) {
+                        (used, None) => (used, Found::Nothing),
+                        (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
+                        (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
+                    }
+                }
                 Phase::ClientHandshake(handshake) => match handshake.recv(input) {
                     (used, None) => (used, Found::Nothing),
                     (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),

@@ -45,16 +45,21 @@ enum Peer {
     Gone,
 }
 
-/// What a server does first with a new connection.
-pub fn first_phase(settings: &Settings, socket: &Socket) -> Phase {
+/// Whether a new connection must begin with a header.
+pub fn expects_header(settings: &Settings, socket: &Socket) -> bool {
     let peer = match socket {
         Socket::Unix(_) => Peer::Unix,
         Socket::Tcp(_) => socket.peer_ip().map_or(Peer::Gone, Peer::Ip),
     };
-    if settings.trusted_proxies.iter().any(|proxy| proxy.covers(peer)) {
-        return Phase::Preface(Box::default());
+    settings.trusted_proxies.iter().any(|proxy| proxy.covers(peer))
+}
+
+/// What a server does first with a new connection.
+pub fn first_phase(settings: &Settings, socket: &Socket) -> Phase {
+    match expects_header(settings, socket) {
+        true => Phase::Preface(Box::default()),
+        false => handshake(settings),
     }
-    handshake(settings)
 }
 
 fn handshake(settings: &Settings) -> Phase {
@@ -62,17 +67,20 @@ fn handshake(settings: &Settings) -> Phase {
 }
 
 impl Session {
-    /// Takes bytes of the load balancer, and says how many. What comes behind its header goes back into
-    /// the stream: the next phase reads it, whatever layers it puts on.
-    pub fn recv_preface(&mut self, input: &[u8]) -> usize {
-        let Phase::Preface(header) = &mut self.phase else { return 0 };
+    /// Takes bytes of the load balancer, and says how many, and the client's address once that is told.
+    /// What comes behind its header goes back into the stream: the next phase reads it, whatever layers it
+    /// puts on.
+    pub fn recv_preface(&mut self, input: &[u8]) -> (usize, Option<IpAddr>) {
+        let Phase::Preface(header) = &mut self.phase else { return (0, None) };
         let (used, outcome) = header.recv(input);
+        let mut client = None;
         match outcome {
-            None => return used,
+            None => return (used, None),
             Some(Err(error)) => self.fail(error),
             Some(Ok(addresses)) => {
                 if let Some(addresses) = addresses {
                     self.details.peer = socket::text(addresses.source);
+                    client = Some(addresses.source.ip());
                 }
                 if let Some(stream) = &mut self.stream {
                     stream.put_back(input[used..].to_vec());
@@ -81,7 +89,7 @@ impl Session {
                 self.phase = handshake(&self.shared.settings);
             }
         }
-        input.len()
+        (input.len(), client)
     }
 }
 

@@ -92,6 +92,9 @@ fn url(request: &Request) -> String {
 impl Core {
     /// A request has arrived: refuses it, or gives it a handle for the application to look at.
     pub fn receive_request(&mut self, session_id: Id, request: Request) -> Option<Id> {
+        if self.refuse_while_draining(session_id, &request) {
+            return None;
+        }
         let session = self.session(session_id)?;
         let (server_id, peer) = (session.server?, session.details.peer.clone());
         let server = self.server(server_id)?;
@@ -126,16 +129,29 @@ impl Core {
 
     /// Sends a refusal of the library's own and ends the exchange.
     pub fn refuse(&mut self, session_id: Id, refusal: &Refusal) {
-        self.count(session_id, |stats| stats.refused += 1);
-        self.answer(session_id, refusal.bytes(false));
+        self.refuse_request(session_id, refusal, false);
+    }
+
+    /// The same; `head_only` when the method was HEAD.
+    pub fn refuse_request(&mut self, session_id: Id, refusal: &Refusal, head_only: bool) {
+        self.count(session_id, |stats| {
+            stats.refused += 1;
+            stats.refused_head += matches!(refusal.status, 414 | 431) as u64;
+            stats.refused_slow += (refusal.status == 408) as u64;
+        });
+        self.answer(session_id, refusal.bytes(head_only));
     }
 
     fn answer(&mut self, session_id: Id, response: Vec<u8>) {
         let now = self.now;
+        let server = self.session(session_id).and_then(|session| session.server);
+        let over = server.and_then(|id| self.server(id)?.drain.as_ref()).is_some_and(|d| d.over);
         if let Some(session) = self.session(session_id) {
+            let limit =
+                if over { session.shared.settings.conn.close_timeout_ms } else { ANSWER_MS };
             session.head = Head::new(response);
             session.writable = true;
-            session.deadline = Some(now.plus_ms(ANSWER_MS));
+            session.deadline = Some(now.plus_ms(limit.min(ANSWER_MS)));
             session.phase = Phase::Answered;
         }
         self.dirty(session_id);
@@ -146,7 +162,7 @@ impl Core {
         let Entry::Request(pending) = self.remove(request_id) else { return false };
         let session_id = pending.session;
         let is_upgrade = pending.request.upgrade.is_some();
-        // The application may have closed the server meanwhile.
+        // The application may have ended the session meanwhile.
         let waiting = self
             .session(session_id)
             .is_some_and(|session| matches!(session.phase, Phase::ServerHandshake(_)));
@@ -154,6 +170,10 @@ impl Core {
             return false;
         }
         if is_upgrade && decision == 0 {
+            // The application may also have begun to drain it.
+            if self.refuse_while_draining(session_id, &pending.request) {
+                return false;
+            }
             self.open_accepted(*pending);
             return true;
         }
@@ -179,10 +199,13 @@ impl Core {
 
     fn open_accepted(&mut self, pending: Pending) {
         let now = self.now;
+        self.count(pending.session, |stats| {
+            stats.opened += 1;
+            stats.connections += 1;
+        });
         let Some(session) = self.session(pending.session) else { return };
         let Some(server_id) = session.server else { return };
         let Some(server) = self.server(server_id) else { return };
-        server.stats.opened += 1;
         let settings = server.handshake.clone();
         let Pending { request, protocol, headers, session: session_id, .. } = pending;
         let Some(upgrade) = &request.upgrade else { return };

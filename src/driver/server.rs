@@ -1,14 +1,17 @@
-//! A listener: accepting, counting, and ending all at once.
+//! A listener: accepting and counting.
 
 use std::io;
 use std::sync::Arc;
 
 use super::core::{Core, Entry};
+use super::drain::Drain;
 use super::handler::Handler;
+use super::limits::{AddressKey, Addresses, turn_away};
 use super::loops::Loop;
 use super::preface;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
+use super::timers::NEVER;
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
@@ -16,6 +19,7 @@ use crate::proto::handshake::server::ServerSettings;
 use crate::transport::{Listener, Stream};
 use crate::util::id::{Id, Kind};
 use crate::util::table::ACCEPTED;
+use crate::util::time::Time;
 
 /// Connections accepted in one turn, so that a crowd at the door does not starve those inside.
 const ACCEPTS_PER_TURN: usize = 256;
@@ -39,6 +43,15 @@ pub struct ServerStats {
     pub messages_sent: u64,
     pub bytes_received: u64,
     pub bytes_sent: u64,
+    pub refused_connections: u64,
+    pub refused_per_address: u64,
+    pub refused_handshakes: u64,
+    pub refused_head: u64,
+    pub refused_slow: u64,
+    pub ended_control_rate: u64,
+    pub draining: bool,
+    pub drain_closed: u64,
+    pub drain_remaining_ms: u64,
 }
 
 /// One listener and what its connections share.
@@ -52,19 +65,24 @@ pub struct Server {
     /// The part its handshakes read.
     pub handshake: Arc<ServerSettings>,
     listeners: Vec<Listener>,
-    /// Where it listens; 0 for a Unix socket.
+    /// Where it listens; 0 when it has only Unix sockets.
     pub port: u16,
-    /// Accepts no more and ends with its last connection.
-    pub closing: bool,
+    /// Set from the beginning of its end on.
+    pub drain: Option<Drain>,
     /// Figures, but for what is counted when asked.
     pub stats: ServerStats,
-    sessions: usize,
+    /// Connections of whatever phase.
+    pub sessions: u64,
+    /// Where they come from.
+    pub addresses: Addresses,
     /// Which listener is asked first, so that none starves.
     turn: usize,
     /// On the list of what has input.
     pub in_ready: bool,
-    /// Until a timer fires nothing is accepted.
-    backed_off: bool,
+    /// Until then nothing is accepted.
+    backed_off: Option<Time>,
+    /// The timer entry that counts.
+    pub scheduled: Time,
 }
 
 /// The port a server listens on.
@@ -72,11 +90,13 @@ pub fn port(owner: Loop, id: Id) -> Result<u16> {
     owner.with(|core| Ok(core.server(id).map_or(0, |server| server.port)))
 }
 
-/// Stops listening, closes every open connection with `code` and drops unfinished handshakes.
-pub fn close(owner: Loop, id: Id, code: Option<u16>, reason: &str) -> Result<()> {
-    close::check_local(Role::Server, code, reason)?;
+/// Lets no new client in, and closes the open connections with `code`, spread over `grace_ms`. By the end
+/// of that it does not listen any more. Closing again can only bring the end nearer.
+pub fn close(owner: Loop, id: Id, grace_ms: u64, code: Option<u16>, reason: &str) -> Result<()> {
+    let code = code.unwrap_or(close::GOING_AWAY);
+    close::check_local(Role::Server, Some(code), reason)?;
     owner.with(|core| {
-        core.close_server(id, code, reason);
+        core.close_server(id, grace_ms, code, reason);
         Ok(())
     })
 }
@@ -85,15 +105,17 @@ pub fn close(owner: Loop, id: Id, code: Option<u16>, reason: &str) -> Result<()>
 pub fn stats(owner: Loop, id: Id) -> Result<ServerStats> {
     owner.with(|core| {
         let live = core.sessions_where(|session| session.server == Some(id));
+        let now = core.now;
         let mut stats = core.server(id).map(|server| server.stats).unwrap_or_default();
+        if let Some(drain) = core.server(id).and_then(|server| server.drain.as_ref()) {
+            stats.draining = true;
+            stats.drain_closed = drain.told;
+            stats.drain_remaining_ms = drain.remaining_ms(now);
+        }
         for session in live {
-            let Some(session) = core.session(session) else { continue };
-            match &session.phase {
-                Phase::Open(_) | Phase::Over(_) => stats.connections += 1,
-                Phase::Preface(_) | Phase::ServerHandshake(_) => stats.handshakes += 1,
-                _ => {}
+            if let Some(session) = core.session(session) {
+                stats.add(session);
             }
-            stats.add(session);
         }
         Ok(stats)
     })
@@ -110,6 +132,7 @@ impl ServerStats {
             self.messages_sent += s.messages_sent;
             self.bytes_received += s.bytes_received;
             self.bytes_sent += s.bytes_sent;
+            self.ended_control_rate += s.control_flood as u64;
         }
     }
 }
@@ -124,7 +147,8 @@ impl Core {
     ) -> Result<Id> {
         let failed =
             |e: io::Error| Error::os(Code::System, "cannot watch the listening socket", &e);
-        let port = listeners[0].port().map_err(failed)?;
+        let ports = listeners.iter().map(Listener::port).collect::<io::Result<Vec<u16>>>();
+        let port = ports.map_err(failed)?.into_iter().find(|&port| port != 0).unwrap_or(0);
         let id = self.allocate(Kind::Server, state::OPEN)?;
         let watched = listeners.iter_mut().try_for_each(|listener| {
             self.register_listener(id, listener)?;
@@ -143,12 +167,14 @@ impl Core {
             shared,
             listeners: std::mem::take(listeners),
             port,
-            closing: false,
+            drain: None,
             stats: ServerStats::default(),
             sessions: 0,
+            addresses: Addresses::default(),
             turn: 0,
             in_ready: false,
-            backed_off: false,
+            backed_off: None,
+            scheduled: NEVER,
         };
         self.insert(id, Entry::Server(Box::new(server)));
         Ok(id)
@@ -160,7 +186,7 @@ impl Core {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(server) = self.server(id) else { return };
             server.in_ready = false;
-            if server.backed_off {
+            if server.backed_off.is_some() {
                 return;
             }
             match server.accept() {
@@ -169,10 +195,8 @@ impl Core {
                 Err(e) if of_the_peer(&e) => {}
                 Err(_) => {
                     server.stats.accept_errors += 1;
-                    server.backed_off = true;
-                    let mut unscheduled = super::timers::NEVER;
-                    self.timers.arm(id, Some(now.plus_ms(BACK_OFF_MS)), &mut unscheduled);
-                    return;
+                    server.backed_off = Some(now.plus_ms(BACK_OFF_MS));
+                    return self.arm(id);
                 }
             }
         }
@@ -182,14 +206,22 @@ impl Core {
         }
     }
 
-    /// The back-off of a server is over.
-    pub fn accept_again(&mut self, id: Id) {
-        if self.server(id).is_some_and(|server| std::mem::take(&mut server.backed_off)) {
+    /// Something of this server may be due.
+    pub fn server_timed_out(&mut self, id: Id) {
+        let now = self.now;
+        let Some(server) = self.server(id) else { return };
+        if server.backed_off.take_if(|until| *until <= now).is_some() {
             self.accept(id);
         }
+        self.drain_step(id);
+        self.arm(id);
     }
 
     fn welcome(&mut self, server_id: Id, mut stream: Stream) {
+        let address = self.server(server_id).and_then(|server| server.address_of(&stream));
+        if !self.server(server_id).is_some_and(|server| server.admits(address)) {
+            return turn_away(stream);
+        }
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
         if self.register(id, 0, stream.socket_mut()).is_err() {
             self.table().remove(id);
@@ -202,8 +234,13 @@ impl Core {
     pub fn seat(&mut self, server_id: Id, id: Id, stream: Stream) {
         let now = self.now;
         let Some(server) = self.server(server_id) else { return };
+        let address = server.address_of(&stream);
         server.stats.accepted += 1;
+        server.stats.handshakes += 1;
         server.sessions += 1;
+        if let Some(key) = address {
+            server.addresses.add(key);
+        }
         let shared = server.shared.clone();
         let phase = preface::first_phase(&shared.settings, stream.socket());
         let mut session = Session::new(id, server.handler.clone(), shared, phase);
@@ -211,18 +248,18 @@ impl Core {
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));
         session.details.peer = stream.socket().peer_address();
         session.server = Some(server_id);
+        session.address = address;
         session.stream = Some(stream);
         self.insert(id, Entry::Session(Box::new(session)));
         self.arm(id);
     }
 
-    /// Counts something in the figures of the server that accepted the session.
+    /// The handshake of an accepted session is over; `count` notes how in the figures of its server.
     pub fn count(&mut self, session_id: Id, count: impl FnOnce(&mut ServerStats)) {
-        let server_id = self.session(session_id).and_then(|session| {
-            session.counted = true;
-            session.server
-        });
+        let Some(session) = self.session(session_id) else { return };
+        let (first, server_id) = (!std::mem::replace(&mut session.counted, true), session.server);
         if let Some(server) = server_id.and_then(|id| self.server(id)) {
+            server.stats.handshakes -= first as u64;
             count(&mut server.stats);
         }
     }
@@ -231,41 +268,42 @@ impl Core {
     pub fn session_gone(&mut self, server_id: Id, session: &Session) {
         if let Some(server) = self.server(server_id) {
             server.stats.add(session);
-            server.stats.handshake_errors += !(session.announced || session.counted) as u64;
+            server.stats.handshake_errors += !session.counted as u64;
+            server.stats.handshakes -= !session.counted as u64;
+            server.stats.connections -= session.announced as u64;
             server.sessions -= 1;
-            self.end_server_if_empty(server_id);
-        }
-    }
-
-    /// See [`close()`].
-    pub fn close_server(&mut self, id: Id, code: Option<u16>, reason: &str) {
-        let now = self.now;
-        let Some(server) = self.server(id) else { return };
-        server.closing = true;
-        server.listeners.clear();
-        let soon = now.plus_ms(server.shared.settings.conn.close_timeout_ms);
-        for session_id in self.sessions_where(|session| session.server == Some(id)) {
-            match self.session(session_id) {
-                Some(session) if matches!(session.phase, Phase::Answered) => {
-                    session.deadline = session.deadline.map(|at| at.min(soon));
-                    self.arm(session_id);
-                }
-                _ => self.close(session_id, code, reason),
+            if let Some(key) = session.address {
+                server.addresses.remove(key);
             }
-        }
-        self.end_server_if_empty(id);
-    }
-
-    fn end_server_if_empty(&mut self, id: Id) {
-        if self.server(id).is_some_and(|server| server.closing && server.sessions == 0)
-            && let Entry::Server(server) = self.remove(id)
-        {
-            self.ended.push(server.handler);
+            // A grace ends with the last connection.
+            if session.announced {
+                self.drain_step(server_id);
+            }
+            self.end_server_if_empty(server_id);
         }
     }
 }
 
 impl Server {
+    /// What a connection is counted under. A proxy's own address says nothing: its header will.
+    fn address_of(&self, stream: &Stream) -> Option<AddressKey> {
+        let socket = stream.socket();
+        let told = preface::expects_header(&self.shared.settings, socket);
+        socket.peer_ip().filter(|_| !told).and_then(AddressKey::new)
+    }
+
+    /// When it wants to be called next.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let drain = self.drain.as_ref().and_then(|drain| drain.next_timeout());
+        self.backed_off.into_iter().chain(drain).min()
+    }
+
+    /// Whoever knocks from here on is refused by the system.
+    pub fn stop_listening(&mut self) {
+        self.listeners.clear();
+        self.backed_off = None;
+    }
+
     /// The next connection, or `None` when no more wait.
     fn accept(&mut self) -> io::Result<Option<Stream>> {
         for _ in 0..self.listeners.len() {

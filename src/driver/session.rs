@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::client::Client;
 use super::dial::Dial;
 use super::handler::Handler;
+use super::limits::AddressKey;
 use super::route::Tunnel;
 use super::settings::Shared;
 use super::timers::NEVER;
@@ -127,6 +128,8 @@ pub struct Session {
     pub server: Option<Id>,
     /// Where it goes, when it is a client's.
     pub client: Option<Box<Client>>,
+    /// What it is counted under in the server's table of addresses.
+    pub address: Option<AddressKey>,
     /// The transport; `None` while dialing and when over.
     pub stream: Option<Stream>,
     /// Where it is in its life.
@@ -174,6 +177,7 @@ impl Session {
             shared,
             server: None,
             client: None,
+            address: None,
             stream: None,
             phase,
             head: Head::default(),
@@ -213,6 +217,7 @@ impl Session {
         let inner = match &self.phase {
             Phase::Open(conn) => conn.next_timeout(),
             Phase::Dialing(dial) => dial.next_attempt,
+            Phase::ServerHandshake(handshake) => handshake.slow_at(),
             _ => None,
         };
         match (inner, self.deadline) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::limits::Limits;
 use super::preface::TrustedProxy;
 use super::retry::RetrySettings;
 use crate::proto::config::{Config, HeadLimits};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub socket: SocketOptions,
     /// Who begins its connections to a server with a PROXY protocol header.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// What strangers may use of a server.
+    pub limits: Limits,
     /// Bounds of HTTP heads.
     pub head: HeadLimits,
     /// Headers of our side of the handshake.
@@ -67,6 +70,7 @@ impl Default for Settings {
             backlog: 4096,
             socket: SocketOptions::default(),
             trusted_proxies: Vec::new(),
+            limits: Limits::default(),
             head: HeadLimits::default(),
             headers: Vec::new(),
             protocols: Vec::new(),

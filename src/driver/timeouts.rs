@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::session::Phase;
 use crate::error::{Code, Error};
+use crate::proto::handshake::server::Refusal;
 use crate::util::id::Id;
 
 impl Core {
@@ -24,6 +25,11 @@ impl Core {
         }
         self.dial_tick(id);
         let Some(session) = self.session(id) else { return };
+        if let Phase::ServerHandshake(handshake) = &session.phase
+            && handshake.slow_at().is_some_and(|at| at <= now)
+        {
+            return self.refuse(id, &Refusal::new(408, "the request comes too slowly"));
+        }
         if session.deadline.is_some_and(|at| at <= now) {
             session.deadline = None;
             if let Phase::ClientHandshake(handshake) = &mut session.phase

@@ -9,6 +9,7 @@ use super::loops::{Entered, Loop};
 use super::report::Report;
 use super::session::{Phase, state};
 use crate::error::{Code, Error, Result};
+use crate::proto::close;
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
 
@@ -63,7 +64,7 @@ fn say_good_bye(entered: &Entered) -> Result<()> {
         core.leaving = true;
         core.dispatching = true;
         for id in core.servers() {
-            core.close_server(id, None, "");
+            core.close_server(id, 0, close::GOING_AWAY, "");
         }
         for id in core.sessions_where(|session| !matches!(session.phase, Phase::Over(_))) {
             core.fail(id, Error::new(Code::Aborted, "the loop was freed"));
@@ -139,7 +140,7 @@ fn fire_timers(entered: &Entered) -> Result<()> {
         while let Some((at, id)) = core.timers.pop_due(core.now) {
             if core.take_timer(id, at) {
                 match id.kind() {
-                    Kind::Server => core.accept_again(id),
+                    Kind::Server => core.server_timed_out(id),
                     _ => core.timed_out(id),
                 }
             }

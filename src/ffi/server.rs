@@ -10,6 +10,7 @@ use super::options;
 use super::status::wsock_status;
 use super::types::{wsock_handlers, wsock_loop, wsock_options, wsock_server, wsock_server_stats};
 use crate::driver::{listen, loops, server};
+use crate::error::{Code, Error};
 
 /// Listens for connections. handlers and user_data apply to every connection that is accepted; on_open
 /// can give a connection its own with wsock_conn_set_user_data. host is one of
@@ -64,15 +65,28 @@ pub extern "C" fn wsock_server_port(server: *const wsock_server) -> u16 {
     })
 }
 
-/// Stops listening and begins the close handshake with every connection, with this code (0 for none;
-/// 1001 is usual) and reason (may be NULL). Handshakes that are not done are dropped. The handle is
-/// valid until the last connection has ended; then comes the handlers' release.
+/// Ends a server. Every open connection is closed with this code (0: 1001, "going away") and reason
+/// (may be NULL); those that do not finish their close handshake are dropped after
+/// WSOCK_OPT_CLOSE_TIMEOUT_MS. The handle is valid until the last connection has ended; then comes the
+/// handlers' release.
 ///
-/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (code or reason).
+/// grace_ms 0: all at once. It stops listening, and handshakes that are not done are answered 503.
+///
+/// grace_ms above 0: the connections get their close frames spread evenly over this time, so that not
+/// all clients reconnect at the same moment. Meanwhile it goes on listening, but answers each request,
+/// plain HTTP too, with 503 and Retry-After, so that load balancers and clients go elsewhere; on_request
+/// is not called any more. It stops listening at the end of this time, or sooner, when the last
+/// connection has ended. wsock_server_get_stats tells how far it is.
+///
+/// Calling it again while a time of grace runs makes it shorter, with the new code and reason for the
+/// connections that are still open; 0 closes them now. A call that would make it longer changes nothing.
+///
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (time, code or reason).
 /// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_server_close(
     server: *mut wsock_server,
+    grace_ms: i32,
     code: i32,
     reason: *const c_char,
 ) -> wsock_status {
@@ -81,7 +95,13 @@ pub unsafe extern "C" fn wsock_server_close(
         let place = loops::find_object(id)?.0;
         // SAFETY: NULL or NUL-terminated, as the header asks for.
         let reason = unsafe { optional_text(reason, "reason") }?.unwrap_or("");
-        server::close(place, id, close_code(code)?, reason)
+        let grace_ms = u64::try_from(grace_ms).map_err(|_| {
+            Error::new(
+                Code::InvalidArgument,
+                format!("the time of grace must not be negative: {grace_ms}"),
+            )
+        })?;
+        server::close(place, id, grace_ms, close_code(code)?, reason)
     })
 }
 
@@ -111,6 +131,15 @@ pub unsafe extern "C" fn wsock_server_get_stats(
             messages_sent: stats.messages_sent,
             bytes_received: stats.bytes_received,
             bytes_sent: stats.bytes_sent,
+            refused_connections: stats.refused_connections,
+            refused_per_address: stats.refused_per_address,
+            refused_handshakes: stats.refused_handshakes,
+            refused_head: stats.refused_head,
+            refused_slow: stats.refused_slow,
+            ended_control_rate: stats.ended_control_rate,
+            draining: stats.draining.into(),
+            drain_closed: stats.drain_closed,
+            drain_remaining_ms: stats.drain_remaining_ms,
         };
         // SAFETY: NULL or a struct with its size in front.
         unsafe { args::sized_out(out_stats, stats) }

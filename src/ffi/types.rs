@@ -310,11 +310,12 @@ pub struct wsock_server_stats {
     pub connections: u64,
     /// Handshakes in progress now.
     pub handshakes: u64,
-    /// TCP connections ever accepted.
+    /// Connections ever accepted, without those that a limit turned away at once.
     pub accepted: u64,
     /// Handshakes that ended in on_open.
     pub opened: u64,
-    /// Requests for a WebSocket answered with an HTTP error, and requests that were not valid.
+    /// Requests for a WebSocket answered with an HTTP error, requests that were not valid, and whoever
+    /// came while the server was being closed.
     pub refused: u64,
     /// Plain HTTP requests answered.
     pub http_responses: u64,
@@ -333,4 +334,23 @@ pub struct wsock_server_stats {
     pub bytes_received: u64,
     /// Bytes handed to the operating system.
     pub bytes_sent: u64,
+    /// Connections turned away by WSOCK_OPT_MAX_CONNECTIONS.
+    pub refused_connections: u64,
+    /// Connections turned away by WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS.
+    pub refused_per_address: u64,
+    /// Connections turned away by WSOCK_OPT_MAX_HANDSHAKES.
+    pub refused_handshakes: u64,
+    /// Of refused: requests beyond WSOCK_OPT_MAX_HEAD_BYTES, WSOCK_OPT_MAX_HEADERS or
+    /// WSOCK_OPT_MAX_REQUEST_LINE, answered 431 or 414.
+    pub refused_head: u64,
+    /// Of refused: requests slower than WSOCK_OPT_MIN_HANDSHAKE_RATE, answered 408.
+    pub refused_slow: u64,
+    /// Connections ended by WSOCK_OPT_MAX_CONTROL_RATE.
+    pub ended_control_rate: u64,
+    /// 1 from wsock_server_close on, before that 0. How many are left is in connections.
+    pub draining: u64,
+    /// Connections that wsock_server_close has sent a close frame so far.
+    pub drain_closed: u64,
+    /// Milliseconds until it has sent the last of them and stops listening.
+    pub drain_remaining_ms: u64,
 }

@@ -169,7 +169,7 @@ pub fn text(address: SocketAddr) -> String {
 /// Clients of a Unix socket seldom have a name.
 fn unix_text(address: io::Result<std::os::unix::net::SocketAddr>) -> String {
     let Ok(address) = address else { return "unix:".to_owned() };
-    #[cfg(any(target_os = "android", target_os = "linux"))]
+    #[cfg(target_os = "linux")]
     if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&address) {
         return format!("unix:@{}", String::from_utf8_lossy(name));
     }

@@ -51,7 +51,7 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         // SAFETY: `theirs` outlives the offer and is forgotten when that is taken.
         let offer = || unsafe { Offer::new(theirs.as_raw_fd()) }.unwrap();
-        drop(offer());
+        let _ = offer();
         ours.write_all(b"x").unwrap();
         let mut taken = UnixStream::from(offer().take());
         assert_eq!(taken.read(&mut [0]).unwrap(), 1);

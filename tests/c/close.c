@@ -301,9 +301,9 @@ static void servers(void) {
   for (int i = 0; i < 5; i++) connect_to(&client[i], loop, url_of(srv.port, "/"), NULL);
   PUMP_UNTIL(loop, srv.count == 5 && client[4].opens);
   PUMP_UNTIL(loop, server_stats(srv.server).connections == 5);
-  CHECK_STATUS(wsock_server_close(srv.server, 1012, "back soon"), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1012, "back soon"), WSOCK_OK);
   CHECK_INT(srv.releases, 0);
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, "again"), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, "again"), WSOCK_OK);
   struct rec late = {0};
   connect_to(&late, loop, url_of(srv.port, "/"), NULL);
   PUMP_UNTIL(loop, srv.releases && late.closes);
@@ -317,7 +317,7 @@ static void servers(void) {
   section("a server without connections ends as well, but not inside the call");
   struct srv lonely = {0};
   srv_listen(&lonely, loop, NULL);
-  CHECK_STATUS(wsock_server_close(lonely.server, 0, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(lonely.server, 0, 0, NULL), WSOCK_OK);
   CHECK_INT(lonely.releases, 0);
   PUMP_UNTIL(loop, lonely.releases == 1);
   section("run returns when nothing is left to wait for");

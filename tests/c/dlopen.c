@@ -34,7 +34,7 @@ static void *library;
 struct state {
   wsock_status (*conn_send)(wsock_conn *, int32_t, const void *, size_t, uint32_t);
   wsock_status (*conn_close)(wsock_conn *, int32_t, const char *);
-  wsock_status (*server_close)(wsock_server *, int32_t, const char *);
+  wsock_status (*server_close)(wsock_server *, int32_t, int32_t, const char *);
   wsock_server *server;
   int messages, closes, releases;
 };
@@ -49,7 +49,7 @@ static void client_message(wsock_conn *conn, int32_t type, const uint8_t *data, 
   MUST(type == WSOCK_TEXT && len == 5 && memcmp(data, "hello", 5) == 0);
   state->messages++;
   MUST(state->conn_close(conn, 1000, NULL) == WSOCK_OK);
-  MUST(state->server_close(state->server, 1001, NULL) == WSOCK_OK);
+  MUST(state->server_close(state->server, 0, 1001, NULL) == WSOCK_OK);
 }
 static void on_close(wsock_conn *conn, const wsock_close_info *info, void *user_data) {
   (void)conn;
@@ -67,7 +67,7 @@ static void *use(void *by_name) {
   LOAD(uint16_t, server_port, (const wsock_server *));
   LOAD(wsock_status, conn_send, (wsock_conn *, int32_t, const void *, size_t, uint32_t));
   LOAD(wsock_status, conn_close, (wsock_conn *, int32_t, const char *));
-  LOAD(wsock_status, server_close, (wsock_server *, int32_t, const char *));
+  LOAD(wsock_status, server_close, (wsock_server *, int32_t, int32_t, const char *));
   LOAD(wsock_status, last_error, (wsock_error_info *));
   struct state state = {conn_send, conn_close, server_close, NULL, 0, 0, 0};
   wsock_handlers h;

@@ -76,7 +76,7 @@ static void talk(void) {
   CHECK_STATUS(wsock_conn_close(client.conn, 1000, NULL), WSOCK_OK);
   HOST_UNTIL(loop, client.releases && srv.conn[0]->releases);
   section("a server that closes");
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, NULL), WSOCK_OK);
   HOST_UNTIL(loop, srv.releases);
   section("nothing to do: the descriptor is quiet");
   while (poll_loop(loop, 0) > 0) {}

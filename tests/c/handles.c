@@ -139,7 +139,7 @@ static int32_t call_wsock_conn_get_stats(void *h) {
 /* server */
 static int32_t call_wsock_server_adopt(void *h) { return offering(0, adopt_fd, h); }
 static int32_t call_wsock_server_port(void *h) { return defaulted(wsock_server_port(h) == 0); }
-static int32_t call_wsock_server_close(void *h) { return wsock_server_close(h, 1001, ""); }
+static int32_t call_wsock_server_close(void *h) { return wsock_server_close(h, 0, 1001, ""); }
 static int32_t call_wsock_server_get_stats(void *h) {
   wsock_server_stats stats, before;
   memset(&stats, 0x5a, sizeof stats);
@@ -460,7 +460,7 @@ int main(void) {
 
   section("a closed server");
   wsock_server *old_server = srv.server;
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, "bye"), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, "bye"), WSOCK_OK);
   PUMP_UNTIL(good_loop, srv.releases && client.releases);
   refuse_all(SERVER, old_server, WSOCK_ERR_INVALID_HANDLE, "closed server");
 

@@ -171,7 +171,7 @@ int main(void) {
   CHECK_INT(by_peer, (connections + 1) / 2);
 
   section("the server closes the rest");
-  CHECK_STATUS(wsock_server_close(server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(server, 0, 1001, NULL), WSOCK_OK);
   done(to_peers[1]);
   CHECK_STATUS(wsock_loop_run(loop), WSOCK_OK); /* returns when nothing is left */
   CHECK_INT(by_us, connections / 2);

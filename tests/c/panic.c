@@ -158,7 +158,7 @@ static void panic_in_a_connection(void) {
   raw_say(&raw, 1, IN_CONNECTION);
   PUMP_UNTIL(pair.loop, strchr(victim.log, 'C') != NULL);
   CHECK_INT(server_stats(server).connections, 0);
-  CHECK_STATUS(wsock_server_close(server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(server, 0, 1001, NULL), WSOCK_OK);
   PUMP_UNTIL(pair.loop, strchr(victim.log, 'R') != NULL);
   check_victim(&victim);
   raw_close(&raw);
@@ -200,7 +200,7 @@ static void check_broken(wsock_loop *loop, wsock_conn *conn, wsock_server *serve
   CHECK_REFUSED(wsock_connect(loop, "ws://127.0.0.1:9/", NULL, &h, NULL, &new_conn), WSOCK_ERR_POISONED);
   CHECK_REFUSED(wsock_listen(loop, "127.0.0.1", 0, NULL, &h, NULL, &new_server), WSOCK_ERR_POISONED);
   CHECK(new_conn == NULL && new_server == NULL);
-  CHECK_REFUSED(wsock_server_close(server, 1001, NULL), WSOCK_ERR_POISONED);
+  CHECK_REFUSED(wsock_server_close(server, 0, 1001, NULL), WSOCK_ERR_POISONED);
   CHECK_REFUSED(wsock_server_get_stats(server, &stats), WSOCK_ERR_POISONED);
   CHECK_INT(wsock_server_port(server), 0);
   check_conn_calls(conn, WSOCK_ERR_POISONED);

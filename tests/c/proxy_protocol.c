@@ -129,7 +129,7 @@ static void not_believed(void) {
   raw_connect(&raw, loop, srv.port);
   raw_text(&raw, "PROXY ");
   PUMP_UNTIL(loop, server_stats(srv.server).handshakes == 1);
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, NULL), WSOCK_OK);
   RAW_UNTIL(&raw, raw.eof || raw.reset);
   PUMP_UNTIL(loop, srv.releases == 1);
   raw_close(&raw);

@@ -118,7 +118,7 @@ static void sent_before_close(int server) {
   other->echo = 0;
   pthread_create(&worker, NULL, send_words, sender->conn);
   pthread_join(worker, NULL);
-  if (server) CHECK_STATUS(wsock_server_close(pair.srv.server, 1001, "going"), WSOCK_OK);
+  if (server) CHECK_STATUS(wsock_server_close(pair.srv.server, 0, 1001, "going"), WSOCK_OK);
   else CHECK_STATUS(wsock_conn_close(sender->conn, 3001, "going"), WSOCK_OK);
   CHECK_INT(wsock_conn_state(sender->conn), WSOCK_CLOSING);
   CHECK_REFUSED(wsock_conn_send_text(sender->conn, "late", 4), WSOCK_ERR_STATE);

@@ -98,7 +98,7 @@ static void perform(int action, wsock_conn *conn) {
   case RESUME: if (conn) WORKS(wsock_conn_resume(conn)); break;
   case CONNECT: if (scene->extras < 4) connect_to(&scene->extra[scene->extras++], scene->loop, url_of(scene->dead_port, "/"), NULL); break;
   case LISTEN: if (scene->seconds < 4) srv_listen(&scene->second[scene->seconds++], scene->loop, NULL); break;
-  case SERVER_CLOSE: if (!scene->srv.releases) WORKS(wsock_server_close(scene->srv.server, 1001, "inside")); break;
+  case SERVER_CLOSE: if (!scene->srv.releases) WORKS(wsock_server_close(scene->srv.server, 0, 1001, "inside")); break;
   case STOP: CHECK_STATUS(wsock_loop_stop(scene->loop), WSOCK_OK); break;
   case WAKEUP: CHECK_STATUS(wsock_loop_wakeup(scene->loop), WSOCK_OK); break;
   case POST: CHECK_STATUS(wsock_loop_post(scene->loop, posted, scene, post_released), WSOCK_OK); break;
@@ -118,7 +118,7 @@ static void perform(int action, wsock_conn *conn) {
     if (scene->client.conn && !last_of(&scene->client)->closes && !last_of(&scene->client)->releases) WORKS(wsock_conn_abort(scene->client.conn));
     for (int i = 0; i < scene->srv.count; i++)
       if (!last_of(scene->srv.conn[i])->closes && !last_of(scene->srv.conn[i])->releases && scene->srv.conn[i]->conn) WORKS(wsock_conn_abort(scene->srv.conn[i]->conn));
-    if (!scene->srv.releases) WORKS(wsock_server_close(scene->srv.server, 0, NULL));
+    if (!scene->srv.releases) WORKS(wsock_server_close(scene->srv.server, 0, 0, NULL));
     break;
   }
 }
@@ -207,7 +207,7 @@ static int play(const char *where, int first, int then, wsock_options *low_mark)
   }
   CHECKF(last_of(&now.client)->releases && last_of(&now.refused)->releases, "after %s the client is at %s, the refused one at %s", name, last_of(&now.client)->log, last_of(&now.refused)->log);
   for (int i = 0; i < now.extras; i++) PUMP_UNTIL(now.loop, now.extra[i].releases);
-  if (!now.srv.releases) wsock_server_close(now.srv.server, 1001, NULL);
+  if (!now.srv.releases) wsock_server_close(now.srv.server, 0, 1001, NULL);
   PUMP_UNTIL(now.loop, now.srv.releases);
   int tasks = 1 + (now.done && first == POST) + (now.done && then == POST);
   PUMP_UNTIL(now.loop, now.posts_run == tasks);

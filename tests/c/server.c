@@ -20,7 +20,7 @@ static int32_t route(struct srv *srv, wsock_request *request) {
     return 200;
   }
   if (strcmp(path, "/refuse") == 0) return 403;
-  if (strcmp(path, "/close") == 0) CHECK_STATUS(wsock_server_close(srv->server, 1001, "closed inside"), WSOCK_OK);
+  if (strcmp(path, "/close") == 0) CHECK_STATUS(wsock_server_close(srv->server, 0, 1001, "closed inside"), WSOCK_OK);
   return 0;
 }
 static void get(struct raw *raw, wsock_loop *loop, uint16_t port, const char *target, const char *headers) {
@@ -196,7 +196,7 @@ static void paused_connections(void) {
   pump_for(loop, 20);
   CHECK(srv.conn[0]->messages + srv.conn[1]->messages + srv.conn[2]->messages == 0);
   int64_t start = now_ms();
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, "going"), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, "going"), WSOCK_OK);
   PUMP_UNTIL(loop, srv.releases);
   CHECKF(now_ms() - start < patience_ms() / 4, "after %d ms", (int)(now_ms() - start));
   for (int i = 0; i < 3; i++) {
@@ -221,7 +221,7 @@ static void fetching(int reads) {
   get(&raw, loop, srv.port, "/page", "");
   PUMP_UNTIL(loop, server_stats(srv.server).http_responses == 1);
   int64_t start = now_ms();
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, NULL), WSOCK_OK);
   if (reads) {
     raw_head(&raw);
     RAW_UNTIL(&raw, raw.eof || raw.reset);

@@ -22,7 +22,7 @@ static wsock_status try_listen_fd(struct srv *srv, wsock_loop *loop, int fd) {
 }
 /* Closes the server; what it listened on is gone when this returns. */
 static void close_server(struct srv *srv, wsock_loop *loop) {
-  CHECK_STATUS(wsock_server_close(srv->server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv->server, 0, 1001, NULL), WSOCK_OK);
   PUMP_UNTIL(loop, srv->releases == 1);
   srv_free(srv);
   memset(srv, 0, sizeof *srv);
@@ -413,7 +413,7 @@ static void server_adopts(void) {
   raw_start(&raw, loop, dup(pair[1]));
   CHECK_STATUS(wsock_server_adopt(srv.server, dup(pair[0]), UPGRADE, whole), WSOCK_OK);
   RAW_UNTIL(&raw, raw.len > 0);
-  CHECK_STATUS(wsock_server_close(srv.server, 1001, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(srv.server, 0, 1001, NULL), WSOCK_OK);
   CHECK_REFUSED(wsock_server_adopt(srv.server, pair[0], NULL, 0), WSOCK_ERR_STATE);
   CHECK(is_open(pair[0]));
   close(pair[0]);

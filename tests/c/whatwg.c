@@ -211,7 +211,7 @@ static void failing(void) {
   section("a server that goes away with 1001");
   page_open(&page, NULL, NULL);
   PUMP_UNTIL(page.loop, page.ws.opens && page.srv.count);
-  CHECK_STATUS(wsock_server_close(page.srv.server, 1001, "restarting"), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(page.srv.server, 0, 1001, "restarting"), WSOCK_OK);
   PUMP_UNTIL(page.loop, page.ws.closes && page.srv.releases);
   CHECK(page.ws.close.code == 1001 && page.ws.close.was_clean == 1);
   CHECK_STR(page.ws.reason, "restarting");

@@ -4,6 +4,7 @@ pub mod client;
 pub mod deflate;
 mod draft;
 pub mod general;
+pub mod limits;
 pub mod sockets;
 mod table;
 

@@ -18,11 +18,11 @@ pub const WSOCK_OPT_TCP_KEEPALIVE_COUNT: i32 = 44;
 /// Server: permission bits of the file of a Unix domain socket, 0600 say (octal). Who may write to it
 /// may connect. 0: what the umask leaves. Default 0.
 pub const WSOCK_OPT_UNIX_MODE: i32 = 46;
-/// The network interface, "eth0" say, that all traffic must go through, a text
-/// (wsock_options_set_str). Linux. Default none.
+/// The network interface, "eth0" say, that TCP must go through, a text (wsock_options_set_str). Linux.
+/// Default none.
 pub const WSOCK_OPT_INTERFACE: i32 = 122;
-/// Client: the address of this machine to connect from, with a port or without one: "192.0.2.7",
-/// "192.0.2.7:4000", "[2001:db8::7]:4000", a text (wsock_options_set_str). Addresses of the server of
+/// Client: the address of this machine to connect from, with a port or without one: `192.0.2.7`,
+/// `192.0.2.7:4000`, `[2001:db8::7]:4000`, a text (wsock_options_set_str). Addresses of the server of
 /// the other protocol cannot be reached from there. Default none.
 pub const WSOCK_OPT_SOURCE_ADDRESS: i32 = 123;
 

@@ -46,10 +46,11 @@ macro_rules! int_option {
 pub(super) use int_option;
 
 /// Every integer option, by the part of the library that has it.
-fn groups() -> [(&'static [IntOption], Option<&'static str>); 4] {
+fn groups() -> [(&'static [IntOption], Option<&'static str>); 5] {
     let deflate = (!cfg!(feature = "deflate")).then_some("permessage-deflate");
     [
         (super::general::INT_OPTIONS, None),
+        (super::limits::INT_OPTIONS, None),
         (super::client::INT_OPTIONS, None),
         (super::sockets::INT_OPTIONS, None),
         (super::deflate::INT_OPTIONS, deflate),

@@ -147,7 +147,8 @@ impl Connection {
 
     /// What went over it so far.
     pub fn stats(&self) -> Stats {
-        self.counters.with_rtt(self.keepalive.rtt_us())
+        let flood = self.control_rate.is_exceeded(self.config.max_control_rate);
+        self.counters.with(self.keepalive.rtt_us(), flood)
     }
 }
 

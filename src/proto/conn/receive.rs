@@ -46,6 +46,10 @@ impl ControlRate {
             *self = ControlRate { second, count: 0 };
         }
         self.count = self.count.saturating_add(1);
+        self.is_exceeded(limit)
+    }
+
+    pub(super) fn is_exceeded(&self, limit: u32) -> bool {
         limit != 0 && self.count > limit
     }
 }

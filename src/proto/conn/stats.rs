@@ -21,6 +21,8 @@ pub struct Stats {
     pub pongs_received: u64,
     /// Round-trip time of the last answered ping in microseconds; 0 when there is none.
     pub rtt_us: u64,
+    /// The peer sent more control frames in a second than it may, which ends the connection.
+    pub control_flood: bool,
 }
 
 /// The same, as a connection keeps them.
@@ -37,7 +39,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn with_rtt(&self, rtt_us: u32) -> Stats {
+    pub(super) fn with(&self, rtt_us: u32, control_flood: bool) -> Stats {
         Stats {
             messages_received: self.messages_received,
             messages_sent: self.messages_sent,
@@ -48,6 +50,7 @@ impl Counters {
             pings_received: self.pings_received.into(),
             pongs_received: self.pongs_received.into(),
             rtt_us: rtt_us.into(),
+            control_flood,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::proto::deflate;
 use crate::proto::http::head::{Fault, HeadReader, Kind};
 pub use crate::proto::http::http_response;
 use crate::proto::http::parse::parse_request;
+use crate::util::time::Time;
 
 /// Which pages may connect. Programs that are no browsers can send any origin they like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,12 +40,17 @@ pub struct ServerSettings {
 pub struct ServerHandshake {
     head: HeadReader,
     done: bool,
+    /// When it is too slow, unless more comes; 0 before the first byte.
+    slow: Time,
 }
+
+/// What every client may take from its first byte on, however little it sends.
+const SLOW_MS: u64 = 2_000;
 
 impl ServerHandshake {
     /// Allocates nothing before the first byte: thousands of these wait at once.
     pub fn new(limits: &HeadLimits) -> ServerHandshake {
-        ServerHandshake { head: HeadReader::new(Kind::Request, limits), done: false }
+        ServerHandshake { head: HeadReader::new(Kind::Request, limits), done: false, slow: Time(0) }
     }
 
     /// Takes bytes; says how many, and what came of it when the request is complete or wrong. Bytes after
@@ -60,6 +66,25 @@ impl ServerHandshake {
             head.map_err(refuse).and_then(Request::new)
         });
         (used, outcome)
+    }
+
+    /// Bytes have arrived that `recv` is given next. From the first on a client has two seconds, and as
+    /// much more as so many bytes take at `rate` bytes per second.
+    pub fn keep_pace(&mut self, now: Time, bytes: usize, rate: u32) {
+        if self.slow == Time(0) {
+            self.slow = now.plus_ms(SLOW_MS);
+        }
+        self.slow.0 += bytes as u64 * 1_000_000 / u64::from(rate);
+    }
+
+    /// When it is too slow, unless more comes. `None` before the first byte.
+    pub fn slow_at(&self) -> Option<Time> {
+        (self.slow != Time(0)).then_some(self.slow)
+    }
+
+    /// Whether `recv` has told what came of it.
+    pub fn is_done(&self) -> bool {
+        self.done
     }
 }
 

@@ -385,6 +385,17 @@ fn waiting_costs_little() {
 }
 
 #[test]
+fn a_request_that_has_begun_must_go_on() {
+    let at = |ms: u64| Time(7).plus_ms(ms);
+    let mut handshake = ServerHandshake::new(&HeadLimits::default());
+    assert_eq!(handshake.slow_at(), None);
+    handshake.keep_pace(at(0), 1, 100);
+    assert_eq!(handshake.slow_at(), Some(at(2_010)));
+    handshake.keep_pace(at(1_000), 50, 100);
+    assert_eq!(handshake.slow_at(), Some(at(2_510)), "only bytes buy time");
+}
+
+#[test]
 fn a_refusal_is_a_whole_response() {
     let refusal = Refusal::new(403, "no");
     assert_eq!(

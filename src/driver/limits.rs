@@ -1,0 +1,250 @@
+//! What strangers may use of a server: how many at a time, how many from one address, how slowly.
+
+use std::collections::HashMap;
+use std::io::IoSlice;
+use std::net::IpAddr;
+
+use super::core::Core;
+use super::server::Server;
+use crate::error::{Code, Error};
+use crate::transport::Stream;
+use crate::util::id::Id;
+
+/// See the header's WSOCK_OPT_MAX_CONNECTIONS and those after it. 0 always means that there is none.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Of one server, in whatever phase.
+    pub max_connections: u64,
+    /// Of those that come from one address.
+    pub max_per_address: u32,
+    /// Whose handshake is not done.
+    pub max_handshakes: u64,
+    /// Bytes per second of a request that has begun.
+    pub min_handshake_rate: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_connections: 100_000,
+            max_per_address: 4096,
+            max_handshakes: 4096,
+            min_handshake_rate: 64,
+        }
+    }
+}
+
+/// Who counts as one: an IPv4 address, or the network of an IPv6 address, which its owner fills as he likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressKey {
+    /// The address.
+    V4([u8; 4]),
+    /// Its first 64 bits.
+    V6([u8; 8]),
+}
+
+impl AddressKey {
+    /// `None` for this machine itself: a proxy here speaks for many.
+    pub fn new(ip: IpAddr) -> Option<AddressKey> {
+        match ip.to_canonical() {
+            ip if ip.is_loopback() => None,
+            IpAddr::V4(ip) => Some(AddressKey::V4(ip.octets())),
+            IpAddr::V6(ip) => ip.octets().first_chunk().copied().map(AddressKey::V6),
+        }
+    }
+}
+
+/// How many are here from each address.
+#[derive(Debug, Default)]
+pub struct Addresses {
+    counts: HashMap<AddressKey, u32>,
+}
+
+impl Addresses {
+    /// How many are here from there.
+    pub fn count(&self, key: AddressKey) -> u32 {
+        self.counts.get(&key).copied().unwrap_or(0)
+    }
+
+    /// One more has come.
+    pub fn add(&mut self, key: AddressKey) {
+        *self.counts.entry(key).or_insert(0) += 1;
+    }
+
+    /// One has gone. Who has nobody left here is forgotten.
+    pub fn remove(&mut self, key: AddressKey) {
+        if let Some(count) = self.counts.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&key);
+            }
+        }
+    }
+}
+
+fn full(count: u64, most: u64) -> bool {
+    most > 0 && count >= most
+}
+
+impl Server {
+    /// Whether one more may come in from there; a refusal is counted.
+    pub fn admits(&mut self, from: Option<AddressKey>) -> bool {
+        let limits = &self.shared.settings.limits;
+        if full(self.sessions, limits.max_connections) {
+            self.stats.refused_connections += 1;
+        } else if full(self.stats.handshakes, limits.max_handshakes) {
+            self.stats.refused_handshakes += 1;
+        } else {
+            return self.admits_address(from);
+        }
+        false
+    }
+
+    fn admits_address(&mut self, from: Option<AddressKey>) -> bool {
+        let most = self.shared.settings.limits.max_per_address;
+        let refused = from.is_some_and(|key| full(self.addresses.count(key).into(), most.into()));
+        self.stats.refused_per_address += refused as u64;
+        !refused
+    }
+}
+
+impl Core {
+    /// A load balancer has told where a client comes from.
+    pub fn meet(&mut self, session_id: Id, ip: IpAddr) {
+        if !self.count_address(session_id, ip) {
+            let error = Error::new(Code::Limit, "too many connections from this address");
+            self.fail(session_id, error);
+        }
+    }
+
+    /// Counts a session under `ip` instead of the address that its socket has. False when the limit for
+    /// one address is reached: the session is then counted under none, and the caller ends it.
+    pub fn count_address(&mut self, session_id: Id, ip: IpAddr) -> bool {
+        let Some(session) = self.session(session_id) else { return false };
+        let (last, server) = (session.address.take(), session.server);
+        let Some(server) = server.and_then(|id| self.server(id)) else { return false };
+        if let Some(key) = last {
+            server.addresses.remove(key);
+        }
+        let key = AddressKey::new(ip);
+        if !server.admits_address(key) {
+            return false;
+        }
+        if let Some(key) = key {
+            server.addresses.add(key);
+        }
+        if let Some(session) = self.session(session_id) {
+            session.address = key;
+        }
+        true
+    }
+}
+
+/// What who is turned away is told before it has said anything. Ready-made, since it must cost nothing.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 19\r\nRetry-After: 1\r\n\r\nthe server is full\n";
+
+/// Ends a connection that was accepted a moment ago. What cannot be read without a handshake of another
+/// layer is not said.
+pub fn turn_away(mut stream: Stream) {
+    if stream.takes_bytes() {
+        // A fresh socket has room for it; whoever is gone already need not be told.
+        let _ = stream.write(&[IoSlice::new(FULL)]);
+        stream.end_writing();
+        // Closing with unread bytes would be a reset, which may overtake the answer.
+        let _ = stream.read(&mut [0; 4096]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::core::Entry;
+    use super::super::handler::Handler;
+    use super::super::session::{Phase, Session};
+    use super::super::settings::Settings;
+    use super::super::{listen, loops, turn};
+    use super::*;
+    use crate::util::id::Kind;
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+    }
+
+    fn key(text: &str) -> Option<AddressKey> {
+        AddressKey::new(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_and_this_machine_not_at_all() {
+        assert_eq!(key("192.0.2.7"), Some(AddressKey::V4([192, 0, 2, 7])));
+        assert_eq!(key("::ffff:192.0.2.7"), key("192.0.2.7"));
+        assert_eq!(key("2001:db8:1:2::3"), key("2001:db8:1:2:ffff::4"));
+        assert_ne!(key("2001:db8:1:2::3"), key("2001:db8:1:3::3"));
+        for local in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(key(local), None, "{local}");
+        }
+        assert!(size_of::<Option<AddressKey>>() <= 9, "every idle connection has one");
+    }
+
+    #[test]
+    fn who_has_nobody_left_takes_no_memory() {
+        let mut addresses = Addresses::default();
+        let key = key("192.0.2.7").unwrap();
+        addresses.add(key);
+        addresses.add(key);
+        assert_eq!(addresses.count(key), 2);
+        addresses.remove(key);
+        addresses.remove(key);
+        addresses.remove(key);
+        assert!(addresses.counts.is_empty());
+    }
+
+    /// Adds a session to the server, as if it had been accepted.
+    fn welcome(core: &mut Core, server_id: Id) -> Id {
+        let id = core.allocate(Kind::Conn, 0).unwrap();
+        let server = core.server(server_id).unwrap();
+        server.sessions += 1;
+        server.stats.handshakes += 1;
+        let (handler, shared) = (server.handler.clone(), server.shared.clone());
+        let mut session = Session::new(id, handler, shared, Phase::Answered);
+        session.server = Some(server_id);
+        core.insert(id, Entry::Session(Box::new(session)));
+        id
+    }
+
+    #[test]
+    fn an_address_told_later_is_counted_until_the_session_ends() {
+        let place = loops::find(loops::create().unwrap()).unwrap();
+        let mut settings = Settings::default();
+        settings.limits.max_per_address = 2;
+        let server_id = listen::listen(place, "127.0.0.1", 0, &settings, Arc::new(Nobody)).unwrap();
+        let checked = place.with(|core| {
+            let ip: IpAddr = "203.0.113.7".parse().unwrap();
+            let other: IpAddr = "203.0.113.8".parse().unwrap();
+            let sessions: Vec<Id> = (0..3).map(|_| welcome(core, server_id)).collect();
+            assert!(core.count_address(sessions[0], ip) && core.count_address(sessions[1], ip));
+            assert!(!core.count_address(sessions[2], ip));
+            let server = core.server(server_id).unwrap();
+            assert!(!server.admits(AddressKey::new(ip)) && server.admits(AddressKey::new(other)));
+            assert!(server.admits(None));
+            assert_eq!(server.stats.refused_per_address, 2);
+
+            // Another address gives the first one back, and so does the end.
+            assert!(core.count_address(sessions[0], other) && core.count_address(sessions[2], ip));
+            core.bury(sessions[1]);
+            assert!(core.server(server_id).unwrap().admits(AddressKey::new(ip)));
+            core.bury(sessions[0]);
+            core.bury(sessions[2]);
+            assert!(core.server(server_id).unwrap().addresses.counts.is_empty());
+            Ok(())
+        });
+        checked.unwrap();
+        turn::free(place).unwrap();
+    }
+}
