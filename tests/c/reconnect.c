@@ -132,7 +132,7 @@ static void there_and_back(void) {
 
   section("the server goes with 1001: on_retry without error, with its close");
   int retries = w.client.retries;
-  CHECK_STATUS(wsock_server_close(first.server, 1001, "restarting"), WSOCK_OK);
+  CHECK_STATUS(wsock_server_close(first.server, 0, 1001, "restarting"), WSOCK_OK);
   PUMP_UNTIL(w.loop, first.releases && w.client.retries > retries + 2);
   CHECK(w.client.retry_error.code == WSOCK_ERR_CONNECT && w.client.down);
 
@@ -265,6 +265,33 @@ static void forever(void) {
      of twelve waits up to 32 ms, chances are below 1 in 10^14 that all are so short. */
   PUMP_UNTIL(w.loop, w.client.retries >= 5 + 12);
   CHECKF(w.longest > 1 && w.longest <= CAP, "longest wait %d ms", (int)w.longest);
+  world_free(&w);
+}
+
+static void told_first(void) {
+  struct world w;
+  section("an attempt that fails inside of wsock_connect: on_retry is told before the next all the same");
+  world_new(&w, 3);
+  set(&w, WSOCK_OPT_RECONNECT_FIRST_MS, 0);
+  w.client.reconnects = 1;
+  w.client.hook = on_each;
+  w.client.arg = &w;
+  connect_to(&w.client, w.loop, "ws+unix:/no/such/socket:/", w.options);
+  sleep_ms(5);
+  CHECK_STATUS(run_loop(w.loop), WSOCK_OK);
+  CHECK(w.client.retries == 3 && w.greatest == 3);
+  CHECK(w.client.error.code == WSOCK_ERR_CONNECT && w.client.error.os_error == ENOENT);
+  world_free(&w);
+
+  section("however long the application is busy before it is told");
+  world_new(&w, -1);
+  world_connect(&w);
+  for (int i = 0; i < 5; i++) {
+    int retries = w.client.retries;
+    PUMP_UNTIL(w.loop, w.client.retries > retries);
+    CHECK_INT(w.client.retry.attempt, w.client.retries);
+    sleep_ms(2 * CAP);
+  }
   world_free(&w);
 }
 
@@ -723,6 +750,7 @@ int main(void) {
   closed_by_server();
   used_up();
   forever();
+  told_first();
   rows();
   giving_up();
   targets();

@@ -98,7 +98,7 @@ static void websocket(void) {
                 srv.conn[0]);
   CHECK_STR(client.reason, "restart");
   CHECK_STR(srv.conn[0]->sent_reason, "restart");
-  wsock_server_close(srv.server, 0, NULL);
+  wsock_server_close(srv.server, 0, 0, NULL);
   PUMP_UNTIL(loop, srv.releases);
   srv_free(&srv);
 }
