@@ -508,7 +508,8 @@ static void own_server(void) {
   PUMP_UNTIL(loop, client.releases);
   CHECK(client.error.code == WSOCK_ERR_CONNECTION_LOST && client.close.layer == WSOCK_LAYER_TCP);
   raw_close(&up);
-  PUMP_UNTIL(loop, srv.conn[0]->releases);
+  wsock_server_close(srv.server, 0, 0, NULL);
+  PUMP_UNTIL(loop, srv.releases);
   wsock_options_free(o);
   srv_free(&srv);
 }

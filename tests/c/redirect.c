@@ -444,7 +444,8 @@ static void cookies(void) {
   CHECK(client.error.http_status == 503 && asked == 2);
   wsock_options_free(o);
   wsock_options_free(other);
-  PUMP_UNTIL(loop, srv.conn[0]->releases);
+  wsock_server_close(srv.server, 0, 0, NULL);
+  PUMP_UNTIL(loop, srv.releases);
   srv_free(&srv);
 }
 

@@ -280,7 +280,7 @@ static void round_trips(void) {
     uint64_t known = conn_stats(client.conn).rtt_us;
     raw_reset(&raw);
     PUMP_UNTIL(loop, client.releases);
-    CHECKF(client.close.rtt_us == known && (known >= 5000) == slow, "%llu us, %llu before", (unsigned long long)client.close.rtt_us,
+    CHECKF(client.close.rtt_us == known && (known >= 1000) == slow, "%llu us, %llu before", (unsigned long long)client.close.rtt_us,
            (unsigned long long)known);
   }
 }
