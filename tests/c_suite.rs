@@ -22,7 +22,8 @@ macro_rules! programs {
 
 programs! {
     backpressure badinput close dlopen drain echo embed emfile fork handles handshake idle limits
-    proxy_protocol races reentrancy server signal sigpipe sockets threads timeouts tls whatwg wire
+    proxy proxy_protocol races reconnect redirect reentrancy report server signal sigpipe sockets
+    threads timeouts tls whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.

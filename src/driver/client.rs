@@ -36,6 +36,8 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// The answer to the server's challenge.
     pub authorization: Option<String>,
+    /// Challenges answered at this place.
+    pub log_ins: u32,
     /// Redirects followed in this attempt.
     pub redirects: u32,
     /// Tells the look-ups of this way from those of ways given up.
@@ -81,6 +83,7 @@ impl Client {
             proxy,
             address: None,
             authorization: None,
+            log_ins: 0,
             redirects: 0,
             way: 0,
             next: None,
@@ -109,6 +112,7 @@ impl Client {
         self.home = url.clone();
         self.redirects = 0;
         self.authorization = None;
+        self.log_ins = 0;
         self.go_to(url, proxy);
     }
 

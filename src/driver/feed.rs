@@ -336,8 +336,8 @@ impl Core {
                 let outcome = handshake.recv_eof();
                 self.client_handshake_over(id, outcome);
             }
-            (Phase::Tunnel(tunnel), None) => {
-                let error = tunnel.recv_eof();
+            (Phase::Tunnel(tunnel), lost) => {
+                let error = lost.map_or_else(|| tunnel.recv_eof(), lost_proxy);
                 session.fail(error);
             }
             // A client that has closed its side still wants its answer.
@@ -350,6 +350,11 @@ impl Core {
 
 fn hung_up() -> Error {
     Error::new(Code::ConnectionLost, "the peer closed the connection during the handshake")
+}
+
+fn lost_proxy(error: Error) -> Error {
+    let message = format!("the proxy went away: {}", error.message).into();
+    Error { code: Code::Proxy, message, ..error }
 }
 
 /// Lets a test prove how far a panic goes: inside `contain` it ends one connection, outside one loop.

@@ -176,10 +176,14 @@ impl Core {
 
     /// The proxy has made way: from here on it is as if there were none.
     pub fn passed(&mut self, id: Id, rest: &[u8]) {
-        if let Some(stream) = self.session(id).and_then(|session| session.stream.as_mut())
+        if let Some(session) = self.session(id)
+            && let Some(stream) = &mut session.stream
             && !rest.is_empty()
         {
             stream.put_back(rest.to_vec());
+            // The socket will not say so.
+            session.readable = true;
+            self.make_ready(id);
         }
         if let Err(error) = self.greet(id) {
             self.fail(id, error);

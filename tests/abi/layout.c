@@ -28,7 +28,7 @@ AT(wsock_error_info, message, 24);
 AT(wsock_error_info, tls_alert, 256);
 AT(wsock_error_info, reserved, 260);
 
-SIZE(wsock_close_info, 56);
+SIZE(wsock_close_info, 96);
 AT(wsock_close_info, struct_size, 0);
 AT(wsock_close_info, code, 8);
 AT(wsock_close_info, sent_code, 12);
@@ -39,8 +39,23 @@ AT(wsock_close_info, reserved, 28);
 AT(wsock_close_info, reason, 32);
 AT(wsock_close_info, reason_len, 40);
 AT(wsock_close_info, unsent_bytes, 48);
+AT(wsock_close_info, layer, 56);
+AT(wsock_close_info, os_error, 60);
+AT(wsock_close_info, tls_alert, 64);
+AT(wsock_close_info, http_status, 68);
+AT(wsock_close_info, sent_reason, 72);
+AT(wsock_close_info, sent_reason_len, 80);
+AT(wsock_close_info, rtt_us, 88);
 
-SIZE(wsock_handlers, 80);
+SIZE(wsock_retry_info, 40);
+AT(wsock_retry_info, struct_size, 0);
+AT(wsock_retry_info, attempt, 8);
+AT(wsock_retry_info, reserved, 12);
+AT(wsock_retry_info, delay_ms, 16);
+AT(wsock_retry_info, error, 24);
+AT(wsock_retry_info, close, 32);
+
+SIZE(wsock_handlers, 88);
 AT(wsock_handlers, struct_size, 0);
 AT(wsock_handlers, on_open, 8);
 AT(wsock_handlers, on_message, 16);
@@ -51,6 +66,7 @@ AT(wsock_handlers, on_pong, 48);
 AT(wsock_handlers, on_drain, 56);
 AT(wsock_handlers, on_request, 64);
 AT(wsock_handlers, release, 72);
+AT(wsock_handlers, on_retry, 80);
 
 SIZE(wsock_conn_stats, 96);
 AT(wsock_conn_stats, struct_size, 0);
