@@ -19,7 +19,7 @@ impl Core {
                     }
                     Phase::Over(_) => Ok(false),
                     _ => {
-                        let kept = session.keep(kind, &data, compress).is_ok();
+                        let kept = session.keep(kind, &data, compress, 0).is_ok();
                         Ok(kept || session.missed(data.len()))
                     }
                 });

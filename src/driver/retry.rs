@@ -10,7 +10,7 @@ use crate::proto::http::retry::retry_after;
 use crate::proto::utf8;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
-use crate::util::table::{GIVEN_UP, POISONED};
+use crate::util::table::{GIVEN_UP, POISONED, QUEUES};
 use crate::util::time::Time;
 
 /// How a client comes back.
@@ -124,7 +124,19 @@ impl Core {
         if let Err(error) = session.prepare_attempt() {
             return self.fail(id, error);
         }
+        self.open_queue(id);
         self.set_out(id);
+    }
+
+    /// Lets messages be sent before there is a connection, if that is wanted.
+    pub fn open_queue(&mut self, id: Id) {
+        let Ok(cell) = self.table().get(id) else { return };
+        let Some(session) = self.session(id) else { return };
+        let RetrySettings { attempts, queue, .. } = session.shared.settings.retry;
+        if attempts != 0 && queue > 0 {
+            cell.set_limits(queue, queue);
+            cell.set(id, QUEUES);
+        }
     }
 
     /// What the application is to be told of the next attempt, which is as far away from now on.
@@ -205,8 +217,15 @@ impl Session {
         self.client.as_mut()?.retry.as_deref_mut()
     }
 
-    /// Keeps a message until there is a connection, if that is wanted and there is room.
-    pub fn keep(&mut self, kind: Kind, data: &[u8], compress: bool) -> Result<usize> {
+    /// Keeps a message until there is a connection, if that is wanted and there is room beside what other
+    /// threads have been promised.
+    pub fn keep(
+        &mut self,
+        kind: Kind,
+        data: &[u8],
+        compress: bool,
+        promised: usize,
+    ) -> Result<usize> {
         let limit = self.shared.settings.retry.queue;
         let Some(retry) = self.retry() else {
             return Err(Error::new(
@@ -218,8 +237,8 @@ impl Session {
             return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
         }
         let bytes = retry.waiting_bytes + data.len();
-        if bytes > limit {
-            return Err(queue_full(retry.waiting_bytes, data.len()));
+        if bytes + promised > limit {
+            return Err(queue_full(retry.waiting_bytes + promised, data.len()));
         }
         retry.waiting.push(Message { kind, data: data.to_vec(), compress });
         retry.waiting_bytes = bytes;
