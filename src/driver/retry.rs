@@ -3,14 +3,14 @@
 use super::client::Plan;
 use super::core::Core;
 use super::report::Report;
-use super::session::{Phase, Session};
+use super::session::{Details, Phase, Session};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Closed, Initiator, Kind};
 use crate::proto::http::retry::retry_after;
 use crate::proto::utf8;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
-use crate::util::table::POISONED;
+use crate::util::table::{POISONED, QUEUES};
 use crate::util::time::Time;
 
 /// How a client comes back.
@@ -124,7 +124,22 @@ impl Core {
         if let Err(error) = session.prepare_attempt() {
             return self.fail(id, error);
         }
+        self.open_queue(id);
         self.set_out(id);
+    }
+
+    /// Tells every thread how much may wait for a connection.
+    pub fn open_queue(&mut self, id: Id) {
+        let table = self.table();
+        let Some(session) = self.session(id) else { return };
+        let queue = session.shared.settings.retry.queue;
+        let cell = table.get(id).ok().filter(|_| session.retry().is_some());
+        let Some(cell) = cell else { return };
+        cell.set_limits(queue, queue);
+        match queue {
+            0 => cell.clear(id, QUEUES),
+            _ => cell.set(id, QUEUES),
+        }
     }
 
     /// What the application is to be told of the next attempt.
@@ -210,7 +225,8 @@ impl Session {
             return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
         }
         let bytes = retry.waiting_bytes + data.len();
-        if bytes > limit {
+        // Empty ones take room, too.
+        if bytes > limit || retry.waiting.len() >= limit {
             return Err(queue_full(retry.waiting_bytes, data.len()));
         }
         retry.waiting.push(Message { kind, data: data.to_vec(), compress });
@@ -244,7 +260,16 @@ impl Session {
         };
         let plan = Plan::new(url, &self.shared)?;
         client.start_again(plan);
-        self.details.url = client.url.href();
+        // What was handed to C of the last connection ends here, or it would pile up.
+        self.details = Box::new(Details {
+            url: client.url.href(),
+            peer: std::mem::take(&mut self.details.peer),
+            stats: self.details.stats,
+            ..Details::default()
+        });
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
