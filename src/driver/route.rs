@@ -161,6 +161,7 @@ impl Core {
             session.begin_way();
             if let Some(client) = &mut session.client {
                 client.proxy = None;
+                client.given = true;
             }
         }
         self.begin_conversation(id, stream);
