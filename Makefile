@@ -19,7 +19,7 @@ VENV     := target/autobahn/venv
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test bench fuzz lint header install autobahn clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples test bench fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -48,12 +48,21 @@ test: need-cargo need-python examples ## run every test that this machine can ru
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
+	@if command -v openssl >/dev/null; then \
+		$(PYTHON) tests/autobahn/run.py --timeout 300 --tls server target/c/echo_server --deflate; \
+	else echo "skipped: the Autobahn suite over wss, for want of openssl: apt-get install openssl"; fi
 	@echo "all tests passed"
 
-autobahn: need-python examples ## run all 517 Autobahn cases against both roles (a quarter of an hour)
+autobahn: need-python examples ## run all 517 Autobahn cases against both roles, over ws and wss (half an hour)
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --cases all server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --cases all client target/c/autobahn_client
+	$(PYTHON) tests/autobahn/run.py --cases all --tls server target/c/echo_server --deflate
+	$(PYTHON) tests/autobahn/run.py --cases all --tls client target/c/autobahn_client
+
+interop: need-python examples target/interop/client ## talk to nginx, HAProxy, Apache, proxies, curl, Node and Python
+	tests/interop/install.sh target/interop
+	target/interop/venv/bin/python tests/interop/run.py $(if $(ONLY),--only '$(ONLY)')
 
 bench: target/bench/bench target/bench/tcp_echo target/c/echo_server ## measure memory and speed against a plain TCP echo
 	target/bench/bench target/bench/tcp_echo target/c/echo_server
@@ -66,7 +75,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c benches/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c benches/*.c tests/interop/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 
 header: ## regenerate include/wsock.h from the Rust sources
@@ -87,6 +96,10 @@ $(LIB): FORCE | need-cargo
 target/c/%: examples/c/%.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/c
 	$(CC) $(WARN) $(CFLAGS) -Iinclude -Itarget/c $< -o $@ $(LDFLAGS) $(LINK)
+
+target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/interop
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) $(LINK)
 
 target/bench/bench: benches/load.c benches/load.h
 target/bench/%: benches/%.c | need-cc

@@ -24,7 +24,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Loops", &["wsock_loop_"]),
-    ("Options", &["WSOCK_OPT_", "WSOCK_ORIGIN_", "wsock_option"]),
+    ("Options", &["WSOCK_OPT_", "WSOCK_ORIGIN_", "WSOCK_CLIENT_CERT_", "wsock_option"]),
     (
         "Callbacks",
         &[
@@ -96,6 +96,7 @@ fn generate_header() {
         "options/limits",
         "options/deflate",
         "options/sockets",
+        "options/tls",
         "options/mod",
         "client",
         "conn",

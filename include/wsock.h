@@ -135,8 +135,8 @@ typedef struct wsock_loop wsock_loop;
  * - Life: wsock_options_new, wsock_options_free.
  * - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
  *   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
- *   wsock_options_add_origin, wsock_options_add_trusted_proxy, wsock_options_add_cert_files,
- *   wsock_options_add_cert_pem, wsock_options_add_pin.
+ *   wsock_options_add_origin, wsock_options_add_trusted_proxy.
+ * - For TLS: wsock_options_add_cert_files, wsock_options_add_cert_pem, wsock_options_add_pin.
  * - Look up: wsock_option_bounds.
  */
 typedef struct wsock_options wsock_options;
@@ -163,6 +163,7 @@ typedef struct wsock_conn wsock_conn;
  *
  * - Ask: wsock_server_port, wsock_server_get_stats.
  * - Hand it a connection that you have accepted yourself: wsock_server_adopt.
+ * - Newer certificates: wsock_server_set_tls.
  * - End: wsock_server_close.
  */
 typedef struct wsock_server wsock_server;
@@ -240,6 +241,15 @@ typedef struct wsock_request wsock_request;
 /** The application ended it: wsock_conn_abort, wsock_loop_free, or a close before it was open. */
 #define WSOCK_ERR_ABORTED (-67)
 /**
+ * TLS failed, or the peer refused it; tls_alert may say more. Most often: the other side does not speak
+ * TLS, or wants a client certificate.
+ */
+#define WSOCK_ERR_TLS (-80)
+/** The peer's certificate is not accepted; the message says why and what to do. */
+#define WSOCK_ERR_CERTIFICATE (-81)
+/** TCP ended without the end of TLS, so that something may be missing. */
+#define WSOCK_ERR_TLS_TRUNCATED (-82)
+/**
  * A bug in this library was stopped at its boundary; please report it. In on_error: it has ended that
  * connection and nothing else. As the answer of a call: it has broken that loop.
  */
@@ -270,6 +280,10 @@ typedef struct {
   int32_t close_code;
   /** One line for a person to read, NUL-terminated. */
   char message[232];
+  /** The TLS alert that was sent or received, by its number (RFC 8446 section 6), or 0. */
+  int32_t tls_alert;
+  /** Always 0. */
+  int32_t reserved;
 } wsock_error_info;
 
 /**
@@ -577,6 +591,87 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  * the other protocol cannot be reached from there. Default none.
  */
 #define WSOCK_OPT_SOURCE_ADDRESS 123
+/**
+ * 1: a client trusts the CAs of the operating system too, although WSOCK_OPT_TLS_CA_FILE or
+ * WSOCK_OPT_TLS_CA_PEM is given. Default 0: with neither it trusts those of the system, with one of them
+ * it trusts nobody else.
+ */
+#define WSOCK_OPT_TLS_SYSTEM_TRUST 60
+/** The oldest TLS version to speak, both roles: 12 (TLS 1.2) or 13 (TLS 1.3). Default 12. */
+#define WSOCK_OPT_TLS_MIN_VERSION 61
+/**
+ * DANGER. 1: a client accepts whatever certificate the server shows: expired, for another host, made by
+ * anybody a minute ago. Whoever sits between you and the server can then read and change everything, as
+ * if there were no TLS at all. For a certificate of your own use WSOCK_OPT_TLS_CA_FILE instead, which
+ * keeps you safe. wsock_options_add_pin still counts. Default 0.
+ */
+#define WSOCK_OPT_DANGER_ACCEPT_ANY_CERTIFICATE 62
+/**
+ * 1: handshakes with a peer that was talked to before are shortened, both roles. Sessions are kept with
+ * the options, until one of the TLS options is changed. Default 1.
+ */
+#define WSOCK_OPT_TLS_RESUMPTION 63
+/**
+ * Server: whether clients must show a certificate, WSOCK_CLIENT_CERT_*. It must come from an issuer in
+ * WSOCK_OPT_TLS_CA_FILE or WSOCK_OPT_TLS_CA_PEM; WSOCK_REQUEST_PEER_SUBJECT tells whose it is.
+ * Default 0, WSOCK_CLIENT_CERT_IGNORED.
+ */
+#define WSOCK_OPT_TLS_CLIENT_CERT 64
+/**
+ * Whom to trust, a text (wsock_options_set_str): path of a PEM file with the certificates of CAs, or
+ * with a server's own self-signed one. A client checks servers with it, a server its clients. The file
+ * is read at once; set it again when it has changed. Default none: what the system trusts.
+ */
+#define WSOCK_OPT_TLS_CA_FILE 110
+/** The same, a text that is the PEM itself. Both may be set. Default none. */
+#define WSOCK_OPT_TLS_CA_PEM 111
+/**
+ * Client: the host name to ask the server for (SNI) and that its certificate must be for, a text.
+ * Default none: the host of the URL.
+ */
+#define WSOCK_OPT_TLS_SERVER_NAME 112
+
+/** Clients are not asked for a certificate. */
+#define WSOCK_CLIENT_CERT_IGNORED 0
+/** Clients may show one, and if they do it must be good. */
+#define WSOCK_CLIENT_CERT_OPTIONAL 1
+/** Clients without a good one are refused. */
+#define WSOCK_CLIENT_CERT_REQUIRED 2
+
+/**
+ * Adds a certificate of your own with its private key, from two PEM files; with it a server listens for
+ * wss://, and a client shows it to servers that ask. chain_file holds the certificate first and then the
+ * intermediates behind it, as `fullchain.pem` does; key_file the key without a passphrase. It may be
+ * added to: a server shows the one that is for the host that the client asks for, else the first. Files
+ * are read at once; wsock_server_set_tls takes newer ones into use.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (unreadable, not PEM, a key of another
+ * certificate ...), UNSUPPORTED (no TLS in this build). Since: 0.1
+ */
+wsock_status wsock_options_add_cert_files(wsock_options *options,
+                                          const char *chain_file,
+                                          const char *key_file);
+
+/**
+ * The same from memory: both texts are PEM.
+ *
+ * Ownership: both are copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT, UNSUPPORTED. Since: 0.1
+ */
+wsock_status wsock_options_add_cert_pem(wsock_options *options,
+                                        const char *chain_pem,
+                                        const char *key_pem);
+
+/**
+ * Client: the server's certificate must have this public key, or another that was added, and still be
+ * good in every other way. pin is "sha256//" and the base64 of the SHA-256 of the key, as curl's
+ * --pinnedpubkey takes it; several may stand in one text with ";" between them. The message of a
+ * refusal tells the pin that the server has.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT, UNSUPPORTED. Since: 0.1
+ */
+wsock_status wsock_options_add_pin(wsock_options *options,
+                                   const char *pin);
 
 /**
  * Makes a set of options with the default values. Free it with wsock_options_free.
@@ -671,6 +766,41 @@ wsock_status wsock_option_bounds(int32_t key,
                                  int64_t *out_min,
                                  int64_t *out_max,
                                  int64_t *out_default);
+
+/**
+ * Adds a certificate of your own with its private key, from two PEM files; with it a server listens for
+ * wss://, and a client shows it to servers that ask. chain_file holds the certificate first and then the
+ * intermediates behind it, as `fullchain.pem` does; key_file the key without a passphrase. It may be
+ * added to: a server shows the one that is for the host that the client asks for, else the first. Files
+ * are read at once; wsock_server_set_tls takes newer ones into use.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (unreadable, not PEM, a key of another
+ * certificate ...), UNSUPPORTED (no TLS in this build). Since: 0.1
+ */
+wsock_status wsock_options_add_cert_files(wsock_options *options,
+                                          const char *chain_file,
+                                          const char *key_file);
+
+/**
+ * The same from memory: both texts are PEM.
+ *
+ * Ownership: both are copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT, UNSUPPORTED. Since: 0.1
+ */
+wsock_status wsock_options_add_cert_pem(wsock_options *options,
+                                        const char *chain_pem,
+                                        const char *key_pem);
+
+/**
+ * Client: the server's certificate must have this public key, or another that was added, and still be
+ * good in every other way. pin is "sha256//" and the base64 of the SHA-256 of the key, as curl's
+ * --pinnedpubkey takes it; several may stand in one text with ";" between them. The message of a
+ * refusal tells the pin that the server has.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT, UNSUPPORTED. Since: 0.1
+ */
+wsock_status wsock_options_add_pin(wsock_options *options,
+                                   const char *pin);
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
@@ -826,8 +956,8 @@ typedef struct {
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 /**
- * Begins to connect to a server. url is "ws://host:port/path?query", as for the browser's WebSocket:
- * http:// is taken for ws://, a fragment is refused; user:password@ before the host becomes Basic
+ * Begins to connect to a server. url is "ws://host:port/path?query", or with "wss://" for TLS, as for the browser's WebSocket:
+ * http:// is taken for ws://, https:// for wss://; a fragment is refused; user:password@ before the host becomes Basic
  * authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
  * NULL for none.
  *
@@ -903,6 +1033,21 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
  * status than 101.
  */
 #define WSOCK_CONN_RESPONSE_BODY 6
+/** wsock_conn_get_str: "TLSv1.3" or "TLSv1.2" while there is a socket; "" without TLS. So for the next three. */
+#define WSOCK_CONN_TLS_VERSION 7
+/** wsock_conn_get_str: the cipher suite, such as `TLS_AES_256_GCM_SHA384`. */
+#define WSOCK_CONN_TLS_CIPHER 8
+/**
+ * wsock_conn_get_str: the host name that the client asked the server for (SNI); none when it was an
+ * address.
+ */
+#define WSOCK_CONN_TLS_SERVER_NAME 9
+/**
+ * wsock_conn_get_str: the subject of the peer's certificate as RFC 4514 writes it, such as
+ * `CN=client,O=Example`; "" when it showed none, or was not verified
+ * (WSOCK_OPT_DANGER_ACCEPT_ANY_CERTIFICATE).
+ */
+#define WSOCK_CONN_PEER_SUBJECT 10
 
 /** Figures of one connection. */
 typedef struct {
@@ -928,6 +1073,8 @@ typedef struct {
   uint64_t buffered_amount;
   /** Round-trip time of the last answered ping in microseconds; 0 when there was none yet. */
   uint64_t rtt_us;
+  /** 1 when the TLS handshake took up an earlier session again, else 0. */
+  uint64_t tls_resumed;
 } wsock_conn_stats;
 
 /**
@@ -1172,7 +1319,8 @@ typedef struct {
 
 /**
  * Listens for connections. handlers and user_data apply to every connection that is accepted; on_open
- * can give a connection its own with wsock_conn_set_user_data. host is one of
+ * can give a connection its own with wsock_conn_set_user_data. With a certificate
+ * (wsock_options_add_cert_files) it listens for wss://, and only for that. host is one of
  *
  * - a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, "" or "*" for every address of both
  *   protocols. port 0 takes a free one, which wsock_server_port tells.
@@ -1205,6 +1353,19 @@ wsock_status wsock_listen(wsock_loop *loop,
  * Thread: loop. Since: 0.1
  */
 uint16_t wsock_server_port(const wsock_server *server);
+
+/**
+ * Shows the certificates of these options, added with wsock_options_add_cert_files, to clients that come
+ * from now on, and asks of them what WSOCK_OPT_TLS_CLIENT_CERT says. What else the options hold is not
+ * looked at; connections there are go on. For when certificates are renewed: make options with the new
+ * files, set them, free the options. Clients resume the sessions they have as long as
+ * WSOCK_OPT_TLS_CLIENT_CERT and whom it trusts stay the same.
+ *
+ * Ownership: options are copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD,
+ * INVALID_ARGUMENT (no certificate in options), STATE (the server listens without TLS). Since: 0.1
+ */
+wsock_status wsock_server_set_tls(wsock_server *server,
+                                  const wsock_options *options);
 
 /**
  * Ends a server. Every open connection is closed with this code (0: 1001, "going away") and reason
@@ -1284,6 +1445,10 @@ wsock_status wsock_server_adopt(wsock_server *server,
 #define WSOCK_REQUEST_ORIGIN 6
 /** wsock_request_get_str: address and port of who asks, as WSOCK_CONN_PEER_ADDRESS. */
 #define WSOCK_REQUEST_PEER_ADDRESS 7
+/** wsock_request_get_str: the subject of the client's certificate, as WSOCK_CONN_PEER_SUBJECT. */
+#define WSOCK_REQUEST_PEER_SUBJECT 8
+/** wsock_request_get_str: the host name that the client's TLS asked for (SNI). */
+#define WSOCK_REQUEST_TLS_SERVER_NAME 9
 
 /**
  * 1 when the request asks for a WebSocket, 0 when it is plain HTTP, or an error.
@@ -1375,7 +1540,7 @@ wsock_status wsock_request_set_body(wsock_request *request,
 /** Its third number. */
 #define WSOCK_VERSION_PATCH 0
 
-/** wsock_features: wss:// works. This version never sets it. */
+/** wsock_features: wss:// and servers that speak TLS work. */
 #define WSOCK_FEATURE_TLS 1
 /** wsock_features: permessage-deflate works. */
 #define WSOCK_FEATURE_DEFLATE 2

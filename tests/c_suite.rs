@@ -2,6 +2,7 @@
 //! and runs them: the library as a C programmer meets it. With `WSOCK_VALGRIND=1` in the environment
 //! they run below valgrind.
 
+mod certificates;
 mod native;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,8 @@ macro_rules! programs {
 
 programs! {
     backpressure badinput close dlopen drain echo embed emfile fork handles handshake idle limits
-    proxy_protocol races reentrancy server signal sigpipe sockets threads timeouts whatwg wire
+    proxy proxy_protocol races reconnect redirect reentrancy report server signal sigpipe sockets
+    threads timeouts tls whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.
@@ -62,10 +64,15 @@ fn run_program(name: &str) {
     let dir: &Path = DIR.get_or_init(|| native::library_dir("c_suite"));
     let program = native::compile_c_program(name, dir);
     let valgrind = std::env::var("WSOCK_VALGRIND").is_ok_and(|value| value == "1");
-    let (command, limit) = match valgrind {
+    let (mut command, limit) = match valgrind {
         true => (below_valgrind(&program), 600),
         false => (Command::new(&program), 90),
     };
+    if name == "tls" {
+        let certificates = dir.join("certificates");
+        certificates::write_to(&certificates);
+        command.env("WSOCK_TEST_CERTS", certificates);
+    }
     native::must_succeed(command, &dir.join(format!("{name}.out")), Duration::from_secs(limit));
 }
 

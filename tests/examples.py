@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 
 sys.dont_write_bytecode = True
+import certs  # noqa: E402
 from peer import BINARY, CLOSE, TEXT, Client, request  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -38,7 +40,8 @@ class Server:
         self.process = subprocess.Popen([*command(name), *args], stdout=subprocess.PIPE, text=True)
         self.first_line = self.process.stdout.readline().rstrip("\n")
         self.url = self.first_line.split()[-1].replace("http:", "ws:")
-        self.port = int(self.url.rstrip("/").rsplit(":", 1)[1])
+        port = self.url.rstrip("/").rsplit(":", 1)[1]
+        self.port = int(port) if port.isdigit() else None  # none on a Unix domain socket
 
     def __enter__(self):
         return self
@@ -158,6 +161,38 @@ class Echo(unittest.TestCase):
                 self.assertEqual((status, out), (1, ""))
                 self.assertIn("in use", err)
 
+    def test_usage_errors_name_the_switch(self):
+        for args, told in [(["--port", "x"], "--port wants"), (["--cert", "a"], "--cert wants --key"),
+                           (["--key", "a"], "--key wants --cert"), (["--client-ca", "a"], "--client-ca wants"),
+                           (["--unix"], "'--unix'"), (["--colour"], "'--colour'")]:
+            with self.subTest(args=args):
+                status, _, err = run("echo_server", *args)
+                self.assertEqual(status, 2)
+                self.assertIn(told, err)
+        status, _, err = run("echo_server", "--proxy-protocol", "10.0.0.0/33")
+        self.assertEqual(status, 1)
+        self.assertIn("--proxy-protocol: ", err)
+        self.assertIn("--proxy-protocol", run("echo_server", "--help")[1])
+
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as place:
+            path = place + "/echo.sock"
+            with Server("echo_server", "--unix", path) as echo:
+                self.assertEqual(echo.first_line, "listening on ws+unix:%s:/" % path)
+                self.assertEqual(run("wscat", "-x", "hello", echo.url)[:2], (0, "hello\n"))
+                self.assertEqual(run("wscat", "-x", "hello", "--unix", path, "ws://localhost/a?b")[:2], (0, "hello\n"))
+
+    def test_proxy_protocol(self):
+        server = subprocess.Popen([C / "echo_server", "--verbose", "--proxy-protocol", "127.0.0.1"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.stdout.close)
+        port = int(server.stdout.readline().rstrip("/\n").rsplit(":", 1)[1])
+        with Client(port, before=b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\n"):
+            self.assertEqual(server.stderr.readline(), "open 203.0.113.7:4711\n")
+        server.terminate()
+        self.assertEqual(server.wait(timeout=15), 0)
+
     def test_client_that_cannot_connect(self):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
@@ -225,9 +260,97 @@ class Wscat(unittest.TestCase):
                 status, out, err = run("wscat", *args, "ws://127.0.0.1:1/")
                 self.assertEqual((status, out), (1, ""))
                 self.assertNotEqual(err, "")
-        status, _, err = run("wscat", "wss://127.0.0.1/")
+        status, _, err = run("wscat", "wss://127.0.0.1:1/")
         self.assertEqual(status, 1)
-        self.assertIn("TLS", err)
+        self.assertIn("cannot connect", err)
+
+
+    def test_usage_errors_name_the_switch(self):
+        for args in [["--header", "no colon"], ["--cookie", "x"], ["--cookie", "a b=c"], ["--user", "anna"],
+                     ["--proxy", "ftp://x"], ["--cacert", "/nowhere"], ["--cert", "/nowhere"], ["--key", "/nowhere"],
+                     ["--pin", "x"], ["--ping", "0"], ["--close", "1005"], ["--origin", "a\r\nb"]]:
+            with self.subTest(args=args):
+                status, out, err = run("wscat", *args, "ws://127.0.0.1:1/")
+                self.assertEqual((status, out), (1, ""))
+                self.assertTrue(err.startswith("wscat: %s" % args[0]), err)
+        self.assertIn("--colour", run("wscat", "--colour", "ws://127.0.0.1:1/")[2])
+
+    def test_cookies_user_and_redirect(self):
+        with Server("echo_server") as echo:
+            there = OneAnswer(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % echo.url.encode())
+            status, out, err = run("wscat", "--location", "--cookie", "a=1", "--cookie", "b=2", "-x", "hello", there.url)
+            there.join()
+            self.assertEqual((status, out), (0, "hello\n"))
+            self.assertIn("connected to " + echo.url, err)
+            self.assertIn("\r\nCookie: a=1; b=2\r\n", there.request)
+        there = OneAnswer(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n")
+        self.assertIn("Bearer", run("wscat", "--user", "anna:secret", there.url)[2])
+        there.join()
+
+    def test_proxy(self):
+        proxy = OneAnswer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        status, _, err = run("wscat", "--proxy", proxy.url.replace("ws:", "http:"), "ws://echo.example/")
+        proxy.join()
+        self.assertEqual(status, 1)
+        self.assertIn("proxy refused to connect with 403", err)
+        self.assertTrue(proxy.request.startswith("CONNECT echo.example:80 HTTP/1.1\r\n"), proxy.request)
+
+    def test_reconnect(self):
+        with Server("echo_server") as echo:
+            wscat = subprocess.Popen([C / "wscat", "--reconnect", echo.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, text=True)
+            self.addCleanup(wscat.kill)
+            self.assertIn("connected to", wscat.stderr.readline())
+        self.assertRegex(wscat.stderr.readline(), r"attempt 1 in \d+\.\d s\n$")
+        with Server("echo_server", "--port", str(echo.port)):
+            while "connected to" not in (line := wscat.stderr.readline()):
+                self.assertIn("attempt", line)
+            out, err = wscat.communicate("hello\n", timeout=10)
+            self.assertEqual((wscat.returncode, out), (0, "hello\n"))
+            self.assertIn("closed with 1000", err)
+
+
+@unittest.skipUnless(certs.available(), "there is no openssl to make certificates with: apt-get install openssl")
+class Tls(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.certs = certs.make(ROOT / "target" / "example-certs")
+
+    def pair(self, name):
+        return "--cert", self.certs / (name + ".pem"), "--key", self.certs / (name + ".key")
+
+    def test_server_and_client(self):
+        authority = "--cacert", self.certs / "ca.pem"
+        with Server("echo_server", *self.pair("chained")) as echo:
+            self.assertRegex(echo.first_line, r"^listening on wss://127\.0\.0\.1:\d+/$")
+            status, out, err = run("wscat", "-v", *authority, "-x", "hello", echo.url)
+            self.assertEqual((status, out), (0, "hello\n"))
+            self.assertIn("TLSv1.3", err)
+            self.assertIn("wsock test chained", err)
+            for args, told in [([], "unknown issuer"), ([*authority, "--pin", certs.pin(self.certs, "rsa")], "pin")]:
+                status, out, err = run("wscat", *args, "-x", "hello", echo.url)
+                self.assertEqual((status, out), (1, ""))
+                self.assertIn(told, err)
+            self.assertEqual(run("wscat", *authority, "--pin", certs.pin(self.certs, "chained"), "-x", "hello", echo.url)[0], 0)
+            self.assertEqual(run("wscat", "--insecure", "-x", "hello", echo.url)[:2], (0, "hello\n"))
+
+    def test_client_certificate(self):
+        authority = "--cacert", self.certs / "ca.pem"
+        with Server("echo_server", *self.pair("server"), "--client-ca", self.certs / "client_ca.pem") as echo:
+            self.assertEqual(run("wscat", *authority, *self.pair("client"), "-x", "hello", echo.url)[:2], (0, "hello\n"))
+            both = self.certs / "client.both.pem"
+            self.assertEqual(run("wscat", *authority, "--cert", both, "-x", "hello", echo.url)[:2], (0, "hello\n"))
+            status, _, err = run("wscat", *authority, "-x", "hello", echo.url)
+            self.assertEqual(status, 1)
+            self.assertIn("wants a client certificate", err)
+
+    def test_files_that_are_none(self):
+        for args in [("--cert", "/nowhere", "--key", "/nowhere"), ("--cert", self.certs / "ca.cnf", "--key", self.certs / "ca.cnf"),
+                     ("--cert", self.certs / "server.pem", "--key", self.certs / "rsa.key")]:
+            with self.subTest(args=args):
+                status, out, err = run("echo_server", *args)
+                self.assertEqual((status, out), (1, ""))
+                self.assertRegex(err, r"^echo_server: .*(/nowhere|ca\.cnf|key)")
 
 
 class PollLoop(unittest.TestCase):

@@ -21,14 +21,15 @@ def request(port, path="/", headers=(), method="GET"):
 
 
 class Client:
-    """The client end of a connection: masks what it sends, does not answer by itself."""
+    """The client end of a connection: masks what it sends, does not answer by itself. What comes before the
+    request, such as a balancer's header, is sent as it is."""
 
-    def __init__(self, port, headers=(), host="127.0.0.1"):
+    def __init__(self, port, headers=(), host="127.0.0.1", before=b""):
         self.sock = socket.create_connection((host, port), timeout=10)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = ["GET / HTTP/1.1", "Host: 127.0.0.1:%d" % port, "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: 13", *headers]
-        self.sock.sendall("\r\n".join([*lines, "", ""]).encode())
+        self.sock.sendall(before + "\r\n".join([*lines, "", ""]).encode())
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
             self.fill()

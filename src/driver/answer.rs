@@ -11,6 +11,9 @@ use crate::proto::http::auth::{self, challenge::Challenges};
 use crate::proto::redirect;
 use crate::util::id::Id;
 
+/// Challenges answered in a row; of a server that calls every answer too old, nothing is to be hoped.
+const MAX_LOG_INS: u32 = 3;
+
 impl Core {
     /// The client's handshake is over. True when the connection is open now.
     pub fn client_handshake_over(&mut self, id: Id, outcome: ClientOutcome) -> bool {
@@ -71,9 +74,11 @@ impl Session {
         let Some(credentials) = own.or(client.url.credentials.as_ref()) else { return Ok(false) };
         let challenges = Challenges::parse(response.headers.get_all("WWW-Authenticate"));
         // A second challenge means that the answer to the first was wrong, or only too old.
-        if client.authorization.is_some() && !challenges.stale() {
+        let wrong = client.authorization.is_some() && !challenges.stale();
+        if wrong || client.log_ins == MAX_LOG_INS {
             return Ok(false);
         }
+        client.log_ins += 1;
         let resource = &client.url.resource;
         let answer = auth::answer(&challenges, credentials, "GET", resource, cnonce)?;
         client.authorization = Some(answer);
@@ -98,6 +103,7 @@ impl Session {
         let url = redirect::next(&client.url, response.status, location)?;
         client.redirects += 1;
         client.authorization = None;
+        client.log_ins = 0;
         client.turn_to(Plan::new(url, &self.shared)?);
         self.details.url = client.url.href();
         Ok(true)

@@ -35,6 +35,8 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// The answer to the server's challenge.
     pub authorization: Option<String>,
+    /// Challenges answered at this place.
+    pub log_ins: u32,
     /// Redirects followed in this attempt.
     pub redirects: u32,
     /// Tells the look-ups of this way from those of ways given up.
@@ -58,10 +60,7 @@ impl Plan {
     pub fn new(url: Url, shared: &Shared) -> Result<Plan> {
         let settings = &shared.settings;
         if url.secure {
-            return Err(Error::new(
-                Code::Unsupported,
-                "wss:// needs TLS, which this build of the library does not have",
-            ));
+            settings.tls.client()?;
         }
         let proxy = match url.unix {
             Some(_) => None,
@@ -85,6 +84,7 @@ impl Client {
             proxy,
             address: None,
             authorization: None,
+            log_ins: 0,
             redirects: 0,
             way: 0,
             next: None,
@@ -114,6 +114,7 @@ impl Client {
         self.home = url.clone();
         self.redirects = 0;
         self.authorization = None;
+        self.log_ins = 0;
         self.go_to(url, proxy);
     }
 

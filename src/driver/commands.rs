@@ -82,8 +82,8 @@ impl Core {
     /// Ends a connection without a close handshake.
     pub fn abort(&mut self, id: Id) {
         if let Some(session) = self.session(id) {
-            if let Some(stream) = &session.stream {
-                stream.socket().reset_on_close();
+            if let Some(stream) = &mut session.stream {
+                stream.abandon();
             }
             session.fail(Error::new(Code::Aborted, "the application aborted the connection"));
         }

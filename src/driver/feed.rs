@@ -226,8 +226,12 @@ impl Core {
         if !session.readable || session.pauses() {
             return Read::Nothing;
         }
-        let Some(stream) = &mut session.stream else { return Read::Nothing };
-        match stream.read(buffer) {
+        let read = self.contain(id, |session, _, _| match &mut session.stream {
+            Some(stream) => stream.read(buffer),
+            None => Ok(Received::Nothing),
+        });
+        let Some(session) = self.session(id) else { return Read::Nothing };
+        match read {
             Ok(Received::End) => Read::End,
             Ok(Received::Bytes { count, more }) => {
                 #[cfg(feature = "test-panic")]
@@ -242,7 +246,11 @@ impl Core {
                 if session.lost.is_some() { Read::End } else { Read::Nothing }
             }
             Err(error) => {
-                session.lost.get_or_insert(error);
+                // What the peer complained of before it went says more than that sending failed.
+                match error.code {
+                    Code::Tls | Code::Certificate => session.lost = Some(error),
+                    _ => drop(session.lost.get_or_insert(error)),
+                }
                 Read::End
             }
         }
@@ -288,8 +296,12 @@ impl Core {
                 Phase::Tunnel(tunnel) => {
                     let (used, end) = tunnel.recv(input);
                     session.head.push(&tunnel.output());
-                    match end.transpose()? {
-                        Some(()) => (used, Found::Passage),
+                    match end {
+                        Some(Ok(())) => (used, Found::Passage),
+                        Some(Err(error)) => {
+                            session.fail(error);
+                            (used, Found::Nothing)
+                        }
                         None => (used, Found::Nothing),
                     }
                 }
@@ -310,7 +322,13 @@ impl Core {
     fn stream_ended(&mut self, id: Id) {
         let Some((session, _, now)) = self.session_and_context(id) else { return };
         session.readable = false;
-        let lost = session.lost.take();
+        let mut lost = session.lost.take();
+        if let Phase::ClientHandshake(handshake) = &session.phase
+            && handshake.in_body()
+        {
+            // The server has refused already; many end TLS without saying so.
+            lost = lost.filter(|error| error.code != Code::TlsTruncated);
+        }
         match (&mut session.phase, lost) {
             (Phase::Open(conn), Some(error)) => conn.transport_lost(error),
             (Phase::Open(conn), None) => conn.recv_eof(now),
@@ -318,8 +336,8 @@ impl Core {
                 let outcome = handshake.recv_eof();
                 self.client_handshake_over(id, outcome);
             }
-            (Phase::Tunnel(tunnel), None) => {
-                let error = tunnel.recv_eof();
+            (Phase::Tunnel(tunnel), lost) => {
+                let error = lost.map_or_else(|| tunnel.recv_eof(), lost_proxy);
                 session.fail(error);
             }
             // A client that has closed its side still wants its answer.
@@ -332,6 +350,11 @@ impl Core {
 
 fn hung_up() -> Error {
     Error::new(Code::ConnectionLost, "the peer closed the connection during the handshake")
+}
+
+fn lost_proxy(error: Error) -> Error {
+    let message = format!("the proxy went away: {}", error.message).into();
+    Error { code: Code::Proxy, message, ..error }
 }
 
 /// Lets a test prove how far a panic goes: inside `contain` it ends one connection, outside one loop.

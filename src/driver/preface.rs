@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
-use super::session::{Phase, Session};
+use super::session::{Phase, Session, never_open};
 use super::settings::Settings;
 use crate::error::Result;
 use crate::proto::cidr::Cidr;
 use crate::proto::handshake::server::ServerHandshake;
-use crate::transport::{Socket, socket};
+use crate::proto::proxy_protocol::ProxyHeader;
+use crate::transport::tls::ServerTls;
+use crate::transport::{Socket, Stream, socket};
 
 /// Whose word about the client's address is taken.
 #[derive(Clone, Copy, Debug)]
@@ -54,16 +56,26 @@ pub fn expects_header(settings: &Settings, socket: &Socket) -> bool {
     settings.trusted_proxies.iter().any(|proxy| proxy.covers(peer))
 }
 
-/// What a server does first with a new connection.
-pub fn first_phase(settings: &Settings, socket: &Socket) -> Phase {
-    match expects_header(settings, socket) {
-        true => Phase::Preface(Box::default()),
-        false => handshake(settings),
-    }
+/// The header, and what comes behind it.
+#[derive(Default)]
+pub struct Preface {
+    header: ProxyHeader,
+    tls: Option<ServerTls>,
 }
 
-fn handshake(settings: &Settings) -> Phase {
-    Phase::ServerHandshake(Box::new(ServerHandshake::new(&settings.head)))
+/// What a server does first with a new connection.
+pub fn first_phase(settings: &Settings, stream: &mut Stream, tls: Option<ServerTls>) -> Phase {
+    if expects_header(settings, stream.socket()) {
+        return Phase::Preface(Box::new(Preface { header: ProxyHeader::default(), tls }));
+    }
+    handshake(settings, stream, tls.as_ref())
+}
+
+fn handshake(settings: &Settings, stream: &mut Stream, tls: Option<&ServerTls>) -> Phase {
+    match tls.map_or(Ok(()), |tls| stream.start_tls_server(tls)) {
+        Ok(()) => Phase::ServerHandshake(Box::new(ServerHandshake::new(&settings.head))),
+        Err(error) => Phase::Over(Box::new(never_open(error))),
+    }
 }
 
 impl Session {
@@ -71,8 +83,8 @@ impl Session {
     /// What comes behind its header goes back into the stream: the next phase reads it, whatever layers it
     /// puts on.
     pub fn recv_preface(&mut self, input: &[u8]) -> (usize, Option<IpAddr>) {
-        let Phase::Preface(header) = &mut self.phase else { return (0, None) };
-        let (used, outcome) = header.recv(input);
+        let Phase::Preface(preface) = &mut self.phase else { return (0, None) };
+        let (used, outcome) = preface.header.recv(input);
         let mut client = None;
         match outcome {
             None => return (used, None),
@@ -82,11 +94,12 @@ impl Session {
                     self.details.peer = socket::text(addresses.source);
                     client = Some(addresses.source.ip());
                 }
+                let tls = preface.tls.take();
                 if let Some(stream) = &mut self.stream {
                     stream.put_back(input[used..].to_vec());
+                    self.phase = handshake(&self.shared.settings, stream, tls.as_ref());
                 }
                 self.readable = true;
-                self.phase = handshake(&self.shared.settings);
             }
         }
         (input.len(), client)

@@ -8,6 +8,8 @@ use crate::proto::config::Role;
 use crate::proto::conn::Connection;
 use crate::proto::handshake::server::{Answer, Refusal, Request, http_response};
 use crate::proto::http::check_application_header;
+use crate::transport::Stream;
+use crate::transport::tls::TlsInfo;
 use crate::util::id::{Id, Kind};
 use crate::util::text::TextCache;
 
@@ -24,6 +26,8 @@ pub struct Pending {
     pub request: Request,
     /// Address of who asks.
     pub peer: String,
+    /// The encryption it came through.
+    pub tls: Option<TlsInfo>,
     /// The subprotocol chosen so far.
     protocol: Option<String>,
     headers: Vec<(String, String)>,
@@ -84,9 +88,10 @@ fn upgrade_required() -> Refusal {
 
 /// What a browser would have been given to get here. The target may also name the host (RFC 9112
 /// section 3.2.2), so it is taken apart.
-fn url(request: &Request) -> String {
+fn url(request: &Request, secure: bool) -> String {
+    let scheme = if secure { "wss" } else { "ws" };
     let mark = if request.query().is_empty() { "" } else { "?" };
-    format!("ws://{}{}{mark}{}", request.host(), request.path(), request.query())
+    format!("{scheme}://{}{}{mark}{}", request.host(), request.path(), request.query())
 }
 
 impl Core {
@@ -97,6 +102,7 @@ impl Core {
         }
         let session = self.session(session_id)?;
         let (server_id, peer) = (session.server?, session.details.peer.clone());
+        let tls = session.stream.as_ref().and_then(Stream::tls);
         let server = self.server(server_id)?;
         let settings = server.handshake.clone();
         let mut protocol = None;
@@ -117,6 +123,7 @@ impl Core {
             session: session_id,
             request,
             peer,
+            tls,
             protocol,
             headers: Vec::new(),
             content_type: None,
@@ -212,7 +219,8 @@ impl Core {
         let accepted = upgrade.accept(&settings, &Answer { protocol, headers });
         let Some(session) = self.session(session_id) else { return };
         session.head = Head::new(accepted.response);
-        session.details.url = url(&request);
+        let secure = session.stream.as_ref().is_some_and(Stream::is_secure);
+        session.details.url = url(&request, secure);
         session.details.protocol = accepted.protocol.unwrap_or_default();
         session.details.extensions = accepted.extensions;
         session.details.headers = Some(request.headers);

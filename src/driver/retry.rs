@@ -10,7 +10,7 @@ use crate::proto::http::retry::retry_after;
 use crate::proto::utf8;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
-use crate::util::table::{POISONED, QUEUES};
+use crate::util::table::{GIVEN_UP, POISONED, QUEUES};
 use crate::util::time::Time;
 
 /// How a client comes back.
@@ -111,10 +111,10 @@ impl Core {
         retry.news = Some(Box::new(News { attempt: retry.attempt, delay_ms, report }));
         session.phase = Phase::Waiting;
         session.paused = false;
-        session.deadline = Some(now.plus_ms(delay_ms));
+        // The wait begins when the application has been told, so that it is told before the attempt.
+        session.deadline = None;
         self.retries.push_back(id);
         self.publish(id);
-        self.arm(id);
         true
     }
 
@@ -142,10 +142,18 @@ impl Core {
         }
     }
 
-    /// What the application is to be told of the next attempt.
+    /// What the application is to be told of the next attempt, which is as far away from now on.
     pub fn next_retry(&mut self) -> Option<(Id, News)> {
+        let now = self.now;
         let id = self.retries.pop_front()?;
-        let news = self.session(id)?.retry()?.news.take()?;
+        let given_up = self.table().get(id).is_ok_and(|cell| cell.has(GIVEN_UP));
+        let session = self.session(id)?;
+        if given_up || !matches!(session.phase, Phase::Waiting) {
+            return None;
+        }
+        let news = session.retry()?.news.take()?;
+        session.deadline = Some(now.plus_ms(news.delay_ms));
+        self.arm(id);
         self.callbacks += 1;
         Some((id, *news))
     }
@@ -244,9 +252,12 @@ impl Session {
         comes_back
     }
 
-    /// Bytes of messages that wait for a connection or never found theirs.
+    /// Bytes of messages that wait for a connection or never found theirs, and of those that were lost
+    /// with the last one while nobody has been told of that.
     pub fn stranded(&mut self) -> usize {
-        self.retry().map_or(0, |retry| retry.waiting_bytes + retry.missed)
+        let Some(retry) = self.retry() else { return 0 };
+        let untold = retry.news.as_ref().map_or(0, |news| news.report.unsent as usize);
+        retry.waiting_bytes + retry.missed + untold
     }
 
     fn prepare_attempt(&mut self) -> Result<()> {

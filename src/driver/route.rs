@@ -187,10 +187,14 @@ impl Core {
 
     /// The proxy has made way: from here on it is as if there were none.
     pub fn passed(&mut self, id: Id, rest: &[u8]) {
-        if let Some(stream) = self.session(id).and_then(|session| session.stream.as_mut())
+        if let Some(session) = self.session(id)
+            && let Some(stream) = &mut session.stream
             && !rest.is_empty()
         {
             stream.put_back(rest.to_vec());
+            // The socket will not say so.
+            session.readable = true;
+            self.make_ready(id);
         }
         if let Err(error) = self.greet(id) {
             self.fail(id, error);
@@ -204,6 +208,13 @@ impl Core {
         let Some(session) = self.session(id) else { return Ok(()) };
         let Some(client) = &session.client else { return Ok(()) };
         let handshake = client.handshake(&session.shared, key)?;
+        if client.url.secure
+            && let Some(stream) = &mut session.stream
+        {
+            let tls = &session.shared.settings.tls;
+            let tls = if client.is_at_home() { tls.client() } else { tls.for_strangers().client() };
+            stream.start_tls_client(&tls?, &client.url.host)?;
+        }
         session.head = Head::new(handshake.request().to_vec());
         session.phase = Phase::ClientHandshake(Box::new(handshake));
         Ok(())
@@ -228,6 +239,13 @@ impl Session {
     fn ask_for_passage(&mut self, proxy: &ProxyUrl) -> Result<()> {
         let Some(client) = &self.client else { return Ok(()) };
         let mut tunnel = Tunnel::new(proxy, client, self)?;
+        if proxy.scheme == ProxyScheme::Https
+            && let Some(stream) = &mut self.stream
+        {
+            // Pins and certificates of the application are between it and its server.
+            let tls = self.shared.settings.tls.for_proxy().client()?;
+            stream.start_tls_client(&tls, &proxy.host)?;
+        }
         self.head = Head::new(tunnel.greeting());
         self.phase = Phase::Tunnel(Box::new(tunnel));
         Ok(())

@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
 use crate::proto::handshake::server::ServerSettings;
+use crate::transport::tls::ServerTls;
 use crate::transport::{Listener, Stream};
 use crate::util::id::{Id, Kind};
 use crate::util::table::ACCEPTED;
@@ -64,6 +65,8 @@ pub struct Server {
     pub shared: Arc<Shared>,
     /// The part its handshakes read.
     pub handshake: Arc<ServerSettings>,
+    /// How to speak TLS, when it does.
+    tls: Option<ServerTls>,
     listeners: Vec<Listener>,
     /// Where it listens; 0 when it has only Unix sockets.
     pub port: u16,
@@ -88,6 +91,28 @@ pub struct Server {
 /// The port a server listens on.
 pub fn port(owner: Loop, id: Id) -> Result<u16> {
     owner.with(|core| Ok(core.server(id).map_or(0, |server| server.port)))
+}
+
+/// Lets handshakes from now on show the certificates of these settings.
+pub fn set_tls(owner: Loop, id: Id, settings: &Settings) -> Result<()> {
+    owner.with(|core| {
+        let Some(server) = core.server(id) else { return Ok(()) };
+        let refused = |code, message| Err(Error::new(code, message));
+        match (&server.tls, settings.tls.server()?) {
+            (None, _) => refused(
+                Code::State,
+                "the server listens without TLS: give the options of wsock_listen a certificate",
+            ),
+            (_, None) => refused(
+                Code::InvalidArgument,
+                "the options have no certificate: add one with wsock_options_add_cert_files",
+            ),
+            (Some(last), Some(next)) => {
+                server.tls = Some(next.succeeding(last));
+                Ok(())
+            }
+        }
+    })
 }
 
 /// Lets no new client in, and closes the open connections with `code`, spread over `grace_ms`. By the end
@@ -149,6 +174,7 @@ impl Core {
             |e: io::Error| Error::os(Code::System, "cannot watch the listening socket", &e);
         let ports = listeners.iter().map(Listener::port).collect::<io::Result<Vec<u16>>>();
         let port = ports.map_err(failed)?.into_iter().find(|&port| port != 0).unwrap_or(0);
+        let tls = settings.tls.server()?;
         let id = self.allocate(Kind::Server, state::OPEN)?;
         let watched = listeners.iter_mut().try_for_each(|listener| {
             self.register_listener(id, listener)?;
@@ -165,6 +191,7 @@ impl Core {
             handler,
             handshake: Arc::new(shared.server()),
             shared,
+            tls,
             listeners: std::mem::take(listeners),
             port,
             drain: None,
@@ -220,7 +247,10 @@ impl Core {
     fn welcome(&mut self, server_id: Id, mut stream: Stream) {
         let address = self.server(server_id).and_then(|server| server.address_of(&stream));
         if !self.server(server_id).is_some_and(|server| server.admits(address)) {
-            return turn_away(stream);
+            // What cannot be read without a TLS handshake is not said.
+            return if self.server(server_id).is_some_and(|server| server.tls.is_none()) {
+                turn_away(stream);
+            };
         }
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
         if self.register(id, 0, stream.socket_mut()).is_err() {
@@ -231,7 +261,7 @@ impl Core {
     }
 
     /// A stream that is registered under this id becomes a session of the server.
-    pub fn seat(&mut self, server_id: Id, id: Id, stream: Stream) {
+    pub fn seat(&mut self, server_id: Id, id: Id, mut stream: Stream) {
         let now = self.now;
         let Some(server) = self.server(server_id) else { return };
         let address = server.address_of(&stream);
@@ -242,7 +272,7 @@ impl Core {
             server.addresses.add(key);
         }
         let shared = server.shared.clone();
-        let phase = preface::first_phase(&shared.settings, stream.socket());
+        let phase = preface::first_phase(&shared.settings, &mut stream, server.tls.clone());
         let mut session = Session::new(id, server.handler.clone(), shared, phase);
         let limit = session.shared.settings.handshake_timeout_ms;
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));

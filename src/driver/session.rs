@@ -7,6 +7,7 @@ use super::client::Client;
 use super::dial::Dial;
 use super::handler::Handler;
 use super::limits::AddressKey;
+use super::preface::Preface;
 use super::route::Tunnel;
 use super::settings::Shared;
 use super::timers::NEVER;
@@ -17,7 +18,6 @@ use crate::proto::event::{Closed, Initiator, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
-use crate::proto::proxy_protocol::ProxyHeader;
 use crate::transport::Stream;
 use crate::util::id::Id;
 use crate::util::text::TextCache;
@@ -46,7 +46,7 @@ pub enum Phase {
     /// The request is out.
     ClientHandshake(Box<ClientHandshake>),
     /// A load balancer has to say whom it speaks for.
-    Preface(Box<ProxyHeader>),
+    Preface(Box<Preface>),
     /// A stranger may send a request.
     ServerHandshake(Box<ServerHandshake>),
     /// Answered with plain HTTP; what still comes is thrown away until the peer closes.
@@ -287,6 +287,10 @@ impl Session {
     pub fn transport(&self) -> Transport {
         match &self.phase {
             Phase::Over(_) => Transport::Drop,
+            // It waits for nothing, not even for what the stream still has to send.
+            Phase::Open(conn) if !self.has_output() && conn.next_timeout().is_none() => {
+                conn.transport()
+            }
             _ if self.is_sending() && self.lost.is_none() => Transport::Keep,
             Phase::Open(conn) => conn.transport(),
             Phase::Answered => Transport::HalfClose,

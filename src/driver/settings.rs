@@ -12,6 +12,7 @@ use crate::proto::http::auth::Credentials;
 use crate::proto::http::cookie;
 use crate::proto::proxy::ProxyRules;
 use crate::transport::SocketOptions;
+use crate::transport::tls::TlsSettings;
 
 /// Plain values; copied when used, so that one set serves many connections.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Settings {
     pub cookies: Vec<(String, String)>,
     /// How a client comes back.
     pub retry: RetrySettings,
+    /// Encryption.
+    pub tls: TlsSettings,
     /// The open connection.
     pub conn: Config,
 }
@@ -81,6 +84,7 @@ impl Default for Settings {
             credentials: None,
             cookies: Vec::new(),
             retry: RetrySettings::default(),
+            tls: TlsSettings::default(),
             conn: Config::default(),
         }
     }

@@ -135,7 +135,9 @@ impl Core {
         if session.ended {
             return;
         }
-        session.stream = None;
+        if let Some(stream) = session.stream.take() {
+            stream.finish();
+        }
         session.deadline = None;
         session.head = Head::default();
         if let Phase::Open(conn) = &mut session.phase {
@@ -201,6 +203,10 @@ impl Core {
                 let unsent = session.buffered();
                 let closed = Closed { unsent, ..never_open(error.clone()) };
                 session.phase = Phase::Over(Box::new(closed));
+                if let Some(stream) = &mut session.stream {
+                    // It may be what panicked.
+                    stream.silence();
+                }
                 if let Ok(cell) = self.table().get(id) {
                     cell.set(id, POISONED);
                 }

@@ -4,6 +4,7 @@ use super::core::Core;
 use super::session::Phase;
 use crate::error::{Code, Error};
 use crate::proto::handshake::server::Refusal;
+use crate::transport::Stream;
 use crate::util::id::Id;
 
 impl Core {
@@ -45,11 +46,16 @@ impl Core {
             }
             let settings = &session.shared.settings;
             let limit = settings.handshake_timeout_ms;
+            let in_tls = session.stream.as_ref().is_some_and(Stream::is_handshaking);
             let error = match &session.phase {
                 Phase::Dialing(dial) => dial.timeout(settings.connect_timeout_ms),
                 Phase::Tunnel(_) => Error::new(
                     Code::HandshakeTimeout,
                     format!("the proxy took longer than {limit} ms"),
+                ),
+                _ if in_tls => Error::new(
+                    Code::HandshakeTimeout,
+                    format!("the TLS handshake took longer than {limit} ms"),
                 ),
                 _ => Error::new(
                     Code::HandshakeTimeout,

@@ -10,8 +10,8 @@ use super::status::wsock_status;
 use super::types::{wsock_conn, wsock_handlers, wsock_loop, wsock_options};
 use crate::driver::{client, loops};
 
-/// Begins to connect to a server. url is "ws://host:port/path?query", as for the browser's WebSocket:
-/// http:// is taken for ws://, a fragment is refused; user:password@ before the host becomes Basic
+/// Begins to connect to a server. url is "ws://host:port/path?query", or with "wss://" for TLS, as for the browser's WebSocket:
+/// http:// is taken for ws://, https:// for wss://; a fragment is refused; user:password@ before the host becomes Basic
 /// authorization; host names are ASCII (xn--...). options may be NULL for the defaults, handlers may be
 /// NULL for none.
 ///

@@ -20,6 +20,8 @@ use crate::driver::{client, conn};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
 use crate::proto::http::cookie;
+use crate::transport::Stream;
+use crate::transport::tls::TlsInfo;
 
 /// Flag for wsock_conn_send: do not compress this message, although the connection could.
 pub const WSOCK_SEND_NO_COMPRESS: u32 = 1;
@@ -39,6 +41,18 @@ pub const WSOCK_CONN_LOCAL_ADDRESS: i32 = 5;
 /// wsock_conn_get_str, in a client's on_error and on_close: up to 4 KiB of what came with another HTTP
 /// status than 101.
 pub const WSOCK_CONN_RESPONSE_BODY: i32 = 6;
+
+/// wsock_conn_get_str: "TLSv1.3" or "TLSv1.2" while there is a socket; "" without TLS. So for the next three.
+pub const WSOCK_CONN_TLS_VERSION: i32 = 7;
+/// wsock_conn_get_str: the cipher suite, such as `TLS_AES_256_GCM_SHA384`.
+pub const WSOCK_CONN_TLS_CIPHER: i32 = 8;
+/// wsock_conn_get_str: the host name that the client asked the server for (SNI); none when it was an
+/// address.
+pub const WSOCK_CONN_TLS_SERVER_NAME: i32 = 9;
+/// wsock_conn_get_str: the subject of the peer's certificate as RFC 4514 writes it, such as
+/// `CN=client,O=Example`; "" when it showed none, or was not verified
+/// (WSOCK_OPT_DANGER_ACCEPT_ANY_CERTIFICATE).
+pub const WSOCK_CONN_PEER_SUBJECT: i32 = 10;
 
 fn send(conn: *mut wsock_conn, kind: Kind, data: &[u8], compress: bool) -> Result<i32> {
     let above = conn::send(id(conn)?, kind, data, compress)?;
@@ -232,6 +246,10 @@ pub unsafe extern "C" fn wsock_conn_get_str(
     })
 }
 
+fn tls(session: &Session) -> Option<TlsInfo> {
+    session.stream.as_ref().and_then(Stream::tls)
+}
+
 fn value_of(session: &Session, what: i32) -> Result<String> {
     let details = &session.details;
     Ok(match what {
@@ -245,6 +263,12 @@ fn value_of(session: &Session, what: i32) -> Result<String> {
             .map(|stream| stream.socket().local_address())
             .unwrap_or_default(),
         WSOCK_CONN_RESPONSE_BODY => String::from_utf8_lossy(&details.body).into_owned(),
+        WSOCK_CONN_TLS_VERSION => {
+            tls(session).map(|tls| tls.version.to_owned()).unwrap_or_default()
+        }
+        WSOCK_CONN_TLS_CIPHER => tls(session).map(|tls| tls.cipher).unwrap_or_default(),
+        WSOCK_CONN_TLS_SERVER_NAME => tls(session).map(|tls| tls.server_name).unwrap_or_default(),
+        WSOCK_CONN_PEER_SUBJECT => tls(session).map(|tls| tls.peer_subject).unwrap_or_default(),
         _ => {
             return Err(Error::new(
                 Code::Unsupported,
@@ -399,6 +423,8 @@ pub unsafe extern "C" fn wsock_conn_get_stats(
 ) -> wsock_status {
     boundary::status(|| {
         let id = id(conn)?;
+        let resumed = |session: &mut Session| Ok(tls(session).is_some_and(|tls| tls.resumed));
+        let tls_resumed = conn::with(id, resumed)?.into();
         let stats = conn::stats(id)?;
         let stats = wsock_conn_stats {
             struct_size: size_of::<wsock_conn_stats>(),
@@ -412,6 +438,7 @@ pub unsafe extern "C" fn wsock_conn_get_stats(
             pongs_received: stats.pongs_received,
             buffered_amount: conn::buffered_amount(id)? as u64,
             rtt_us: stats.rtt_us,
+            tls_resumed,
         };
         // SAFETY: NULL or a struct with its size in front.
         unsafe { args::sized_out(out_stats, stats) }

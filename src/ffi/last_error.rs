@@ -16,6 +16,8 @@ const NOTHING: wsock_error_info = wsock_error_info {
     http_status: 0,
     close_code: 0,
     message: [0; 232],
+    tls_alert: 0,
+    reserved: 0,
 };
 
 // Plain data without a destructor, so that it outlives nothing.
@@ -33,6 +35,7 @@ pub fn info(error: &Error) -> wsock_error_info {
         os_error: error.os_error,
         http_status: error.http_status.into(),
         close_code: error.close_code.into(),
+        tls_alert: error.tls_alert.into(),
         ..NOTHING
     };
     let mut end = error.message.len().min(info.message.len() - 1);

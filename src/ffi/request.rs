@@ -28,6 +28,11 @@ pub const WSOCK_REQUEST_ORIGIN: i32 = 6;
 /// wsock_request_get_str: address and port of who asks, as WSOCK_CONN_PEER_ADDRESS.
 pub const WSOCK_REQUEST_PEER_ADDRESS: i32 = 7;
 
+/// wsock_request_get_str: the subject of the client's certificate, as WSOCK_CONN_PEER_SUBJECT.
+pub const WSOCK_REQUEST_PEER_SUBJECT: i32 = 8;
+/// wsock_request_get_str: the host name that the client's TLS asked for (SNI).
+pub const WSOCK_REQUEST_TLS_SERVER_NAME: i32 = 9;
+
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
     let id = id(request)?;
     request::with(loops::find_object(id)?.0, id, f)
@@ -62,6 +67,12 @@ pub unsafe extern "C" fn wsock_request_get_str(
                 WSOCK_REQUEST_HOST => request.host(),
                 WSOCK_REQUEST_ORIGIN => request.origin(),
                 WSOCK_REQUEST_PEER_ADDRESS => &pending.peer,
+                WSOCK_REQUEST_PEER_SUBJECT => {
+                    pending.tls.as_ref().map_or("", |tls| tls.peer_subject.as_str())
+                }
+                WSOCK_REQUEST_TLS_SERVER_NAME => {
+                    pending.tls.as_ref().map_or("", |tls| tls.server_name.as_str())
+                }
                 _ => {
                     return Err(Error::new(
                         Code::Unsupported,

@@ -13,7 +13,8 @@ use crate::driver::{listen, loops, server};
 use crate::error::{Code, Error};
 
 /// Listens for connections. handlers and user_data apply to every connection that is accepted; on_open
-/// can give a connection its own with wsock_conn_set_user_data. host is one of
+/// can give a connection its own with wsock_conn_set_user_data. With a certificate
+/// (wsock_options_add_cert_files) it listens for wss://, and only for that. host is one of
 ///
 /// - a numeric address, "localhost" (127.0.0.1 and ::1), or NULL, "" or "*" for every address of both
 ///   protocols. port 0 takes a free one, which wsock_server_port tells.
@@ -62,6 +63,26 @@ pub extern "C" fn wsock_server_port(server: *const wsock_server) -> u16 {
     boundary::value(0, || {
         let id = id(server)?;
         server::port(loops::find_object(id)?.0, id)
+    })
+}
+
+/// Shows the certificates of these options, added with wsock_options_add_cert_files, to clients that come
+/// from now on, and asks of them what WSOCK_OPT_TLS_CLIENT_CERT says. What else the options hold is not
+/// looked at; connections there are go on. For when certificates are renewed: make options with the new
+/// files, set them, free the options. Clients resume the sessions they have as long as
+/// WSOCK_OPT_TLS_CLIENT_CERT and whom it trusts stay the same.
+///
+/// Ownership: options are copied. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD,
+/// INVALID_ARGUMENT (no certificate in options), STATE (the server listens without TLS). Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_server_set_tls(
+    server: *mut wsock_server,
+    options: *const wsock_options,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(server)?;
+        let place = loops::find_object(id)?.0;
+        server::set_tls(place, id, &*options::settings(options)?)
     })
 }
 

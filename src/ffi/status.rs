@@ -62,6 +62,13 @@ pub const WSOCK_ERR_CLOSE_TIMEOUT: i32 = -65;
 pub const WSOCK_ERR_IDLE_TIMEOUT: i32 = -66;
 /// The application ended it: wsock_conn_abort, wsock_loop_free, or a close before it was open.
 pub const WSOCK_ERR_ABORTED: i32 = -67;
+/// TLS failed, or the peer refused it; tls_alert may say more. Most often: the other side does not speak
+/// TLS, or wants a client certificate.
+pub const WSOCK_ERR_TLS: i32 = -80;
+/// The peer's certificate is not accepted; the message says why and what to do.
+pub const WSOCK_ERR_CERTIFICATE: i32 = -81;
+/// TCP ended without the end of TLS, so that something may be missing.
+pub const WSOCK_ERR_TLS_TRUNCATED: i32 = -82;
 /// A bug in this library was stopped at its boundary; please report it. In on_error: it has ended that
 /// connection and nothing else. As the answer of a call: it has broken that loop.
 pub const WSOCK_ERR_PANIC: i32 = -100;
@@ -99,6 +106,9 @@ const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_ERR_CLOSE_TIMEOUT, c"WSOCK_ERR_CLOSE_TIMEOUT", c"close handshake took too long"),
     (WSOCK_ERR_IDLE_TIMEOUT, c"WSOCK_ERR_IDLE_TIMEOUT", c"idle for too long"),
     (WSOCK_ERR_ABORTED, c"WSOCK_ERR_ABORTED", c"aborted"),
+    (WSOCK_ERR_TLS, c"WSOCK_ERR_TLS", c"TLS failed"),
+    (WSOCK_ERR_CERTIFICATE, c"WSOCK_ERR_CERTIFICATE", c"the peer's certificate is not accepted"),
+    (WSOCK_ERR_TLS_TRUNCATED, c"WSOCK_ERR_TLS_TRUNCATED", c"TLS was cut off"),
     (WSOCK_ERR_PANIC, c"WSOCK_ERR_PANIC", c"internal error"),
     (WSOCK_ERR_POISONED, c"WSOCK_ERR_POISONED", c"unusable after an internal error"),
 ];
@@ -158,6 +168,9 @@ mod tests {
             (Code::CloseTimeout, WSOCK_ERR_CLOSE_TIMEOUT),
             (Code::IdleTimeout, WSOCK_ERR_IDLE_TIMEOUT),
             (Code::Aborted, WSOCK_ERR_ABORTED),
+            (Code::Tls, WSOCK_ERR_TLS),
+            (Code::Certificate, WSOCK_ERR_CERTIFICATE),
+            (Code::TlsTruncated, WSOCK_ERR_TLS_TRUNCATED),
             (Code::Panic, WSOCK_ERR_PANIC),
             (Code::Poisoned, WSOCK_ERR_POISONED),
         ];

@@ -36,6 +36,7 @@ pub struct wsock_conn {
 ///
 /// - Ask: wsock_server_port, wsock_server_get_stats.
 /// - Hand it a connection that you have accepted yourself: wsock_server_adopt.
+/// - Newer certificates: wsock_server_set_tls.
 /// - End: wsock_server_close.
 pub struct wsock_server {
     _id: (),
@@ -58,8 +59,8 @@ pub struct wsock_request {
 /// - Life: wsock_options_new, wsock_options_free.
 /// - Fill in: wsock_options_set_int and wsock_options_set_str with a WSOCK_OPT_ key,
 ///   wsock_options_add_header, wsock_options_add_cookie, wsock_options_add_protocol,
-///   wsock_options_add_origin, wsock_options_add_trusted_proxy, wsock_options_add_cert_files,
-///   wsock_options_add_cert_pem, wsock_options_add_pin.
+///   wsock_options_add_origin, wsock_options_add_trusted_proxy.
+/// - For TLS: wsock_options_add_cert_files, wsock_options_add_cert_pem, wsock_options_add_pin.
 /// - Look up: wsock_option_bounds.
 pub struct wsock_options {
     _id: (),
@@ -102,6 +103,10 @@ pub struct wsock_error_info {
     pub close_code: i32,
     /// One line for a person to read, NUL-terminated.
     pub message: [c_char; 232],
+    /// The TLS alert that was sent or received, by its number (RFC 8446 section 6), or 0.
+    pub tls_alert: i32,
+    /// Always 0.
+    pub reserved: i32,
 }
 
 /// How a connection ended.
@@ -298,6 +303,8 @@ pub struct wsock_conn_stats {
     pub buffered_amount: u64,
     /// Round-trip time of the last answered ping in microseconds; 0 when there was none yet.
     pub rtt_us: u64,
+    /// 1 when the TLS handshake took up an earlier session again, else 0.
+    pub tls_resumed: u64,
 }
 
 /// Figures of one server.

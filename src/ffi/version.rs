@@ -9,7 +9,7 @@ pub const WSOCK_VERSION_MINOR: u32 = 1;
 /// Its third number.
 pub const WSOCK_VERSION_PATCH: u32 = 0;
 
-/// wsock_features: wss:// works. This version never sets it.
+/// wsock_features: wss:// and servers that speak TLS work.
 pub const WSOCK_FEATURE_TLS: u64 = 1;
 /// wsock_features: permessage-deflate works.
 pub const WSOCK_FEATURE_DEFLATE: u64 = 2;
@@ -45,7 +45,9 @@ pub extern "C" fn wsock_abi_version() -> u32 {
 /// Thread: any. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_features() -> u64 {
-    if cfg!(feature = "deflate") { WSOCK_FEATURE_DEFLATE } else { 0 }
+    let has = |built_in, bit| if built_in { bit } else { 0 };
+    has(cfg!(feature = "tls"), WSOCK_FEATURE_TLS)
+        | has(cfg!(feature = "deflate"), WSOCK_FEATURE_DEFLATE)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Bytes in, bytes out. Knows sockets, not WebSocket.
+//! Bytes in, bytes out. Knows sockets and TLS, not WebSocket.
 
 pub mod adopt;
 pub mod listen;
@@ -6,6 +6,8 @@ pub mod listener;
 pub mod options;
 pub mod socket;
 pub mod stream;
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
+pub mod tls;
 pub mod unix;
 
 pub use listener::Listener;

@@ -1,10 +1,10 @@
-//! What a connection reads and writes: a socket, perhaps with layers above it.
+//! What a connection reads and writes: a socket, perhaps with TLS above it, perhaps twice.
 
 use std::io::{self, IoSlice};
 
-use crate::error::{Code, Error, Result};
-
 use super::socket::Socket;
+use super::tls::{ClientTls, Layer, ServerTls, TlsInfo};
+use crate::error::{Code, Error, Result};
 
 /// What reading came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,39 +34,191 @@ pub struct Sent {
 /// See the module.
 #[derive(Debug)]
 pub struct Stream {
+    base: Base,
+    /// The last is the uppermost.
+    layers: Vec<Layer>,
+}
+
+/// The socket, and what was read from it before there was a stream.
+#[derive(Debug)]
+struct Base {
     socket: Socket,
-    /// Bytes that have been read already.
-    before: Vec<u8>,
+    put_back: Vec<u8>,
+    /// The peer is not to be told that it ends.
+    silent: bool,
+}
+
+/// Everything below some layer: what it reads its records from and writes them to.
+pub struct Below<'a> {
+    base: &'a mut Base,
+    layers: &'a mut [Layer],
 }
 
 impl Stream {
+    /// Buffers to read into have at least this size: TLS decrypts in them, and needs room for that.
+    pub const LEAST_BUFFER: usize = 192 * 1024;
+
     /// The socket as it is.
     pub fn plain(socket: Socket) -> Stream {
-        Stream { socket, before: Vec::new() }
+        let base = Base { socket, put_back: Vec::new(), silent: false };
+        Stream { base, layers: Vec::new() }
     }
 
     /// The socket below it all.
     pub fn socket(&self) -> &Socket {
-        &self.socket
+        &self.base.socket
     }
 
     /// The same, for the poller.
     pub fn socket_mut(&mut self) -> &mut Socket {
-        &mut self.socket
+        &mut self.base.socket
     }
 
-    /// These bytes come before those of the socket, and before what was put back earlier.
-    pub fn put_back(&mut self, mut bytes: Vec<u8>) {
-        bytes.append(&mut self.before);
-        self.before = bytes;
+    /// Bytes that were read from the socket already; the lowest layer reads them first.
+    pub fn put_back(&mut self, bytes: Vec<u8>) {
+        if self.base.put_back.is_empty() {
+            self.base.put_back = bytes;
+        } else {
+            self.base.put_back.splice(..0, bytes);
+        }
     }
 
-    /// Reads what is there.
+    /// Speaks TLS from here on, as a client that wants to reach `host`. On a stream that does so
+    /// already once that handshake is done: then one TLS is inside the other.
+    pub fn start_tls_client(&mut self, tls: &ClientTls, host: &str) -> Result<()> {
+        let layer = Layer::client(tls, host)?;
+        self.add(layer);
+        Ok(())
+    }
+
+    /// Speaks TLS from here on, as a server.
+    pub fn start_tls_server(&mut self, tls: &ServerTls) -> Result<()> {
+        let layer = Layer::server(tls)?;
+        self.add(layer);
+        Ok(())
+    }
+
+    fn add(&mut self, layer: Layer) {
+        // There is one, or seldom two; a vector would take room for four.
+        self.layers.reserve_exact(1);
+        self.layers.push(layer);
+    }
+
+    #[cfg(all(test, feature = "tls"))]
+    pub(super) fn layers(&mut self) -> &mut [Layer] {
+        &mut self.layers
+    }
+
+    fn whole(&mut self) -> Below<'_> {
+        Below { base: &mut self.base, layers: &mut self.layers }
+    }
+
+    /// Reads what is there into `buffer`, of at least [`Stream::LEAST_BUFFER`] bytes. While a handshake
+    /// is under way reading goes on with it.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
-        if !self.before.is_empty() {
-            let count = self.before.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&self.before[..count]);
-            self.before.drain(..count);
+        self.whole().read(buffer)
+    }
+
+    /// Writes as much as is taken now, and before that what the layers themselves have to send.
+    pub fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
+        self.whole().write(slices)
+    }
+
+    /// Whether bytes may be given to `write`: false while a layer is still being set up.
+    pub fn takes_bytes(&self) -> bool {
+        self.layers.last().is_none_or(Layer::takes_bytes)
+    }
+
+    /// Whether a layer has bytes of its own to send: call `write`, if need be with nothing.
+    pub fn has_output(&self) -> bool {
+        self.layers.iter().any(Layer::has_output)
+    }
+
+    /// Tells the peer that nothing more will come, once `has_output` is false. That may be true again
+    /// afterwards: the rest is done by `write`.
+    pub fn end_writing(&mut self) {
+        self.whole().end_writing();
+    }
+
+    /// Makes closing the socket a reset.
+    pub fn abandon(&mut self) {
+        self.silence();
+        self.base.socket.reset_on_close();
+    }
+
+    /// Lets `finish` do nothing but close the socket.
+    pub fn silence(&mut self) {
+        self.base.silent = true;
+    }
+
+    /// The end: the peer is told if that can be done without waiting, and the socket closes.
+    pub fn finish(mut self) {
+        if !self.base.silent && !self.layers.is_empty() {
+            self.end_writing();
+        }
+    }
+
+    /// Whether a TLS handshake is under way.
+    pub fn is_handshaking(&self) -> bool {
+        self.layers.last().is_some_and(Layer::is_handshaking)
+    }
+
+    /// Whether the bytes are encrypted.
+    pub fn is_secure(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
+    /// What the handshake of the uppermost TLS came to.
+    pub fn tls(&self) -> Option<TlsInfo> {
+        self.layers.last().and_then(Layer::info)
+    }
+}
+
+impl Below<'_> {
+    fn split(&mut self) -> Option<(&mut Layer, Below<'_>)> {
+        let (top, layers) = self.layers.split_last_mut()?;
+        Some((top, Below { base: self.base, layers }))
+    }
+
+    /// As [`Stream::read`].
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
+        match self.split() {
+            Some((layer, mut below)) => layer.read(&mut below, buffer),
+            None => self.base.read(buffer),
+        }
+    }
+
+    /// As [`Stream::write`].
+    pub fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
+        match self.split() {
+            Some((layer, mut below)) => layer.write(&mut below, slices),
+            None => self.base.write(slices),
+        }
+    }
+
+    /// As [`Stream::end_writing`].
+    pub fn end_writing(&mut self) {
+        match self.split() {
+            Some((layer, mut below)) => layer.end_writing(&mut below),
+            None => self.base.socket.shut_down_writing(),
+        }
+    }
+
+    /// As [`Stream::has_output`].
+    pub fn has_output(&self) -> bool {
+        self.layers.iter().any(Layer::has_output)
+    }
+}
+
+impl Base {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
+        if !self.put_back.is_empty() {
+            let count = buffer.len().min(self.put_back.len());
+            buffer[..count].copy_from_slice(&self.put_back[..count]);
+            self.put_back.drain(..count);
+            if self.put_back.is_empty() {
+                self.put_back = Vec::new();
+            }
             return Ok(Received::Bytes { count, more: true });
         }
         match self.socket.read(buffer) {
@@ -78,50 +230,39 @@ impl Stream {
         }
     }
 
-    /// Writes as much as is taken now.
-    pub fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        if offered == 0 {
+            return Ok(Sent { count: 0, full: false });
+        }
         match self.socket.write(slices) {
             Ok(count) => Ok(Sent { count, full: count < offered }),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Sent { count: 0, full: true }),
             Err(e) => Err(Error::os(Code::ConnectionLost, "sending failed", &e)),
         }
     }
-
-    /// Whether bytes may be given to `write`: false while a layer is still being set up.
-    pub fn takes_bytes(&self) -> bool {
-        true
-    }
-
-    /// Whether a layer has bytes of its own to send: call `write`, if need be with nothing.
-    pub fn has_output(&self) -> bool {
-        false
-    }
-
-    /// Tells the peer that nothing more will come, once `has_output` is false.
-    pub fn end_writing(&mut self) {
-        self.socket.shut_down_writing();
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     #[test]
-    fn what_was_put_back_comes_first() {
-        let (mut peer, ours) = std::os::unix::net::UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        peer.write_all(b"last").unwrap();
-        let mut stream = Stream::plain(Socket::Unix(mio::net::UnixStream::from_std(ours)));
-        stream.put_back(b"cond ".to_vec());
-        stream.put_back(b"first se".to_vec());
-        let (mut buffer, mut read) = ([0; 6], Vec::new());
-        while let Received::Bytes { count, more } = stream.read(&mut buffer).unwrap() {
-            read.extend_from_slice(&buffer[..count]);
-            assert!(more || read.ends_with(b"last"), "the socket was not asked");
-        }
-        assert_eq!(read, b"first second last");
+    fn what_was_put_back_is_read_first_and_its_memory_is_given_back() {
+        let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        let mut stream = Stream::plain(Socket::Unix(mio::net::UnixStream::from_std(a)));
+        io::Write::write_all(&mut b, b"third").unwrap();
+        stream.put_back(b"second".to_vec());
+        stream.put_back(b"first".to_vec());
+        let mut buffer = [0; 8];
+        assert_eq!(stream.read(&mut buffer).unwrap(), Received::Bytes { count: 8, more: true });
+        assert_eq!(&buffer, b"firstsec");
+        assert_eq!(stream.read(&mut buffer).unwrap(), Received::Bytes { count: 3, more: true });
+        assert_eq!(stream.base.put_back.capacity(), 0);
+        assert_eq!(stream.read(&mut buffer).unwrap(), Received::Bytes { count: 5, more: false });
+        assert_eq!(&buffer[..5], b"third");
+        drop(b);
+        assert_eq!(stream.read(&mut buffer).unwrap(), Received::End);
     }
 }

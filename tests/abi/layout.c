@@ -18,15 +18,17 @@ SIZE(wsock_conn *, 8);
 SIZE(wsock_status, 4);
 HOLDS((wsock_status)-1 < 0, "wsock_status has a sign");
 
-SIZE(wsock_error_info, 256);
+SIZE(wsock_error_info, 264);
 AT(wsock_error_info, struct_size, 0);
 AT(wsock_error_info, code, 8);
 AT(wsock_error_info, os_error, 12);
 AT(wsock_error_info, http_status, 16);
 AT(wsock_error_info, close_code, 20);
 AT(wsock_error_info, message, 24);
+AT(wsock_error_info, tls_alert, 256);
+AT(wsock_error_info, reserved, 260);
 
-SIZE(wsock_close_info, 56);
+SIZE(wsock_close_info, 96);
 AT(wsock_close_info, struct_size, 0);
 AT(wsock_close_info, code, 8);
 AT(wsock_close_info, sent_code, 12);
@@ -37,8 +39,23 @@ AT(wsock_close_info, reserved, 28);
 AT(wsock_close_info, reason, 32);
 AT(wsock_close_info, reason_len, 40);
 AT(wsock_close_info, unsent_bytes, 48);
+AT(wsock_close_info, layer, 56);
+AT(wsock_close_info, os_error, 60);
+AT(wsock_close_info, tls_alert, 64);
+AT(wsock_close_info, http_status, 68);
+AT(wsock_close_info, sent_reason, 72);
+AT(wsock_close_info, sent_reason_len, 80);
+AT(wsock_close_info, rtt_us, 88);
 
-SIZE(wsock_handlers, 80);
+SIZE(wsock_retry_info, 40);
+AT(wsock_retry_info, struct_size, 0);
+AT(wsock_retry_info, attempt, 8);
+AT(wsock_retry_info, reserved, 12);
+AT(wsock_retry_info, delay_ms, 16);
+AT(wsock_retry_info, error, 24);
+AT(wsock_retry_info, close, 32);
+
+SIZE(wsock_handlers, 88);
 AT(wsock_handlers, struct_size, 0);
 AT(wsock_handlers, on_open, 8);
 AT(wsock_handlers, on_message, 16);
@@ -49,8 +66,9 @@ AT(wsock_handlers, on_pong, 48);
 AT(wsock_handlers, on_drain, 56);
 AT(wsock_handlers, on_request, 64);
 AT(wsock_handlers, release, 72);
+AT(wsock_handlers, on_retry, 80);
 
-SIZE(wsock_conn_stats, 88);
+SIZE(wsock_conn_stats, 96);
 AT(wsock_conn_stats, struct_size, 0);
 AT(wsock_conn_stats, messages_received, 8);
 AT(wsock_conn_stats, messages_sent, 16);
@@ -62,6 +80,7 @@ AT(wsock_conn_stats, pings_received, 56);
 AT(wsock_conn_stats, pongs_received, 64);
 AT(wsock_conn_stats, buffered_amount, 72);
 AT(wsock_conn_stats, rtt_us, 80);
+AT(wsock_conn_stats, tls_resumed, 88);
 
 SIZE(wsock_server_stats, 184);
 AT(wsock_server_stats, struct_size, 0);

@@ -5,6 +5,8 @@
     run.py --url URL [options] server     a server that already runs
     run.py [options] client COMMAND...    COMMAND is run with the suite's URL appended (or in place of {url})
 
+With --tls all of it goes over wss: COMMAND gets --cert FILE --key FILE of a server, or --cacert FILE of a client.
+
 Every case must run, end as OK (or INFORMATIONAL, where the suite has no opinion) and close as it should:
 NON-STRICT, UNIMPLEMENTED, FAILED, WRONG CODE, UNCLEAN, a missing case, a server that does not end with
 status 0 on SIGTERM or a client that does not end with 0 give exit status 1.
@@ -23,6 +25,10 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "tests"))
+import certs  # noqa: E402
+
 WORK = ROOT / "target" / "autobahn"
 WSTEST = WORK / "venv" / "bin" / "wstest"
 
@@ -100,7 +106,8 @@ def test_server(args, patterns, progress, outdir):
     server, url = None, args.url
     problems = []
     if not url:
-        server = subprocess.Popen(args.command, stdout=subprocess.PIPE, text=True)
+        files = ["--cert", args.tls / "server.pem", "--key", args.tls / "server.key"] if args.tls else []
+        server = subprocess.Popen([*args.command, *files], stdout=subprocess.PIPE, text=True)
         url = server.stdout.readline().split()[-1:]
         if not url:
             return ["the server ended before it listened, with status %s" % server.wait()]
@@ -128,8 +135,9 @@ def test_client(args, patterns, progress, outdir):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    url = "ws://127.0.0.1:%d" % port
-    wstest = start_wstest("fuzzingserver", {"url": url, "cases": patterns}, outdir)
+    url = "%s://127.0.0.1:%d" % ("wss" if args.tls else "ws", port)
+    files = {"key": str(args.tls / "server.key"), "cert": str(args.tls / "server.pem")} if args.tls else {}
+    wstest = start_wstest("fuzzingserver", {"url": url, "cases": patterns, **files}, outdir)
     problems = []
     deadline = time.monotonic() + 30
     while True:
@@ -143,7 +151,9 @@ def test_client(args, patterns, progress, outdir):
             time.sleep(0.1)
 
     command = [part.replace("{url}", url) for part in args.command]
-    if command == args.command:
+    if args.tls:
+        command[1:1] = ["--cacert", args.tls / "ca.pem"]
+    if not any("{url}" in part for part in args.command):
         command.append(url)
 
     def drive():
@@ -178,20 +188,25 @@ def main():
     parser.add_argument("mode", choices=["server", "client"])
     parser.add_argument("--cases", default="quick", metavar="quick|all|PATTERN,...", help="default: quick")
     parser.add_argument("--timeout", type=int, default=3600, metavar="SECONDS", help="for the whole run")
+    parser.add_argument("--tls", action="store_true", help="over wss, with certificates made for it")
     parser.add_argument("--url", help="test a server that already runs")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     if bool(args.command) == bool(args.url) or (args.mode == "client" and args.url):
         parser.error("a server needs a command or --url, a client a command")
+    if args.tls and (args.url or not certs.available()):
+        parser.error("--tls needs a command" if args.url else "--tls needs openssl: apt-get install openssl")
     if not WSTEST.exists():
         parser.error("run tests/autobahn/install.sh target/autobahn/venv first")
 
     patterns, expected = SELECTIONS.get(args.cases, (args.cases.split(","), 1))
-    progress = Progress(args.mode, expected)
-    outdir = WORK / args.mode
+    name = args.mode + ("-tls" if args.tls else "")
+    progress = Progress(name, expected)
+    outdir = WORK / name
+    args.tls = certs.make(WORK / "certs") if args.tls else None
     if args.command and not shutil.which(args.command[0]):
         parser.error("%s: no such program; make examples builds ours" % args.command[0])
-    print("%s: %s" % (args.mode, args.url or shlex.join(args.command)), flush=True)
+    print("%s: %s" % (name, args.url or shlex.join(args.command)), flush=True)
     began = time.monotonic()
     problems = (test_server if args.mode == "server" else test_client)(args, patterns, progress, outdir)
 
@@ -204,7 +219,7 @@ def main():
         problems.append("only %d of %d cases ran" % (len(progress.cases), expected))
     if progress.bad:
         problems.append("%d cases are not as they must be: %s" % (len(progress.bad), " ".join(progress.bad)))
-    print("%s: %d cases in %d s: %s" % (args.mode, len(progress.cases), time.monotonic() - began,
+    print("%s: %d cases in %d s: %s" % (name, len(progress.cases), time.monotonic() - began,
                                         ", ".join("%s %d" % item for item in sorted(counts.items())) or "none"))
     for problem in problems:
         print("  ! " + problem)

@@ -66,7 +66,7 @@ static void payloads(struct pair *pair, wsock_conn *conn) {
 
   section("other getters of a connection");
   size_t len = 7;
-  int32_t whats[] = {0, -1, 7, 1000, INT32_MAX};
+  int32_t whats[] = {0, -1, 999, 1000, INT32_MAX};
   for (size_t i = 0; i < COUNT(whats); i++) {
     CHECK(wsock_conn_get_str(conn, whats[i], &len) == NULL && len == 7);
     CHECK_LAST(WSOCK_ERR_UNSUPPORTED);
@@ -380,7 +380,7 @@ static int32_t on_request(struct srv *srv, wsock_request *request) {
   const char *name = UNCHANGED, *value = UNCHANGED;
   (void)srv;
   section("a request");
-  CHECK(wsock_request_get_str(request, 0, &len) == NULL && wsock_request_get_str(request, 8, &len) == NULL);
+  CHECK(wsock_request_get_str(request, 0, &len) == NULL && wsock_request_get_str(request, 1000, &len) == NULL);
   CHECK_LAST(WSOCK_ERR_UNSUPPORTED);
   CHECK(wsock_request_get_str(request, INT32_MAX, NULL) == NULL && len == 7);
   CHECK(wsock_request_header(request, NULL, 0, &len) == NULL && len == 7);

@@ -100,9 +100,13 @@ static int32_t call_wsock_options_free(void *h) {
 static int32_t call_wsock_options_set_int(void *h) { return wsock_options_set_int(h, WSOCK_OPT_BACKLOG, 16); }
 static int32_t call_wsock_options_set_str(void *h) { return wsock_options_set_str(h, WSOCK_OPT_ORIGIN, "https://example.org"); }
 static int32_t call_wsock_options_add_header(void *h) { return wsock_options_add_header(h, "X-Name", "value"); }
+static int32_t call_wsock_options_add_cookie(void *h) { return wsock_options_add_cookie(h, "name", "value"); }
 static int32_t call_wsock_options_add_protocol(void *h) { return wsock_options_add_protocol(h, "chat"); }
 static int32_t call_wsock_options_add_origin(void *h) { return wsock_options_add_origin(h, "https://example.org"); }
 static int32_t call_wsock_options_add_trusted_proxy(void *h) { return wsock_options_add_trusted_proxy(h, "10.0.0.0/8"); }
+static int32_t call_wsock_options_add_cert_files(void *h) { return wsock_options_add_cert_files(h, "/no/such/file", "/no/such/file"); }
+static int32_t call_wsock_options_add_cert_pem(void *h) { return wsock_options_add_cert_pem(h, "no PEM", "no PEM"); }
+static int32_t call_wsock_options_add_pin(void *h) { return wsock_options_add_pin(h, "sha256//2tHZ9Vm1VDLMWlLDkaHSHPRCcVyUYYZxPYIb4CrFBMo="); }
 /* connection */
 static int32_t call_wsock_conn_send(void *h) { return wsock_conn_send(h, WSOCK_TEXT, "a", 1, 0); }
 static int32_t call_wsock_conn_send_text(void *h) { return wsock_conn_send_text(h, "a", 1); }
@@ -124,6 +128,12 @@ static int32_t call_wsock_conn_header(void *h) {
   const char *text = wsock_conn_header(h, "Upgrade", 0, &len);
   return defaulted(text == NULL && len == 77);
 }
+static int32_t call_wsock_conn_cookie(void *h) {
+  size_t len = 77;
+  const char *text = wsock_conn_cookie(h, "name", &len);
+  return defaulted(text == NULL && len == 77);
+}
+static int32_t call_wsock_conn_set_target(void *h) { return wsock_conn_set_target(h, "ws://127.0.0.1:1/", NULL); }
 static int32_t call_wsock_conn_set_user_data(void *h) { return wsock_conn_set_user_data(h, NULL, never_release); }
 static int32_t call_wsock_conn_user_data(void *h) { return defaulted(wsock_conn_user_data(h) == NULL); }
 static int32_t call_wsock_conn_server(void *h) { return defaulted(wsock_conn_server(h) == NULL); }
@@ -139,6 +149,7 @@ static int32_t call_wsock_conn_get_stats(void *h) {
 /* server */
 static int32_t call_wsock_server_adopt(void *h) { return offering(0, adopt_fd, h); }
 static int32_t call_wsock_server_port(void *h) { return defaulted(wsock_server_port(h) == 0); }
+static int32_t call_wsock_server_set_tls(void *h) { return wsock_server_set_tls(h, NULL); }
 static int32_t call_wsock_server_close(void *h) { return wsock_server_close(h, 0, 1001, ""); }
 static int32_t call_wsock_server_get_stats(void *h) {
   wsock_server_stats stats, before;
@@ -159,6 +170,11 @@ static int32_t call_wsock_request_get_str(void *h) {
 static int32_t call_wsock_request_header(void *h) {
   size_t len = 77;
   const char *text = wsock_request_header(h, "Host", 0, &len);
+  return defaulted(text == NULL && len == 77);
+}
+static int32_t call_wsock_request_cookie(void *h) {
+  size_t len = 77;
+  const char *text = wsock_request_cookie(h, "name", &len);
   return defaulted(text == NULL && len == 77);
 }
 static int32_t call_wsock_request_header_at(void *h) {
@@ -234,6 +250,9 @@ static int32_t call_wsock_error_name(void *h) {
   NAMED(WSOCK_ERR_CLOSE_TIMEOUT);
   NAMED(WSOCK_ERR_IDLE_TIMEOUT);
   NAMED(WSOCK_ERR_ABORTED);
+  NAMED(WSOCK_ERR_TLS);
+  NAMED(WSOCK_ERR_CERTIFICATE);
+  NAMED(WSOCK_ERR_TLS_TRUNCATED);
   NAMED(WSOCK_ERR_PANIC);
   NAMED(WSOCK_ERR_POISONED);
   for (int32_t code = -200; code <= 200; code++) CHECK(wsock_error_name(code) && *wsock_error_name(code));
@@ -287,18 +306,21 @@ static const struct row table[] = {
     ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
     ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
-    ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
+    ROW(wsock_options_add_cookie, OPTIONS), ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
     ROW(wsock_options_add_trusted_proxy, OPTIONS), ROW(wsock_option_bounds, ANY),
+    ROW(wsock_options_add_cert_files, OPTIONS), ROW(wsock_options_add_cert_pem, OPTIONS), ROW(wsock_options_add_pin, OPTIONS),
     ROW(wsock_connect, LOOP), ROW(wsock_connect_fd, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
     ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
-    ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_set_user_data, CONN),
+    ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),
+    ROW(wsock_conn_set_target, CONN), ROW(wsock_conn_set_user_data, CONN),
     ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN),
     ROW(wsock_listen, LOOP), ROW(wsock_listen_fd, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
-    ROW(wsock_server_port, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
+    ROW(wsock_server_port, SERVER), ROW(wsock_server_set_tls, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
     ROW(wsock_server_get_stats, SERVER),
     ROW(wsock_request_is_upgrade, REQUEST), ROW(wsock_request_get_str, REQUEST), ROW(wsock_request_header, REQUEST),
+    ROW(wsock_request_cookie, REQUEST),
     ROW(wsock_request_header_at, REQUEST), ROW(wsock_request_protocol_at, REQUEST),
     ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),
     ROW(wsock_request_set_body, REQUEST),

@@ -77,16 +77,22 @@ static inline wsock_server_stats server_stats(const wsock_server *server) {
 /* One connection as its callbacks saw it. */
 struct rec {
   wsock_conn *conn;
-  int opens, messages, errors, closes, pings, pongs, drains, releases;
+  int opens, messages, errors, closes, pings, pongs, drains, releases, retries;
   int32_t type;                     /* the last message */
   unsigned char *data;
   size_t len;
   uint64_t payload;                 /* bytes of all messages */
   wsock_error_info error;
   wsock_close_info close;
-  char reason[512];
+  char reason[512], sent_reason[512];
   char body[8192];                  /* of a refused handshake, as readable in on_error */
-  char log[64];                     /* O open, M message, P ping, Q pong, D drain, E error, C close, R release; repeats once */
+  int reconnects;                   /* connected with WSOCK_OPT_RECONNECT: on_retry and further on_open may come */
+  int down;                         /* between on_retry and the next on_open */
+  wsock_retry_info retry;           /* the last one; what it points to is below */
+  wsock_error_info retry_error;
+  wsock_close_info retry_close;
+  char retry_reason[512];
+  char log[64];                     /* O open, M message, P ping, Q pong, D drain, T retry, E error, C close, R release; repeats once */
   int echo;                         /* send every message back */
   void (*hook)(struct rec *rec, char event); /* runs inside the callback */
   void *arg;
@@ -113,15 +119,17 @@ static inline void rec_on_open(wsock_conn *conn, void *user_data) {
   struct rec *rec = user_data;
   rec_enter(rec, 'O');
   CHECK(rec->conn == NULL || rec->conn == conn);
+  CHECKF(rec->opens == 0 || rec->down, "on_open again without on_retry (%s)", rec->log);
   rec->conn = conn;
   rec->opens++;
+  rec->down = 0;
   CHECK_INT(wsock_conn_state(conn), WSOCK_OPEN);
   rec_leave(rec, 'O');
 }
 static inline void rec_on_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user_data) {
   struct rec *rec = user_data;
   rec_enter(rec, 'M');
-  CHECK(rec->opens == 1 && rec->conn == conn);
+  CHECK((rec->opens == 1 || rec->reconnects) && rec->opens >= 1 && !rec->down && rec->conn == conn);
   CHECK(data != NULL || len == 0);
   rec->messages++;
   rec->type = type;
@@ -152,19 +160,34 @@ static inline void rec_on_error(wsock_conn *conn, const wsock_error_info *error,
   if (body && len < sizeof rec->body) memcpy(rec->body, body, len);
   rec_leave(rec, 'E');
 }
+/* Everything about an end that holds for each of them, on_retry's and on_close's. */
+static inline void check_close_info(const wsock_close_info *info) {
+  CHECK(info->struct_size >= sizeof *info && info->reserved == 0);
+  CHECK(info->reason != NULL && strlen(info->reason) == info->reason_len);
+  CHECK(info->sent_reason != NULL && strlen(info->sent_reason) == info->sent_reason_len);
+  CHECK(info->was_clean == 0 || info->was_clean == 1);
+  CHECK(info->initiator >= WSOCK_BY_NOBODY && info->initiator <= WSOCK_BY_PEER);
+  CHECK(info->layer >= WSOCK_LAYER_WEBSOCKET && info->layer <= WSOCK_LAYER_LOCAL);
+  if (info->status == WSOCK_OK) CHECK(info->layer == WSOCK_LAYER_WEBSOCKET && info->os_error == 0 && info->http_status == 0);
+}
+static inline void check_same_failure(const wsock_close_info *info, const wsock_error_info *error) {
+  CHECK_INT(info->status, error->code);
+  CHECK_INT(info->os_error, error->os_error);
+  CHECK_INT(info->http_status, error->http_status);
+}
 static inline void rec_on_close(wsock_conn *conn, const wsock_close_info *info, void *user_data) {
   struct rec *rec = user_data;
   rec_enter(rec, 'C');
   CHECK(rec->conn == NULL || rec->conn == conn);
   CHECK_INT(wsock_conn_state(conn), WSOCK_CLOSED);
   rec->close = *info;
-  CHECK(info->struct_size >= sizeof *info);
-  CHECK(info->reason != NULL && strlen(info->reason) == info->reason_len);
+  check_close_info(info);
   snprintf(rec->reason, sizeof rec->reason, "%s", info->reason ? info->reason : "(NULL)");
+  snprintf(rec->sent_reason, sizeof rec->sent_reason, "%s", info->sent_reason ? info->sent_reason : "(NULL)");
   rec->close.reason = rec->reason;
-  CHECK(info->was_clean == 0 || info->was_clean == 1);
+  rec->close.sent_reason = rec->sent_reason;
   CHECKF(rec->errors == (info->status != WSOCK_OK), "on_error %d times, status %d", rec->errors, (int)info->status);
-  if (rec->errors) CHECK_INT(info->status, rec->error.code);
+  if (rec->errors) check_same_failure(info, &rec->error);
   if (rec->hook) rec->hook(rec, 'C');
   rec->closes++;
   peer_depth--;
@@ -172,14 +195,14 @@ static inline void rec_on_close(wsock_conn *conn, const wsock_close_info *info, 
 static inline void rec_on_ping(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data) {
   struct rec *rec = user_data;
   rec_enter(rec, 'P');
-  CHECK(rec->conn == conn && len <= 125 && (data != NULL || len == 0));
+  CHECK(rec->conn == conn && !rec->down && len <= 125 && (data != NULL || len == 0));
   rec->pings++;
   rec_leave(rec, 'P');
 }
 static inline void rec_on_pong(wsock_conn *conn, const uint8_t *data, size_t len, void *user_data) {
   struct rec *rec = user_data;
   rec_enter(rec, 'Q');
-  CHECK(rec->conn == conn && len <= 125 && (data != NULL || len == 0));
+  CHECK(rec->conn == conn && !rec->down && len <= 125 && (data != NULL || len == 0));
   rec->pongs++;
   rec_leave(rec, 'Q');
 }
@@ -189,6 +212,30 @@ static inline void rec_on_drain(wsock_conn *conn, void *user_data) {
   CHECK(rec->conn == conn);
   rec->drains++;
   rec_leave(rec, 'D');
+}
+static inline void rec_on_retry(wsock_conn *conn, const wsock_retry_info *info, void *user_data) {
+  struct rec *rec = user_data;
+  rec_enter(rec, 'T');
+  CHECK(rec->reconnects && rec->conn == conn);
+  CHECK_INT(wsock_conn_state(conn), WSOCK_CONNECTING);
+  CHECK(info->struct_size >= sizeof *info && info->reserved == 0 && info->attempt >= 1);
+  rec->retries++;
+  rec->down = 1;
+  rec->retry = *info;
+  check_close_info(info->close);
+  rec->retry_close = *info->close;
+  snprintf(rec->retry_reason, sizeof rec->retry_reason, "%s", info->close->reason);
+  rec->retry_close.reason = rec->retry_reason;
+  rec->retry_close.sent_reason = NULL;
+  rec->retry.close = &rec->retry_close;
+  CHECK((info->error != NULL) == (info->close->status != WSOCK_OK));
+  if (info->error) {
+    rec->retry_error = *info->error;
+    rec->retry.error = &rec->retry_error;
+    CHECK(info->error->code < 0 && is_one_line(info->error->message, sizeof info->error->message));
+    check_same_failure(info->close, info->error);
+  }
+  rec_leave(rec, 'T');
 }
 static inline void rec_release(void *user_data) {
   struct rec *rec = user_data;
@@ -208,6 +255,7 @@ static inline wsock_handlers rec_handlers(void) {
   h.on_pong = rec_on_pong;
   h.on_drain = rec_on_drain;
   h.release = rec_release;
+  h.on_retry = rec_on_retry;
   return h;
 }
 static inline void rec_free(struct rec *rec) {
@@ -269,11 +317,14 @@ static inline wsock_handlers srv_handlers(void) {
   h.release = srv_release;
   return h;
 }
-static inline void srv_listen(struct srv *srv, wsock_loop *loop, const wsock_options *options) {
+static inline void srv_listen_at(struct srv *srv, wsock_loop *loop, uint16_t port, const wsock_options *options) {
   wsock_handlers h = srv_handlers();
-  REQUIRE(wsock_listen(loop, "127.0.0.1", 0, options, &h, srv, &srv->server) == WSOCK_OK);
+  REQUIRE(wsock_listen(loop, "127.0.0.1", port, options, &h, srv, &srv->server) == WSOCK_OK);
   srv->port = wsock_server_port(srv->server);
   REQUIRE(srv->port != 0);
+}
+static inline void srv_listen(struct srv *srv, wsock_loop *loop, const wsock_options *options) {
+  srv_listen_at(srv, loop, 0, options);
 }
 static inline void srv_free(struct srv *srv) {
   for (int i = 0; i < srv->count; i++) {

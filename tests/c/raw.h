@@ -43,6 +43,24 @@ static inline int raw_listen(uint16_t *port, int backlog) {
   *port = ntohs(a.sin_port);
   return fd;
 }
+/* A port of our own, where nobody listens but who is asked to with raw_listen_at or srv_listen_at. Bound
+   as long as the descriptor is open, so that nobody else is given it meanwhile. */
+static inline int raw_hold(uint16_t *port) {
+  struct sockaddr_in a = loopback(0);
+  socklen_t n = sizeof a;
+  int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+  REQUIRE(bind(fd, (struct sockaddr *)&a, n) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+  *port = ntohs(a.sin_port);
+  return fd;
+}
+static inline int raw_listen_at(uint16_t port) {
+  struct sockaddr_in a = loopback(port);
+  int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  REQUIRE(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+  REQUIRE(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 16) == 0);
+  return fd;
+}
 /* A port that was free a moment ago. */
 static inline uint16_t raw_free_port(void) {
   uint16_t port;
@@ -282,14 +300,24 @@ static inline void raw_accept_value(const char *key, char out[29]) {
   out[28] = 0;
 }
 
-/* Waits for a connection of our client; its request head, not yet answered. */
-static inline const char *raw_accept(struct raw *raw, wsock_loop *loop, int listener) {
+/* Waits for a connection of our client, of which nothing is read yet. */
+static inline void raw_accept_silent(struct raw *raw, wsock_loop *loop, int listener) {
   int fd = -1;
   PUMP_UNTIL(loop, (fd = accept(listener, NULL, NULL)) >= 0);
   REQUIRE(fd >= 0);
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   raw_start(raw, loop, fd);
+}
+/* Waits for a connection of our client; its request head, not yet answered. */
+static inline const char *raw_accept(struct raw *raw, wsock_loop *loop, int listener) {
+  raw_accept_silent(raw, loop, listener);
   return raw_head(raw);
+}
+/* Whether nobody is waiting to be accepted. */
+static inline int raw_nobody(int listener) {
+  int fd = accept(listener, NULL, NULL);
+  if (fd >= 0) close(fd);
+  return fd < 0;
 }
 /* Answers the request head of our client with a proper 101 and header lines of its own. */
 static inline void raw_welcome(struct raw *raw, const char *head, const char *headers) {

@@ -58,6 +58,22 @@ fn what_other_threads_sent_into_a_lost_connection_is_counted_once() {
 }
 
 #[test]
+fn what_was_lost_with_a_client_that_was_closed_before_it_could_say_so_is_told_at_the_end() {
+    let (owner, id, log) = open(&settings(60_000, 0));
+    let down = |core: &mut Core| {
+        lose(core, id);
+        core.session(id).unwrap().missed(5);
+        core.settle_all();
+        Ok(())
+    };
+    owner.with(down).unwrap();
+    conn::close(id, None, "").unwrap();
+    assert!(turn_until(owner, || log.count("close") == 1));
+    assert_eq!(log.events(), ["open", "error Aborted", "close unsent 5"]);
+    turn::free(owner).unwrap();
+}
+
+#[test]
 fn empty_messages_fill_the_queue_too() {
     let (owner, id, log) = refused(&settings(60_000, 4));
     assert_eq!(conn::ready_state(id).unwrap(), state::CONNECTING);

@@ -7,6 +7,7 @@ pub mod general;
 pub mod limits;
 pub mod sockets;
 mod table;
+pub mod tls;
 
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard};

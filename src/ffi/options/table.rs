@@ -46,7 +46,7 @@ macro_rules! int_option {
 pub(super) use int_option;
 
 /// Every integer option, by the part of the library that has it.
-fn groups() -> [(&'static [IntOption], Option<&'static str>); 5] {
+fn groups() -> [(&'static [IntOption], Option<&'static str>); 6] {
     let deflate = (!cfg!(feature = "deflate")).then_some("permessage-deflate");
     [
         (super::general::INT_OPTIONS, None),
@@ -54,6 +54,7 @@ fn groups() -> [(&'static [IntOption], Option<&'static str>); 5] {
         (super::client::INT_OPTIONS, None),
         (super::sockets::INT_OPTIONS, None),
         (super::deflate::INT_OPTIONS, deflate),
+        (super::tls::INT_OPTIONS, super::tls::MISSING),
     ]
 }
 
@@ -80,8 +81,12 @@ pub fn find(key: i32) -> Result<&'static IntOption> {
 
 /// Sets a text option.
 pub fn set_text(draft: &mut Draft, key: i32, value: &str) -> Result<()> {
-    let groups: [SetText; 3] =
-        [super::general::set_text, super::client::set_text, super::sockets::set_text];
+    let groups: [SetText; 4] = [
+        super::general::set_text,
+        super::client::set_text,
+        super::sockets::set_text,
+        super::tls::set_text,
+    ];
     groups.into_iter().find_map(|set| set(draft, key, value)).unwrap_or_else(|| {
         Err(Error::new(
             Code::Unsupported,
