@@ -49,7 +49,8 @@ test: need-cargo need-python examples ## run every test that this machine can ru
 	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
 	@if command -v openssl >/dev/null; then \
-		$(PYTHON) tests/autobahn/run.py --timeout 300 --tls server target/c/echo_server --deflate; \
+		$(PYTHON) tests/autobahn/run.py --timeout 300 --tls server target/c/echo_server --deflate && \
+		$(PYTHON) tests/autobahn/run.py --timeout 300 --tls client target/c/autobahn_client; \
 	else echo "skipped: the Autobahn suite over wss, for want of openssl: apt-get install openssl"; fi
 	@echo "all tests passed"
 

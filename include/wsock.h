@@ -73,9 +73,10 @@
  * it: it comes from run or poll. (wsock_loop_free is the exception, since nothing comes after it.) Do
  * not let C++ exceptions or longjmp leave a callback.
  *
- * For each connection: on_open at most once; on_error at most once; on_close exactly once and last,
- * also when on_open never came. (A server never hears of connections whose handshake failed.)
- * release is called exactly once when no callback will ever be given the user data again.
+ * For each connection: on_open at most once (a client with WSOCK_OPT_RECONNECT: once for each time it
+ * gets through); on_error at most once; on_close exactly once and last, also when on_open never came.
+ * (A server never hears of connections whose handshake failed.) release is called exactly once when no
+ * callback will ever be given the user data again.
  *
  * What you send from inside callbacks leaves together, in one system call per connection, when the
  * callbacks of that turn are done. What you send outside leaves at once.

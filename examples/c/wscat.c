@@ -308,7 +308,7 @@ static void set_close(char *text)
 {
     char *end;
     long code = strtol(text, &end, 10);
-    if (end == text || (*end && *end != ':') || code < 1000 || code > 4999)
+    if (end == text || (*end && *end != ':') || (code != 1000 && (code < 3000 || code > 4999)))
         fail("--close wants CODE or CODE:REASON, the code 1000 or from 3000 to 4999");
     cat.close_code = (int32_t)code;
     cat.close_reason = *end ? end + 1 : NULL;

@@ -3,8 +3,8 @@ import socket
 
 from websockets.sync.client import connect
 
-from kit import case, cases, echoes, must, refused, same
-from lab import PASSWORD, USER
+from cases_tls_server import UPGRADE, trusting
+from kit import PASSWORD, USER, case, cases, echoes, must, refused, same
 
 
 @cases("in front, ws", [
@@ -56,15 +56,17 @@ def proxy_protocol(lab, port, echo):
 
 @case("PROXY protocol, HAProxy: version 2 before TLS that we end")
 def proxy_protocol_tls(lab):
-    from cases_tls_server import trusting
     local_port_seen(lab.echo_tls_proxied, "wss://localhost:%d/" % lab.haproxy.ports["tls_v2"], ssl=trusting(lab))
 
 
 @case("PROXY protocol: missing from where it is expected")
 def proxy_protocol_missing(lab):
     with socket.create_connection(("127.0.0.1", lab.echo_proxied.port), timeout=5) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        same(b"101 " in sock.recv(4096), False)
+        sock.sendall(UPGRADE.encode())
+        same(b" 101 " in sock.recv(4096), False)
+    with socket.create_connection(("127.0.0.1", lab.echo_proxied.port), timeout=5) as sock:
+        sock.sendall(b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\n" + UPGRADE.encode())
+        same(b" 101 " in sock.recv(4096), True)
 
 
 @case("PROXY protocol: from where it is not expected")

@@ -5,8 +5,8 @@ import json
 import os
 import re
 
-from kit import case, cases, client, echoes, must, refused, same, wscat
-from lab import PASSWORD, USER, PythonServer, response
+from kit import PASSWORD, USER, case, cases, client, echoes, must, refused, same, wscat
+from lab import PythonServer, response
 
 REALM = "the interop tests"
 
@@ -29,7 +29,7 @@ class Web:
         self.remember(request)
         path = request.path
         if found := re.fullmatch(r"/(30[12378])", path):
-            return response(found[1], "moved", Location="there?from=%s" % found[1], Set_Cookie="stop=%s; Path=/" % found[1])
+            return response(found[1], "moved", Location="there?from=%s" % found[1])
         if found := re.fullmatch(r"/hops/(\d+)", path):
             return response(302, Location="/hops/%d" % (int(found[1]) - 1)) if found[1] != "0" else None
         if path == "/loop":
@@ -44,8 +44,6 @@ class Web:
             return response(302, Location="mailto:anna@example.org")
         if path == "/silent":
             return response(302)
-        if path == "/cookies":
-            return response(403, "no", Set_Cookie=["first=1", "second=two words; Path=/; HttpOnly"])
         if path == "/basic":
             wanted = "Basic " + base64.b64encode(("%s:%s" % (USER, PASSWORD)).encode()).decode()
             if request.headers.get("Authorization") != wanted:
@@ -80,7 +78,8 @@ class Web:
     def right(path, algorithm, given):
         """RFC 7616 section 3.4."""
         def digest(text):
-            return hashlib.new({"MD5": "md5", "SHA-256": "sha256"}[algorithm.replace("-sess", "")], text.encode()).hexdigest()
+            function = {"MD5": "md5", "SHA-256": "sha256"}[algorithm.replace("-sess", "")]
+            return hashlib.new(function, text.encode()).hexdigest()
         secret = digest("%s:%s:%s" % (USER, REALM, PASSWORD))
         if algorithm.endswith("-sess"):
             secret = digest("%s:%s:%s" % (secret, given["nonce"], given.get("cnonce")))
@@ -197,6 +196,7 @@ def bearer(lab):
 def cookies(lab):
     there = web(lab)
     same(server_saw("--cookie", "id=7", "--cookie", "theme=dark", there.url)["headers"]["Cookie"], "id=7; theme=dark")
-    answer = PythonServer(answer=lambda request: None)
-    plain = client(answer.url, "ask=first")
-    same(plain["cookie first"], "(none)")
+    jar = PythonServer(cookies=["first=1; Path=/; HttpOnly", 'second="quoted"; Max-Age=60', "third="])
+    got = client(jar.url, "ask=first", "ask=second", "ask=third", "ask=fourth")
+    same([got["cookie " + name] for name in ["first", "third", "fourth"]], ["1", "", "(none)"])
+    must("quoted", got["cookie second"])

@@ -3,8 +3,7 @@ server can tell that the connection came through it."""
 import json
 import os
 
-from kit import case, cases, echoes, free_port, must, refused, same, wscat
-from lab import QUOTED, USER
+from kit import QUOTED, USER, case, cases, client, echoes, free_port, must, refused, same, wscat
 
 SQUID, TINYPROXY, SOCKS, SOCKS_PROTECTED = "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8"
 DIRECT = "127.0.0.1"
@@ -83,6 +82,12 @@ def password(lab, text, proxy):
     same("wrong@" in error, False)
 
 
+@case("proxy: the report of a refusal")
+def report(lab):
+    facts = client(lab.python_ws.url, "proxy=http://127.0.0.1:%d" % lab.squid.ports["protected"])
+    same((facts["error"], facts["layer"], facts["http"], facts["code"]), ("WSOCK_ERR_PROXY", "5", "407", "1006"))
+
+
 @cases("proxy, forbidden", [("squid", "squid"), ("tinyproxy", "tinyproxy")])
 def forbidden(lab, which):
     port = lab.squid.ports["open"] if which == "squid" else lab.tinyproxy.port
@@ -105,8 +110,7 @@ def no_proxy_there(lab):
 
 @case("proxy: the wrong kind")
 def wrong_kind(lab):
-    # They hang up, or reset.
-    refused("the proxy closed|reset", "--proxy", "http://127.0.0.1:%d" % lab.socks.port, lab.python_ws.url)
+    refused("the proxy does not speak HTTP on this port", "--proxy", "http://127.0.0.1:%d" % lab.socks.port, lab.python_ws.url)
     refused("the proxy speaks TLS|the proxy closed|reset", "--proxy", "http://127.0.0.1:%d" % lab.squid.ports["tls"],
             lab.python_ws.url)
     refused("--proxy: .*scheme", "--proxy", "ftp://localhost", lab.python_ws.url)

@@ -2,7 +2,7 @@
 import signal
 import subprocess
 
-from kit import WORK, C, Process, case, free_port, must, same, until
+from kit import WORK, C, Echo, Process, case, free_port, must, same, until
 
 
 class Cat:
@@ -60,6 +60,20 @@ def late(lab):
         must("refused", cat.err.read_text())
         with lab.python_process(port):
             cat.connected(1)
+            cat.say("here")
+            cat.hears("here")
+
+
+@case("reconnect: over TLS and through a proxy")
+def through(lab):
+    port = free_port()
+    proxy = "http://127.0.0.1:%d" % lab.tinyproxy.port
+    with Echo("--port", port, *lab.pair("server")) as echo, Cat("--cacert", lab.ca, "--proxy", proxy, echo.url) as cat:
+        cat.connected(1)
+        same(echo.stop(), 0)  # says 1001
+        until(lambda: "the proxy refused to connect with 500" in cat.err.read_text(), "the proxy finds nobody")
+        with Echo("--port", port, *lab.pair("rsa")):
+            cat.connected(2)
             cat.say("here")
             cat.hears("here")
 

@@ -1,5 +1,6 @@
 """Our server with TLS: clients of others, and what it says to those it does not let in."""
 import json
+import os
 import shutil
 import signal
 import socket
@@ -7,7 +8,7 @@ import ssl
 
 from websockets.sync.client import connect
 
-from kit import HOME, WORK, C, Echo, Skip, case, cases, must, program, refused, run, same, until
+from kit import WORK, C, Echo, Skip, case, cases, echoes, must, program, refused, run, same, until
 from lab import HERE, NODE
 
 UPGRADE = ("GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -73,7 +74,7 @@ def s_client(lab, version):
 def s_client_old(lab):
     status, out, err = run(program("openssl"), "s_client", "-connect", "localhost:%d" % lab.echo_tls.port, "-tls1_1",
                            "-cipher", "ALL:@SECLEVEL=0")
-    must("alert protocol version", out + err)
+    must("alert (protocol version|handshake failure)", out + err)
     same(status != 0, True)
 
 
@@ -120,6 +121,15 @@ def node(lab, which):
 def node_ask(lab, url, **more):
     options = json.dumps({"ca": str(lab.ca), **{name: str(value) for name, value in more.items()}})
     return run(program("node"), HERE / "node_peer.js", "client", url, "Grüße", options, env=NODE)
+
+
+@case("TLS server, IPv6: the address is in the certificate")
+def ipv6(lab):
+    if not os.path.exists("/proc/net/if_inet6"):
+        raise Skip("this machine has no IPv6")
+    with Echo("--host", "::1", *lab.pair("server")) as echo:
+        must(r"^connected to wss://\[::1\]", echoes("--cacert", lab.ca, echo.url))
+        same(python_echo(echo.url, trusting(lab)), "TLSv1.3")
 
 
 # ---- client certificates

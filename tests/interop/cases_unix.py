@@ -4,7 +4,7 @@ import threading
 from websockets.sync.client import unix_connect
 from websockets.sync.server import unix_serve
 
-from kit import WORK, case, echoes, must, program, refused, run, same
+from kit import WORK, Echo, case, echoes, must, program, refused, run, same
 
 
 @case("Unix socket: our client, a server of Python's websockets")
@@ -27,6 +27,15 @@ def server(lab):
     with unix_connect(str(path), "ws://localhost/") as ws:
         ws.send("hello")
         same(ws.recv(), "hello")
+
+
+@case("Unix socket: TLS over it")
+def secure(lab):
+    path = WORK / "tls.sock"
+    with Echo("--unix", path, *lab.pair("server")) as echo:
+        same(echo.url, "wss+unix:%s:/" % path)
+        echoes("--cacert", lab.ca, "--unix", path, "wss://localhost/")
+        refused("unknown issuer", "--unix", path, "wss://localhost/")
 
 
 @case("Unix socket: nobody there")

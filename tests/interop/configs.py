@@ -1,10 +1,11 @@
 """Configuration files of the foreign servers and proxies. Each function writes one and returns its path."""
+import hashlib
 import os
 import pwd
 import shutil
 import subprocess
 
-from kit import WORK, program
+from kit import PASSWORD, USER, WORK
 
 
 def write(name, text):
@@ -15,7 +16,6 @@ def write(name, text):
 
 def passwords(name, scheme):
     """A file of users for nginx, Apache and squid: Basic, with the hash of openssl passwd."""
-    from lab import PASSWORD, USER
     crypted = subprocess.run(["openssl", "passwd", scheme, PASSWORD], capture_output=True, text=True, check=True).stdout
     return write(name, "%s:%s" % (USER, crypted))
 
@@ -116,8 +116,6 @@ defaults
 
 def apache(lab, port):
     """Digest and Basic in front of our echo_server, through mod_proxy_wstunnel."""
-    from lab import PASSWORD, USER
-    import hashlib
     realm = "the interop tests"
     write("apache.digest", "%s:%s:%s\n" % (USER, realm, hashlib.md5(
         ("%s:%s:%s" % (USER, realm, PASSWORD)).encode()).hexdigest()))

@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target" / "interop"
 WORK = HOME / "run"
 C = ROOT / "target" / "c"
+USER, PASSWORD = "anna", "geheim/1"  # of every proxy and server that asks
+QUOTED = USER + ":" + urllib.parse.quote(PASSWORD, safe="")  # as in a URL
 
 CASES = []  # (name, function)
 _running = []
@@ -67,8 +70,8 @@ class Process:
     def __init__(self, name, *command, ports=(), env=None, stdin=subprocess.DEVNULL):
         self.name = name
         self.path = WORK / (name + ".log")
-        self.process = subprocess.Popen(command, cwd=WORK, stdin=stdin, stdout=open(self.path, "wb"),
-                                        stderr=subprocess.STDOUT, env=env)
+        with open(self.path, "wb") as log:
+            self.process = subprocess.Popen(command, cwd=WORK, stdin=stdin, stdout=log, stderr=log, env=env)
         _running.append(self)
         until(lambda: self.alive() and all(accepts(port) for port in ports), "%s listens" % name)
 
@@ -82,7 +85,7 @@ class Process:
         return self.path.read_text(errors="replace")
 
     def wait_for(self, pattern):
-        return until(lambda: re.search(pattern, self.log(), re.M), "%s prints %s" % (self.name, pattern))
+        return until(lambda: re.search(pattern, self.log(), re.M) or not self.alive(), "%s prints %s" % (self.name, pattern))
 
     def stop(self, how=signal.SIGTERM):
         if self in _running:

@@ -7,7 +7,6 @@ import pathlib
 import ssl
 import sys
 import threading
-import urllib.parse
 
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -16,12 +15,10 @@ from websockets.sync.server import serve
 
 import certs
 import configs
-from kit import HOME, WORK, Echo, Process, free_port, must, program
+from kit import HOME, PASSWORD, USER, WORK, Echo, Process, free_port, program
 
 HERE = pathlib.Path(__file__).resolve().parent
 NODE = {**os.environ, "NODE_PATH": str(HOME / "node" / "node_modules")}
-USER, PASSWORD = "anna", "geheim/1"  # of every proxy and server that asks
-QUOTED = USER + ":" + urllib.parse.quote(PASSWORD, safe="")  # as in a URL
 
 PEER = """
 import sys
@@ -37,23 +34,28 @@ def facts(ws):
     """What a server sees of its client, as JSON."""
     tls = isinstance(ws.socket, ssl.SSLSocket)
     subject = tls and (ws.socket.getpeercert() or {}).get("subject", ())
-    return json.dumps({"peer": ws.remote_address[0], "path": ws.request.path, "headers": dict(ws.request.headers.raw_items()),
-                       "tls": ws.socket.version() if tls else "", "subject": [v for rdn in subject or () for _, v in rdn]})
+    return json.dumps({"peer": ws.remote_address[0], "path": ws.request.path,
+                       "headers": dict(ws.request.headers.raw_items()), "tls": ws.socket.version() if tls else "",
+                       "subject": [value for part in subject or () for _, value in part]})
 
 
 class PythonServer:
     """The Python library websockets: echoes, except that "who?" is answered with facts(). answer(request) may
-    return an HTTP response in place of the WebSocket."""
+    return an HTTP response in place of the WebSocket; cookies are set when there is none."""
 
-    def __init__(self, context=None, answer=None, port=0):
+    def __init__(self, context=None, answer=None, cookies=()):
         def talk(ws):
             try:
                 for message in ws:
                     ws.send(facts(ws) if message == "who?" else message)
             except (ConnectionClosed, OSError):
                 pass
+
+        def bake(_ws, _request, accepted):
+            for cookie in cookies:
+                accepted.headers["Set-Cookie"] = cookie
         hook = answer and (lambda _, request: answer(request))
-        self.server = serve(talk, "127.0.0.1", port, ssl=context, process_request=hook)
+        self.server = serve(talk, "127.0.0.1", 0, ssl=context, process_request=hook, process_response=bake)
         self.port = self.server.socket.getsockname()[1]
         self.host = "127.0.0.1:%d" % self.port
         self.url = "%s://%s/" % ("wss" if context else "ws", self.host)
@@ -206,7 +208,8 @@ class Lab:
     @shared
     def socks(self):
         port = free_port()
-        process = Process("socks", program("microsocks"), "-i", "127.0.0.1", "-p", str(port), "-b", "127.0.0.7", ports=[port])
+        process = Process("socks", program("microsocks"), "-i", "127.0.0.1", "-p", str(port), "-b", "127.0.0.7",
+                          ports=[port])
         process.port = port
         return process
 
@@ -217,9 +220,3 @@ class Lab:
                           "-u", USER, "-P", PASSWORD, ports=[port])
         process.port = port
         return process
-
-
-def seen_by_server(answer):
-    """What facts() said."""
-    must(r"^\{", answer, "the server's answer")
-    return json.loads(answer)

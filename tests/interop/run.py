@@ -11,7 +11,6 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -25,7 +24,7 @@ SECONDS = 30  # for one case
 
 def load():
     try:
-        import websockets  # noqa: F401
+        __import__("websockets")
     except ImportError:
         sys.exit("run tests/interop/install.sh target/interop, then this with target/interop/venv/bin/python")
     for part in ["tls_client", "tls_server", "front", "proxy", "http", "reconnect", "unix"]:
@@ -44,7 +43,7 @@ def attempt(function, lab):
         return "ok", ""
     except kit.Skip as why:
         return "skipped", str(why)
-    except (Exception, subprocess.TimeoutExpired) as why:
+    except Exception as why:
         kind = "" if isinstance(why, AssertionError) else type(why).__name__ + ": "
         return "FAILED", kind + str(why)
     finally:
