@@ -21,7 +21,7 @@ macro_rules! programs {
 }
 
 programs! {
-    backpressure badinput close dlopen drain echo embed emfile fork handles handshake idle limits
+    backpressure badinput close dlopen drain echo embed emfile fork handles handshake idle limits network
     proxy proxy_protocol races reconnect redirect reentrancy report server signal sigpipe sockets
     threads timeouts tls whatwg wire
 }

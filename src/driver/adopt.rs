@@ -96,3 +96,35 @@ impl Core {
 fn cannot_watch(e: &io::Error) -> Error {
     Error::os(Code::System, "cannot watch the socket", e)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::fixtures::{Log, new_loop, turn_until};
+    use crate::driver::turn;
+    use crate::proto::http::auth::Credentials;
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_client_over_a_given_connection_goes_nowhere_else() {
+        for answer in ["302 Found\r\nLocation: /x", "401 No\r\nWWW-Authenticate: Basic realm=x"] {
+            let (mut peer, ours) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let (owner, log) = (new_loop(), Log::new());
+            let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
+            let settings = Settings {
+                max_redirects: 5,
+                credentials: Some(credentials),
+                ..Settings::default()
+            };
+            let offer = Offer::from(OwnedFd::from(ours));
+            connect(owner, offer, "ws://127.0.0.1:1/", &settings, log.clone(), b"").unwrap();
+            write!(peer, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            assert!(turn_until(owner, || log.count("close") == 1), "{:?}", log.events());
+            assert_eq!(log.count("error HttpStatus"), 1, "{:?}", log.events());
+            turn::free(owner).unwrap();
+        }
+    }
+}

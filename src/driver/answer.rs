@@ -45,7 +45,9 @@ impl Core {
     fn refused(&mut self, id: Id, response: Response) {
         let cnonce = self.cx.entropy.bytes();
         let Some(session) = self.session(id) else { return };
+        let given = session.client.as_ref().is_some_and(|client| client.given);
         let again = match response.status {
+            _ if given => Ok(false),
             401 => session.log_in(&response, cnonce),
             status if redirect::is_redirect(status) => session.follow(&response),
             _ => Ok(false),

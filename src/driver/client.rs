@@ -43,6 +43,8 @@ pub struct Client {
     pub way: u32,
     /// Where to go and how from the next attempt on.
     pub next: Option<(Url, Arc<Shared>)>,
+    /// The application has made its connection: there is no other way.
+    pub given: bool,
     /// Set when it comes back after failures.
     pub retry: Option<Box<Retry>>,
 }
@@ -86,6 +88,7 @@ impl Client {
             redirects: 0,
             way: 0,
             next: None,
+            given: false,
             retry: (shared.settings.retry.attempts != 0).then(Box::default),
         }
     }

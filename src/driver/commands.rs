@@ -12,16 +12,15 @@ impl Core {
         match command {
             Command::Send { conn, kind, data, compress } => {
                 // The queueing thread was told "accepted", so no limit refuses it now. When the
-                // connection has ended meanwhile it stays reserved, and on_close counts it as unsent.
-                let sent = self.contain(conn, |session, cx, now| match &mut session.phase {
-                    Phase::Open(open) => {
-                        Ok(open.send(cx, now, kind, &data, compress).map(drop).is_ok())
-                    }
-                    Phase::Over(_) => Ok(false),
-                    _ => {
-                        let kept = session.keep(kind, &data, compress, 0).is_ok();
-                        Ok(kept || session.missed(data.len()))
-                    }
+                // connection has ended meanwhile it stays reserved, and on_close counts it as unsent;
+                // a client that may come back counts it itself.
+                let sent = self.contain(conn, |session, cx, now| {
+                    let taken = match &mut session.phase {
+                        Phase::Open(open) => open.send(cx, now, kind, &data, compress).is_ok(),
+                        Phase::Over(_) => false,
+                        _ => session.keep(kind, &data, compress, 0).is_ok(),
+                    };
+                    Ok(taken || session.missed(data.len()))
                 });
                 if sent == Ok(true) {
                     self.taken_up(conn, data.len());

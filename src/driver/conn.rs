@@ -77,7 +77,13 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
             let Phase::Open(conn) = &mut session.phase else {
-                cell.set_buffered(session.keep(kind, data, compress, cell.incoming())?);
+                let kept =
+                    session.keep(kind, data, compress, cell.incoming()).inspect_err(|error| {
+                        if error.code == Code::Limit {
+                            cell.refuse();
+                        }
+                    });
+                cell.set_buffered(kept?);
                 return Ok(());
             };
             if waiting > 0 && waiting.saturating_add(data.len()) > max {

@@ -157,6 +157,11 @@ impl Core {
         }
     }
 
+    /// Whether the name of the host is being looked up.
+    pub fn awaits_addresses(&mut self, id: Id) -> bool {
+        self.dialing(id).is_some_and(|dial| !dial.resolved)
+    }
+
     fn dialing(&mut self, id: Id) -> Option<&mut Dial> {
         match &mut self.session(id)?.phase {
             Phase::Dialing(dial) => Some(dial),

@@ -112,6 +112,9 @@ impl Core {
     /// A load balancer has told where a client comes from.
     pub fn meet(&mut self, session_id: Id, ip: IpAddr) {
         if !self.count_address(session_id, ip) {
+            if let Some(stream) = self.session(session_id).and_then(|s| s.stream.take()) {
+                turn_away(stream);
+            }
             let error = Error::new(Code::Limit, "too many connections from this address");
             self.fail(session_id, error);
         }
@@ -144,7 +147,7 @@ impl Core {
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
     Content-Type: text/plain; charset=utf-8\r\nContent-Length: 19\r\nRetry-After: 1\r\n\r\nthe server is full\n";
 
-/// Ends a connection that was accepted a moment ago. What cannot be read without a handshake of another
+/// Ends a connection whose request nobody has looked at. What cannot be read without a handshake of another
 /// layer is not said.
 pub fn turn_away(mut stream: Stream) {
     if stream.takes_bytes() {
@@ -161,12 +164,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::core::Entry;
+    use super::super::fixtures::{Log, new_loop, turn_until};
     use super::super::handler::Handler;
+    use super::super::preface::TrustedProxy;
     use super::super::session::{Phase, Session};
     use super::super::settings::Settings;
-    use super::super::{listen, loops, turn};
+    use super::super::{listen, loops, server, turn};
     use super::*;
     use crate::util::id::Kind;
+    use std::cell::RefCell;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
 
     struct Nobody;
 
@@ -246,5 +254,34 @@ mod tests {
         });
         checked.unwrap();
         turn::free(place).unwrap();
+    }
+
+    #[test]
+    fn who_is_one_too_many_behind_a_load_balancer_is_told_so() {
+        let owner = new_loop();
+        let mut settings = Settings::default();
+        settings.limits.max_per_address = 1;
+        settings.trusted_proxies.push(TrustedProxy::parse("127.0.0.1").unwrap());
+        let id = listen::listen(owner, "127.0.0.1", 0, &settings, Log::new()).unwrap();
+        let port = server::port(owner, id).unwrap();
+        let connect = || {
+            let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            client.set_nonblocking(true).unwrap();
+            client.write_all(b"PROXY TCP4 203.0.113.7 10.0.0.1 1 80\r\nGET / HT").unwrap();
+            client
+        };
+        let _first = connect();
+        assert!(turn_until(owner, || server::stats(owner, id).unwrap().handshakes == 1));
+        let (second, answer) = (RefCell::new(connect()), RefCell::new(Vec::new()));
+        let ended = || second.borrow_mut().read_to_end(&mut answer.borrow_mut()).is_ok();
+        assert!(turn_until(owner, ended), "neither an answer nor an end");
+        assert!(
+            answer.borrow().starts_with(b"HTTP/1.1 503 "),
+            "{}",
+            answer.borrow().escape_ascii()
+        );
+        let stats = server::stats(owner, id).unwrap();
+        assert_eq!((stats.refused_per_address, stats.handshakes), (1, 1));
+        turn::free(owner).unwrap();
     }
 }

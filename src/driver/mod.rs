@@ -14,6 +14,8 @@ pub mod dial;
 pub mod drain;
 pub mod embed;
 pub mod feed;
+#[cfg(test)]
+mod fixtures;
 pub mod handler;
 pub mod inbox;
 pub mod limits;

@@ -3,7 +3,7 @@
 use super::client::Plan;
 use super::core::Core;
 use super::report::Report;
-use super::session::{Phase, Session};
+use super::session::{Details, Phase, Session};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Closed, Initiator, Kind};
 use crate::proto::http::retry::retry_after;
@@ -128,14 +128,17 @@ impl Core {
         self.set_out(id);
     }
 
-    /// Lets messages be sent before there is a connection, if that is wanted.
+    /// Tells every thread how much may wait for a connection.
     pub fn open_queue(&mut self, id: Id) {
-        let Ok(cell) = self.table().get(id) else { return };
+        let table = self.table();
         let Some(session) = self.session(id) else { return };
-        let RetrySettings { attempts, queue, .. } = session.shared.settings.retry;
-        if attempts != 0 && queue > 0 {
-            cell.set_limits(queue, queue);
-            cell.set(id, QUEUES);
+        let queue = session.shared.settings.retry.queue;
+        let cell = table.get(id).ok().filter(|_| session.retry().is_some());
+        let Some(cell) = cell else { return };
+        cell.set_limits(queue, queue);
+        match queue {
+            0 => cell.clear(id, QUEUES),
+            _ => cell.set(id, QUEUES),
         }
     }
 
@@ -145,10 +148,10 @@ impl Core {
         let id = self.retries.pop_front()?;
         let given_up = self.table().get(id).is_ok_and(|cell| cell.has(GIVEN_UP));
         let session = self.session(id)?;
-        let news = session.retry()?.news.take()?;
         if given_up || !matches!(session.phase, Phase::Waiting) {
             return None;
         }
+        let news = session.retry()?.news.take()?;
         session.deadline = Some(now.plus_ms(news.delay_ms));
         self.arm(id);
         self.callbacks += 1;
@@ -237,7 +240,8 @@ impl Session {
             return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
         }
         let bytes = retry.waiting_bytes + data.len();
-        if bytes + promised > limit {
+        // Empty ones take room, too.
+        if bytes + promised > limit || retry.waiting.len() >= limit {
             return Err(queue_full(retry.waiting_bytes + promised, data.len()));
         }
         retry.waiting.push(Message { kind, data: data.to_vec(), compress });
@@ -255,9 +259,12 @@ impl Session {
         comes_back
     }
 
-    /// Bytes of messages that wait for a connection or never found theirs.
+    /// Bytes of messages that wait for a connection or never found theirs, and of those that were lost
+    /// with the last one while nobody has been told of that.
     pub fn stranded(&mut self) -> usize {
-        self.retry().map_or(0, |retry| retry.waiting_bytes + retry.missed)
+        let Some(retry) = self.retry() else { return 0 };
+        let untold = retry.news.as_ref().map_or(0, |news| news.report.unsent as usize);
+        retry.waiting_bytes + retry.missed + untold
     }
 
     fn prepare_attempt(&mut self) -> Result<()> {
@@ -271,7 +278,16 @@ impl Session {
         };
         let plan = Plan::new(url, &self.shared)?;
         client.start_again(plan);
-        self.details.url = client.url.href();
+        // What was handed to C of the last connection ends here, or it would pile up.
+        self.details = Box::new(Details {
+            url: client.url.href(),
+            peer: std::mem::take(&mut self.details.peer),
+            stats: self.details.stats,
+            ..Details::default()
+        });
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,11 +105,17 @@ impl Client {
 impl Core {
     /// Sets out for the server, with everything as it was before the first attempt.
     pub fn set_out(&mut self, id: Id) {
-        let (owner, now) = (self.place, self.now);
+        let now = self.now;
         let Some(session) = self.session(id) else { return };
-        session.begin_way();
         let limit = session.shared.settings.connect_timeout_ms;
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));
+        self.make_for_first_hop(id);
+    }
+
+    fn make_for_first_hop(&mut self, id: Id) {
+        let owner = self.place;
+        let Some(session) = self.session(id) else { return };
+        session.begin_way();
         let Some(client) = &session.client else { return };
         let way = client.way;
         session.phase = Phase::Dialing(Box::new(client.dial()));
@@ -126,6 +132,10 @@ impl Core {
 
     /// A name look-up of that way is done.
     pub fn resolved(&mut self, id: Id, way: u32, result: Result<Vec<SocketAddr>>) {
+        // Closed or too late: then nobody waits for it any more, though no other way has begun.
+        if !self.awaits_addresses(id) {
+            return;
+        }
         let client = self.session(id).and_then(|session| session.client.as_mut());
         let Some(client) = client.filter(|client| client.way == way) else { return };
         match result {
@@ -133,7 +143,7 @@ impl Core {
             Ok(addresses) if client.wants_address() => {
                 client.address = addresses.first().map(|address| address.ip());
                 client.way += 1;
-                self.set_out(id);
+                self.make_for_first_hop(id);
             }
             Ok(addresses) => self.dial(id, &addresses),
             Err(error) => self.cannot_dial(id, error),
@@ -151,6 +161,7 @@ impl Core {
             session.begin_way();
             if let Some(client) = &mut session.client {
                 client.proxy = None;
+                client.given = true;
             }
         }
         self.begin_conversation(id, stream);
@@ -246,3 +257,6 @@ fn look_up(owner: Loop, id: Id, way: u32, host: &str, port: u16) {
     let reply = move |result| drop(owner.push(Command::Resolved(id, way, result)));
     resolve::resolve(host, port, Box::new(reply));
 }
+
+#[cfg(test)]
+mod tests;

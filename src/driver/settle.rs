@@ -121,7 +121,8 @@ impl Core {
         if let Ok(cell) = table.get(id) {
             cell.set_buffered(buffered);
             cell.advance_state(id, reached);
-            if cell.take_drain(low_water) && reached == state::OPEN {
+            // Not asked before it is open: who waits for it then still does.
+            if reached == state::OPEN && cell.take_drain(low_water) {
                 self.drains.push_back(id);
             }
         }

@@ -68,13 +68,14 @@ pub unsafe extern "C" fn wsock_server_adopt(
 
 /// As wsock_connect, over a connection that is there already: a connected stream socket, TCP or Unix,
 /// through a tunnel of your own, say. url says what to ask the server for: host and resource; nobody
-/// is looked up or dialled. What you have read from it already goes to data, len bytes, and is taken
+/// is looked up or dialled, so redirects are not followed, challenges not answered and WSOCK_OPT_RECONNECT
+/// is refused. What you have read from it already goes to data, len bytes, and is taken
 /// for the beginning of what the server sends; NULL and 0 when that is nothing, as it should be.
 ///
 /// Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
 /// url, data, options and handlers are copied. user_data is yours until handlers.release.
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL, no
-/// connected socket), UNSUPPORTED (wss://, unknown handlers), SYSTEM, LIMIT, STATE (the loop is being
+/// connected socket, WSOCK_OPT_RECONNECT), UNSUPPORTED (wss://, unknown handlers), SYSTEM, LIMIT, STATE (the loop is being
 /// freed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_connect_fd(

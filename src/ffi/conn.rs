@@ -228,7 +228,8 @@ pub extern "C" fn wsock_conn_buffered_amount(conn: *const wsock_conn) -> usize {
 /// A text about the connection; what is WSOCK_CONN_*. NUL-terminated; "" when there is none, or none
 /// yet; NULL when the handle or what is not valid. Its length goes to out_len, which may be NULL.
 ///
-/// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+/// Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+/// attempt begins. Thread: loop. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_conn_get_str(
     conn: *const wsock_conn,
@@ -284,7 +285,8 @@ fn value_of(session: &Session, what: i32) -> Result<String> {
 /// They are there from the handshake until on_open returns; when a client's handshake failed, in
 /// on_error and on_close.
 ///
-/// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+/// Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+/// attempt begins. Thread: loop. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_conn_header(
     conn: *const wsock_conn,
@@ -313,7 +315,8 @@ pub unsafe extern "C" fn wsock_conn_header(
 /// of one that the client sent. NULL when there is none of that name. It is there as long as
 /// wsock_conn_header.
 ///
-/// Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+/// Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+/// attempt begins. Thread: loop. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_conn_cookie(
     conn: *const wsock_conn,

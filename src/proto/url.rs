@@ -81,16 +81,25 @@ fn parse(text: &str) -> std::result::Result<Url, Fault> {
     let secure = match scheme.to_ascii_lowercase().as_str() {
         "ws" | "http" => false,
         "wss" | "https" => true,
-        _ => return Err(format!("has the scheme {scheme:?}, which must be ws or wss").into()),
+        _ => {
+            // Somebody's password may have "://" in it.
+            let shown = if scheme.contains(['@', ':']) { "..." } else { scheme };
+            return Err(format!("has the scheme {shown:?}, which must be ws or wss").into());
+        }
     };
     let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (userinfo, host_port) = parts::split_userinfo(authority);
     let (host, port) = parts::split_port(host_port)?;
+    let port = parts::parse_port(port).map_err(|fault| match resource.contains('@') {
+        // What looks like a port may be the beginning of a password: it is not shown.
+        true => "has a / or ? in its user name or password, where it must be %2F or %3F".into(),
+        false => fault,
+    })?;
     Ok(Url {
         secure,
         unix: None,
         host: parts::parse_host(host)?,
-        port: parts::parse_port(port)?.unwrap_or(default_port(secure)),
+        port: port.unwrap_or(default_port(secure)),
         resource: normalise(resource),
         credentials: userinfo.map(credentials).transpose()?.flatten(),
     })

@@ -107,6 +107,13 @@ impl Cell {
         let _ = self.tag.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set);
     }
 
+    /// Takes a flag back.
+    pub fn clear(&self, id: Id, flag: u8) {
+        let clear =
+            |tag: u64| (tag >> 16 == id.generation() as u64).then_some(tag & !(flag as u64));
+        let _ = self.tag.fetch_update(Ordering::SeqCst, Ordering::SeqCst, clear);
+    }
+
     /// Moves the state forward from any thread; false when the object is no longer `id` or already
     /// there. SeqCst, so that whoever ends a connection and whoever queues for it agree on which came first.
     pub fn advance_state(&self, id: Id, state: u8) -> bool {

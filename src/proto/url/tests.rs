@@ -166,6 +166,15 @@ fn dot_segments_go() {
 }
 
 #[test]
+fn no_part_of_a_password_is_shown() {
+    for text in ["ws://user:sec/ret@h/", "ws://user:sec?ret@h", "user:sec://ret@h"] {
+        let message = Url::parse(text).expect_err(text).message;
+        assert!(!message.contains("sec") && !message.contains("ret"), "{message}");
+    }
+    assert!(Url::parse("ws://h:x/@").is_err() && Url::parse("ws://h:80/a@b").is_ok());
+}
+
+#[test]
 fn credentials_become_basic_authorization() {
     for (userinfo, header) in [
         ("Aladdin:open%20sesame", Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),

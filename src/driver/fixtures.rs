@@ -1,0 +1,77 @@
+//! For tests: a loop, and a handler that writes down what it is told.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::handler::Handler;
+use super::loops::{self, Loop};
+use super::report::Report;
+use super::retry::News;
+use super::turn;
+use crate::error::Error;
+use crate::proto::event::Kind;
+use crate::util::id::Id;
+
+/// Remembers every event as a word or two.
+#[derive(Default)]
+pub struct Log(Mutex<Vec<String>>);
+
+impl Log {
+    /// For any number of objects.
+    pub fn new() -> Arc<Log> {
+        Arc::default()
+    }
+
+    fn note(&self, event: impl Into<String>) {
+        self.0.lock().unwrap().push(event.into());
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// How many events begin like this.
+    pub fn count(&self, beginning: &str) -> usize {
+        self.events().iter().filter(|event| event.starts_with(beginning)).count()
+    }
+}
+
+impl Handler for Log {
+    fn on_open(&self, _: Id) {
+        self.note("open");
+    }
+    fn on_message(&self, _: Id, _: Kind, data: &[u8]) {
+        self.note(format!("message {}", String::from_utf8_lossy(data)));
+    }
+    fn on_drain(&self, _: Id) {
+        self.note("drain");
+    }
+    fn on_error(&self, _: Id, error: &Error) {
+        self.note(format!("error {:?}", error.code));
+    }
+    fn on_retry(&self, _: Id, news: &News) {
+        self.note(format!("retry {} unsent {}", news.attempt, news.report.unsent));
+    }
+    fn on_close(&self, _: Id, report: &Report) {
+        self.note(format!("close unsent {}", report.unsent));
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// A loop of this thread.
+pub fn new_loop() -> Loop {
+    loops::find(loops::create().unwrap()).unwrap()
+}
+
+/// Turns until it is so; false when that takes seconds.
+pub fn turn_until(owner: Loop, is_so: impl Fn() -> bool) -> bool {
+    (0..100).any(|_| {
+        is_so() || {
+            turn::poll(owner, Some(Duration::from_millis(50))).unwrap();
+            is_so()
+        }
+    })
+}
