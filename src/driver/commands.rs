@@ -18,7 +18,7 @@ impl Core {
                     let taken = match &mut session.phase {
                         Phase::Open(open) => open.send(cx, now, kind, &data, compress).is_ok(),
                         Phase::Over(_) => false,
-                        _ => session.keep(kind, &data, compress).is_ok(),
+                        _ => session.keep(kind, &data, compress, 0).is_ok(),
                     };
                     Ok(taken || session.missed(data.len()))
                 });

@@ -220,8 +220,15 @@ impl Session {
         self.client.as_mut()?.retry.as_deref_mut()
     }
 
-    /// Keeps a message until there is a connection, if that is wanted and there is room.
-    pub fn keep(&mut self, kind: Kind, data: &[u8], compress: bool) -> Result<usize> {
+    /// Keeps a message until there is a connection, if that is wanted and there is room beside what other
+    /// threads have been promised.
+    pub fn keep(
+        &mut self,
+        kind: Kind,
+        data: &[u8],
+        compress: bool,
+        promised: usize,
+    ) -> Result<usize> {
         let limit = self.shared.settings.retry.queue;
         let Some(retry) = self.retry() else {
             return Err(Error::new(
@@ -234,8 +241,8 @@ impl Session {
         }
         let bytes = retry.waiting_bytes + data.len();
         // Empty ones take room, too.
-        if bytes > limit || retry.waiting.len() >= limit {
-            return Err(queue_full(retry.waiting_bytes, data.len()));
+        if bytes + promised > limit || retry.waiting.len() >= limit {
+            return Err(queue_full(retry.waiting_bytes + promised, data.len()));
         }
         retry.waiting.push(Message { kind, data: data.to_vec(), compress });
         retry.waiting_bytes = bytes;

@@ -200,7 +200,7 @@ impl Core {
                     Code::Panic,
                     "a panic inside the library ended this connection; please report it",
                 );
-                let unsent = session.buffered();
+                let unsent = session.conn().map_or(0, |conn| conn.buffered());
                 let closed = Closed { unsent, ..never_open(error.clone()) };
                 session.phase = Phase::Over(Box::new(closed));
                 if let Some(stream) = &mut session.stream {

@@ -84,7 +84,8 @@ static void refuse_for(struct world *w, int seconds) {
 /* A client that waits for so long that nothing happens meanwhile. */
 static void world_waiting(struct world *w) {
   set(w, WSOCK_OPT_RECONNECT_MAX_MS, 3600000);
-  if (w->listener < 0) world_listen(w);
+  if (w->listener >= 0) world_unlisten(w); /* and whoever still waits in its queue */
+  world_listen(w);
   world_connect(w);
   refuse_for(w, 3600);
   CHECK_INT(w->client.retry.delay_ms, 3600000);
@@ -460,6 +461,7 @@ static void new_token(wsock_options **options, const char *token) {
   wsock_options_free(*options);
   *options = new_options();
   option(option(*options, WSOCK_OPT_RECONNECT, -1), WSOCK_OPT_RECONNECT_FIRST_MS, FIRST);
+  option(*options, WSOCK_OPT_RECONNECT_MAX_MS, CAP);
   CHECK_STATUS(wsock_options_add_header(*options, "X-Token", token), WSOCK_OK);
 }
 static void targets(void) {
@@ -524,6 +526,14 @@ static void targets(void) {
   CHECK_REFUSED(wsock_conn_set_target(w.client.conn, here, (wsock_options *)(uintptr_t)77), WSOCK_ERR_INVALID_HANDLE);
   CHECK_REFUSED(wsock_conn_set_target(w.client.conn, here, (wsock_options *)w.loop), WSOCK_ERR_WRONG_KIND);
 
+  section("what wsock_connect would refuse for both together is refused as well");
+  setenv("ws_proxy", "gopher://nowhere", 1);
+  target.options = option(option(new_options(), WSOCK_OPT_RECONNECT, -1), WSOCK_OPT_PROXY_FROM_ENV, 1);
+  CHECK_REFUSED(wsock_conn_set_target(w.client.conn, NULL, target.options), WSOCK_ERR_INVALID_ARGUMENT);
+  unsetenv("ws_proxy");
+  wsock_options_free(target.options);
+  target.options = NULL;
+
   section("while open: the present connection is not touched");
   CHECK_STATUS(wsock_conn_set_target(w.client.conn, here, NULL), WSOCK_OK);
   in_thread(set_elsewhere, w.client.conn);
@@ -539,6 +549,23 @@ static void targets(void) {
   raw_welcome(&raw, head, "");
   PUMP_UNTIL(w.loop, w.client.down == 0);
   CHECK_STR(wsock_conn_get_str(w.client.conn, WSOCK_CONN_URL, NULL), here);
+
+  section("a redirect is for one attempt: the next begins at home again");
+  new_token(&target.options, "redirected");
+  option(target.options, WSOCK_OPT_MAX_REDIRECTS, 1);
+  CHECK_STATUS(wsock_conn_set_target(w.client.conn, NULL, target.options), WSOCK_OK);
+  for (int i = 0; i < 2; i++) {
+    char answer[200];
+    raw_reset(&raw);
+    raw_accept(&raw, w.loop, w.listener);
+    snprintf(answer, sizeof answer, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", there);
+    raw_text(&raw, answer);
+    RAW_UNTIL(&raw, raw.eof || raw.reset);
+    raw_close(&raw);
+    raw_welcome(&raw, raw_accept(&raw, w.loop, listener), "");
+    PUMP_UNTIL(w.loop, w.client.down == 0);
+  }
+  wsock_options_free(target.options);
 
   section("options that end the coming back");
   target.options = new_options();
@@ -696,6 +723,20 @@ static void queueing(void) {
   world_listen(&w);
   world_serve(&w, &raw);
   expect_frame(&raw, "after");
+
+  section("all threads share one limit");
+  world_unlisten(&w);
+  raw_reset(&raw);
+  PUMP_UNTIL(w.loop, w.client.down);
+  in_thread(send_elsewhere, w.client.conn);
+  CHECK_REFUSED(wsock_conn_send_binary(w.client.conn, large, 89), WSOCK_ERR_LIMIT);
+  CHECK_STATUS(wsock_conn_send_binary(w.client.conn, large, 88), WSOCK_OK);
+  world_listen(&w);
+  world_serve(&w, &raw);
+  size_t came = 0;
+  for (int i = 0; i < 2; i++) CHECK(raw_next(&raw, &frame) && (came += frame.len));
+  CHECK_INT(came, 100);
+  retries = w.client.retries;
   raw_reset(&raw);
 
   section("what is kept at the end is counted in on_close");
@@ -722,6 +763,63 @@ static void queueing(void) {
   raw_close(&raw);
   PUMP_UNTIL(w.loop, w.client.releases);
   CHECK_INT(w.client.close.unsent_bytes, 5);
+  world_free(&w);
+}
+
+/* Another client of the same loop, in whose on_message a thread sends to the first one. */
+static struct rec bystander;
+static int sent_too_late;
+static void *send_too_late(void *conn) {
+  sent_too_late = wsock_conn_send_text(conn, "too late", 8) == WSOCK_OK;
+  return NULL;
+}
+static void message_of_bystander(struct rec *rec, char event) {
+  if (event == 'M') in_thread(send_too_late, rec->arg);
+}
+static void losing(void) {
+  struct world w;
+  struct raw raw, other;
+  section("what another thread sent to a connection that was gone is counted, once");
+  world_new(&w, -1);
+  world_listen(&w);
+  world_connect(&w);
+  world_serve(&w, &raw);
+  memset(&bystander, 0, sizeof bystander);
+  bystander.hook = message_of_bystander;
+  bystander.arg = w.client.conn;
+  raw_serve(&other, &bystander, w.loop, NULL);
+  world_unlisten(&w);
+  raw_frame(&other, 0x81, 0, "now", 3);
+  sleep_ms(5);
+  raw_reset(&raw);
+  sleep_ms(5);
+  uint64_t lost = 0;
+  PUMP_UNTIL(w.loop, bystander.messages == 1 && w.client.retries >= 1);
+  CHECK(sent_too_late);
+  for (int retries = w.client.retries; retries < 6; retries++) {
+    if (w.client.retries == retries) lost += w.client.retry_close.unsent_bytes;
+    PUMP_UNTIL(w.loop, w.client.retries > retries);
+  }
+  CHECKF(lost == 8, "%d bytes lost", (int)lost);
+  raw_close(&other);
+  world_free(&w);
+  rec_free(&bystander);
+
+  section("a queue that comes with other options");
+  world_new(&w, -1);
+  world_connect(&w);
+  PUMP_UNTIL(w.loop, w.client.retries >= 1);
+  CHECK_REFUSED(wsock_conn_send_text(w.client.conn, "x", 1), WSOCK_ERR_STATE);
+  set(&w, WSOCK_OPT_RECONNECT_QUEUE, 3);
+  CHECK_STATUS(wsock_conn_set_target(w.client.conn, NULL, w.options), WSOCK_OK);
+  int retries = w.client.retries;
+  PUMP_UNTIL(w.loop, w.client.retries > retries);
+  CHECK_REFUSED(wsock_conn_send_text(w.client.conn, "much", 4), WSOCK_ERR_LIMIT);
+  CHECK_STATUS(wsock_conn_send_text(w.client.conn, "few", 3), WSOCK_OK);
+  world_listen(&w);
+  world_serve(&w, &raw);
+  expect_frame(&raw, "few");
+  raw_close(&raw);
   world_free(&w);
 }
 
@@ -756,6 +854,7 @@ int main(void) {
   targets();
   retry_after();
   queueing();
+  losing();
   bounds();
   return check_end();
 }

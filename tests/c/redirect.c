@@ -343,6 +343,14 @@ static void log_in(void) {
   answer(CHALLENGE(DIGEST("MD5", "")));
   check_digest(welcome(here, ""), "MD5", "n0nce", 32);
   leave();
+  section("what one origin has asked for is not told to another");
+  begin_log_in(o, CHALLENGE(BASIC));
+  CHECK_STR(head_value(raw_accept(&raw, loop, here), "Authorization"), "Basic dXNlcjpzZWNyZXQ=");
+  char elsewhere[700];
+  snprintf(elsewhere, sizeof elsewhere, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", url_there("/"));
+  answer(elsewhere);
+  CHECK(!strcasestr(welcome(there, ""), "Authorization"));
+  leave();
   section("user and password of the URL answer to Digest, too");
   char url[200];
   snprintf(url, sizeof url, "ws://user:secret@127.0.0.1:%u/room?x=1", (unsigned)here_port);
