@@ -281,7 +281,7 @@ impl Core {
         session.address = address;
         session.stream = Some(stream);
         self.insert(id, Entry::Session(Box::new(session)));
-        self.arm(id);
+        self.dirty(id);
     }
 
     /// The handshake of an accepted session is over; `count` notes how in the figures of its server.
