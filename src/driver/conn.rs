@@ -77,10 +77,12 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
             let Phase::Open(conn) = &mut session.phase else {
-                let kept = session.keep(kind, data, compress, cell.incoming());
-                if kept.as_ref().is_err_and(|error| error.code == Code::Limit) {
-                    cell.refuse();
-                }
+                let kept =
+                    session.keep(kind, data, compress, cell.incoming()).inspect_err(|error| {
+                        if error.code == Code::Limit {
+                            cell.refuse();
+                        }
+                    });
                 cell.set_buffered(kept?);
                 return Ok(());
             };
