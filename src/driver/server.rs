@@ -363,3 +363,6 @@ fn of_the_peer(error: &io::Error) -> bool {
             | Interrupted
     ) || error.raw_os_error() == Some(libc::EPROTO)
 }
+
+#[cfg(test)]
+mod tests;
