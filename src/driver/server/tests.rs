@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::*;
-use crate::driver::fixtures::{Log, new_loop};
+use crate::driver::fixtures::{Dice, Log, new_loop};
 use crate::driver::preface::TrustedProxy;
 use crate::driver::{adopt, conn, listen, turn};
 use crate::util::offer::Offer;
@@ -18,16 +18,6 @@ const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const CLOSE_FRAME: &[u8] = &[0x88, 0x80, 1, 2, 3, 4];
-
-/// The same numbers every time (Knuth's MMIX).
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) as usize % sides
-    }
-}
 
 /// What a stranger would say.
 fn speech(behind_proxy: bool, dice: &mut Dice) -> Vec<u8> {
