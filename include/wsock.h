@@ -982,13 +982,14 @@ wsock_status wsock_connect(wsock_loop *loop,
 /**
  * As wsock_connect, over a connection that is there already: a connected stream socket, TCP or Unix,
  * through a tunnel of your own, say. url says what to ask the server for: host and resource; nobody
- * is looked up or dialled. What you have read from it already goes to data, len bytes, and is taken
+ * is looked up or dialled, so redirects are not followed, challenges not answered and WSOCK_OPT_RECONNECT
+ * is refused. What you have read from it already goes to data, len bytes, and is taken
  * for the beginning of what the server sends; NULL and 0 when that is nothing, as it should be.
  *
  * Ownership: on success fd is the library's, which closes it; after a refusal it is yours, unchanged.
  * url, data, options and handlers are copied. user_data is yours until handlers.release.
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (bad URL, no
- * connected socket), UNSUPPORTED (wss://, unknown handlers), SYSTEM, LIMIT, STATE (the loop is being
+ * connected socket, WSOCK_OPT_RECONNECT), UNSUPPORTED (wss://, unknown handlers), SYSTEM, LIMIT, STATE (the loop is being
  * freed). Since: 0.1
  */
 wsock_status wsock_connect_fd(wsock_loop *loop,
@@ -1148,7 +1149,8 @@ wsock_status wsock_conn_abort(wsock_conn *conn);
 /**
  * Stops reading. No message, ping or pong is told until wsock_conn_resume, and TCP makes the peer
  * stop sending. The peer's close frame and its end are not seen either until then, and its silence is
- * not held against it. wsock_conn_close resumes.
+ * not held against it. wsock_conn_close resumes, and so does losing the connection: a client that comes
+ * back reads.
  *
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
@@ -1181,9 +1183,12 @@ size_t wsock_conn_buffered_amount(const wsock_conn *conn);
  * A text about the connection; what is WSOCK_CONN_*. NUL-terminated; "" when there is none, or none
  * yet; NULL when the handle or what is not valid. Its length goes to out_len, which may be NULL.
  *
- * Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+ * Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+ * attempt begins. Thread: loop. Since: 0.1
  */
-const char *wsock_conn_get_str(const wsock_conn *conn, int32_t what, size_t *out_len);
+const char *wsock_conn_get_str(const wsock_conn *conn,
+                               int32_t what,
+                               size_t *out_len);
 
 /**
  * A header of the peer's side of the handshake: of the request on a server, of the response on a
@@ -1193,7 +1198,8 @@ const char *wsock_conn_get_str(const wsock_conn *conn, int32_t what, size_t *out
  * They are there from the handshake until on_open returns; when a client's handshake failed, in
  * on_error and on_close.
  *
- * Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+ * Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+ * attempt begins. Thread: loop. Since: 0.1
  */
 const char *wsock_conn_header(const wsock_conn *conn,
                               const char *name,
@@ -1205,7 +1211,8 @@ const char *wsock_conn_header(const wsock_conn *conn,
  * of one that the client sent. NULL when there is none of that name. It is there as long as
  * wsock_conn_header.
  *
- * Ownership: the library's; valid until on_close returns. Thread: loop. Since: 0.1
+ * Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+ * attempt begins. Thread: loop. Since: 0.1
  */
 const char *wsock_conn_cookie(const wsock_conn *conn,
                               const char *name,

@@ -108,6 +108,22 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
+    fn a_refusal_counts_although_the_connection_breaks_off_within_its_body() {
+        let (mut peer, ours) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let (owner, log) = (new_loop(), Log::new());
+        let offer = Offer::from(OwnedFd::from(ours));
+        let url = "ws://localhost/";
+        connect(owner, offer, url, &Settings::default(), log.clone(), b"").unwrap();
+        write!(peer, "HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\npart").unwrap();
+        // The request has not been read, so that this is a reset.
+        drop(peer);
+        assert!(turn_until(owner, || log.count("close") == 1), "{:?}", log.events());
+        assert_eq!(log.count("error HttpStatus"), 1, "{:?}", log.events());
+        turn::free(owner).unwrap();
+    }
+
+    #[test]
     fn a_client_over_a_given_connection_goes_nowhere_else() {
         for answer in ["302 Found\r\nLocation: /x", "401 No\r\nWWW-Authenticate: Basic realm=x"] {
             let (mut peer, ours) = UnixStream::pair().unwrap();

@@ -18,7 +18,7 @@ use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::client::{ClientHandshake, ClientSettings};
-use crate::proto::proxy::ProxyUrl;
+use crate::proto::proxy::{ProxyScheme, ProxyUrl};
 use crate::proto::redirect::same_origin;
 use crate::proto::url::Url;
 use crate::util::id::{Id, Kind};
@@ -66,6 +66,9 @@ impl Plan {
             Some(_) => None,
             None => settings.proxy.choose(environment, url.secure, &url.host, url.port)?,
         };
+        if proxy.as_ref().is_some_and(|proxy| proxy.scheme == ProxyScheme::Https) {
+            settings.tls.for_proxy().client()?;
+        }
         ClientHandshake::new(&url, &shared.client(), [0; 16])?;
         Ok(Plan { url, proxy })
     }

@@ -3,19 +3,17 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use mio::{Interest, Token};
+use std::time::Instant;
 
 use super::handler::Handler;
 use super::loops::Loop;
+use super::readiness::WAKE;
 use super::request::Pending;
 use super::server::Server;
 use super::session::Session;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
-use crate::transport::{Listener, Socket};
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
@@ -26,8 +24,6 @@ use crate::util::time::Time;
 /// One receive buffer serves every connection of the loop. Larger gains nothing, smaller costs
 /// system calls for large messages.
 pub const RECEIVE_BUFFER: usize = 256 * 1024;
-
-const WAKE: Token = Token(usize::MAX);
 
 /// What may live in a slot.
 pub enum Entry {
@@ -49,7 +45,7 @@ pub struct Core {
     pub poll: mio::Poll,
     /// Room for what it reports.
     pub events: mio::Events,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Sessions and servers alive.
     pub living: usize,
     /// Deadlines.
@@ -228,80 +224,6 @@ impl Core {
         }
     }
 
-    // Readiness
-
-    /// Watches a socket. `number` 0 is the session's own, others are attempts to connect.
-    pub fn register(&self, id: Id, number: u8, socket: &mut Socket) -> io::Result<()> {
-        self.poll.registry().register(socket, token(id, number), BOTH)
-    }
-
-    /// Makes the socket of a successful attempt the session's own.
-    pub fn reregister(&self, id: Id, socket: &mut Socket) -> io::Result<()> {
-        self.poll.registry().reregister(socket, token(id, 0), BOTH)
-    }
-
-    /// Watches a listener.
-    pub fn register_listener(&self, id: Id, listener: &mut Listener) -> io::Result<()> {
-        self.poll.registry().register(listener, token(id, 0), Interest::READABLE)
-    }
-
-    /// Watches it no longer: it goes back to where it came from.
-    pub fn deregister(&self, source: &mut impl mio::event::Source) {
-        // One that was never watched is as good as one that no longer is.
-        let _ = self.poll.registry().deregister(source);
-    }
-
-    /// Waits for the operating system, at most `timeout`, and notes what it reports.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll.poll(&mut self.events, timeout)?;
-        self.tick();
-        let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
-        for event in &events {
-            let Token(bits) = event.token();
-            let (slot, generation, number) = parts(event.token());
-            match self.entries.get_mut(slot) {
-                _ if bits == WAKE.0 => {}
-                Some(Entry::Session(session)) if session.id.generation() == generation => {
-                    if number != 0 {
-                        let id = session.id;
-                        self.dial_event(id, number);
-                        continue;
-                    }
-                    let hung_up = event.is_read_closed() || event.is_error();
-                    session.hung_up |= hung_up;
-                    session.readable |= event.is_readable() || hung_up;
-                    if event.is_writable() {
-                        session.writable = true;
-                    }
-                    if !session.in_ready {
-                        session.in_ready = true;
-                        self.ready.push_back(session.id);
-                    }
-                }
-                Some(Entry::Server(server))
-                    if server.id.generation() == generation && !server.in_ready =>
-                {
-                    server.in_ready = true;
-                    self.ready.push_back(server.id);
-                }
-                // A socket that was closed after the kernel had reported it.
-                _ => {}
-            }
-        }
-        self.events = events;
-        Ok(())
-    }
-
-    /// Puts a session on the list to be served, because there is more to do than one turn allows.
-    pub fn make_ready(&mut self, id: Id) {
-        if let Some(session) = self.session(id)
-            && !session.in_ready
-        {
-            session.in_ready = true;
-            self.ready.push_back(id);
-        }
-    }
-
     /// Whether a poll has something to do without waiting.
     pub fn has_work(&self) -> bool {
         !(self.ready.is_empty()
@@ -377,19 +299,6 @@ impl Core {
     }
 }
 
-// Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and
-// back-pressure needs no system call.
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-
-/// `generation 20 | slot 20 | number 4`.
-fn token(id: Id, number: u8) -> Token {
-    Token((id.generation() as usize) << 24 | (id.slot() as usize) << 4 | number as usize)
-}
-
-fn parts(token: Token) -> (usize, u32, u8) {
-    (token.0 >> 4 & 0xf_ffff, (token.0 >> 24) as u32, token.0 as u8 & 0xf)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,7 +306,6 @@ mod tests {
     use crate::driver::loops;
     use crate::driver::session::Phase;
     use crate::driver::settings::{Settings, Shared};
-    use crate::util::id::{LAST_GENERATION, MAX_SLOTS};
 
     struct Nobody;
 
@@ -405,14 +313,6 @@ mod tests {
         fn as_any(&self) -> &dyn std::any::Any {
             self
         }
-    }
-
-    #[test]
-    fn tokens_hold_their_parts_and_never_look_like_the_waker() {
-        let id = Id::new(Kind::Conn, 5, MAX_SLOTS - 1, LAST_GENERATION);
-        let token = token(id, 15);
-        assert_ne!(token, WAKE);
-        assert_eq!(parts(token), (MAX_SLOTS as usize - 1, LAST_GENERATION, 15));
     }
 
     #[test]

@@ -326,8 +326,8 @@ impl Core {
         if let Phase::ClientHandshake(handshake) = &session.phase
             && handshake.in_body()
         {
-            // The server has refused already; many end TLS without saying so.
-            lost = lost.filter(|error| error.code != Code::TlsTruncated);
+            // The server has refused already; how it ends after that adds nothing.
+            lost = None;
         }
         match (&mut session.phase, lost) {
             (Phase::Open(conn), Some(error)) => conn.transport_lost(error),

@@ -61,6 +61,17 @@ impl Handler for Log {
     }
 }
 
+/// The same numbers every time (Knuth's MMIX).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// From 0 on.
+    pub fn throw(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
 /// A loop of this thread.
 pub fn new_loop() -> Loop {
     loops::find(loops::create().unwrap()).unwrap()

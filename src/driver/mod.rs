@@ -22,6 +22,7 @@ pub mod limits;
 pub mod listen;
 pub mod loops;
 pub mod preface;
+pub mod readiness;
 pub mod report;
 pub mod request;
 pub mod resolve;

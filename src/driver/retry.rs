@@ -279,12 +279,12 @@ impl Session {
         let plan = Plan::new(url, &self.shared)?;
         client.start_again(plan);
         // What was handed to C of the last connection ends here, or it would pile up.
-        self.details = Box::new(Details {
+        *self.details = Details {
             url: client.url.href(),
             peer: std::mem::take(&mut self.details.peer),
             stats: self.details.stats,
             ..Details::default()
-        });
+        };
         Ok(())
     }
 }

@@ -281,7 +281,7 @@ impl Core {
         session.address = address;
         session.stream = Some(stream);
         self.insert(id, Entry::Session(Box::new(session)));
-        self.arm(id);
+        self.dirty(id);
     }
 
     /// The handshake of an accepted session is over; `count` notes how in the figures of its server.
@@ -363,3 +363,6 @@ fn of_the_peer(error: &io::Error) -> bool {
             | Interrupted
     ) || error.raw_os_error() == Some(libc::EPROTO)
 }
+
+#[cfg(test)]
+mod tests;

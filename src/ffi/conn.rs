@@ -191,7 +191,8 @@ pub extern "C" fn wsock_conn_abort(conn: *mut wsock_conn) -> wsock_status {
 
 /// Stops reading. No message, ping or pong is told until wsock_conn_resume, and TCP makes the peer
 /// stop sending. The peer's close frame and its end are not seen either until then, and its silence is
-/// not held against it. wsock_conn_close resumes.
+/// not held against it. wsock_conn_close resumes, and so does losing the connection: a client that comes
+/// back reads.
 ///
 /// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
 #[unsafe(no_mangle)]

@@ -1,12 +1,15 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
-use crate::driver::fixtures::{Log, new_loop, turn_until};
+use crate::driver::fixtures::{Dice, Log, new_loop, turn_until};
+use crate::driver::handler::Handler;
 use crate::driver::inbox::Command;
 use crate::driver::loops::Loop;
 use crate::driver::session::state;
 use crate::driver::settings::Settings;
-use crate::driver::{client, conn, listen, server, turn};
+use crate::driver::{client, conn, listen, request, server, turn};
+use crate::proto::http::auth::Credentials;
 
 /// Comes back, at once or not before the test is over.
 fn settings(first_ms: u64, queue: usize) -> Settings {
@@ -128,4 +131,94 @@ fn texts_of_the_last_connection_do_not_pile_up() {
     };
     owner.with(again).unwrap();
     turn::free(owner).unwrap();
+}
+
+/// A server that answers as it likes.
+struct Moody {
+    owner: Loop,
+    dice: Mutex<Dice>,
+}
+
+impl Moody {
+    fn throw(&self, sides: usize) -> usize {
+        self.dice.lock().unwrap().throw(sides)
+    }
+}
+
+impl Handler for Moody {
+    fn on_request(&self, _: Id, id: Id) -> i32 {
+        let (status, name, value) = match self.throw(8) {
+            0 => (302, "Location", "/elsewhere"),
+            1 => (307, "Location", "//127.0.0.1:1/"),
+            2 => (401, "WWW-Authenticate", "Basic realm=x"),
+            3 => (401, "WWW-Authenticate", "Digest realm=x, nonce=y, stale=true"),
+            4 => (503, "Retry-After", "0"),
+            _ => return 0,
+        };
+        request::with(self.owner, id, |pending| pending.add_header(name, value)).unwrap();
+        status
+    }
+    fn on_open(&self, id: Id) {
+        match self.throw(4) {
+            0 => conn::abort(id).unwrap(),
+            1 => conn::close(id, Some(1001), "").unwrap(),
+            2 => drop(conn::send(id, Kind::Text, b"hello", true)),
+            _ => {}
+        }
+    }
+    fn on_message(&self, id: Id, _: Kind, _: &[u8]) {
+        if self.throw(3) == 0 {
+            conn::abort(id).unwrap();
+        }
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+fn moods(seed: u64) {
+    let (owner, log) = (new_loop(), Log::new());
+    let mut dice = Dice(seed);
+    let moody = Arc::new(Moody { owner, dice: Mutex::new(Dice(seed + 1)) });
+    let server = listen::listen(owner, "127.0.0.1", 0, &Settings::default(), moody).unwrap();
+    let url = format!("ws://127.0.0.1:{}/", server::port(owner, server).unwrap());
+    let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
+    let mut settings = settings(0, 100);
+    settings.max_redirects = 3;
+    settings.credentials = Some(credentials);
+    let id = client::connect(owner, &url, &settings, log.clone()).unwrap();
+    for _ in 0..200 {
+        match dice.throw(20) {
+            0 => drop(send(id, "from the client")),
+            1 => drop(conn::pause(id, true)),
+            2..4 => drop(conn::pause(id, false)),
+            4 => client::set_target(id, Some(&url), Some(&settings)).unwrap(),
+            5 if dice.throw(20) == 0 => conn::close(id, None, "").unwrap(),
+            6 if dice.throw(20) == 0 => conn::abort(id).unwrap(),
+            _ => {}
+        }
+        turn::poll(owner, Some(Duration::ZERO)).unwrap();
+        if log.count("close") == 1 {
+            break;
+        }
+    }
+    let _ = conn::abort(id);
+    assert!(turn_until(owner, || log.count("close") == 1), "seed {seed}: {:?}", log.events());
+    server::close(owner, server, 0, None, "").unwrap();
+    turn::run(owner).unwrap();
+    turn::free(owner).unwrap();
+    let events = log.events();
+    let last = events.iter().position(|event| event.starts_with("close")).unwrap();
+    assert_eq!(
+        (last + 1, log.count("error") <= 1),
+        (events.len(), true),
+        "seed {seed}: {events:?}"
+    );
+    let twice = events.windows(2).any(|pair| pair[0] == "open" && pair[1] == "open");
+    assert!(!twice, "seed {seed}: {events:?}");
+}
+
+#[test]
+fn whatever_a_server_does_a_client_ends_once() {
+    (0..50).for_each(moods);
 }

@@ -1,0 +1,114 @@
+//! What is watched, and what the operating system reports of it.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Interest, Token};
+
+use super::core::{Core, Entry};
+use crate::transport::{Listener, Socket};
+use crate::util::id::Id;
+
+/// Of what wakes the loop.
+pub const WAKE: Token = Token(usize::MAX);
+
+impl Core {
+    /// Watches a socket. `number` 0 is the session's own, others are attempts to connect.
+    pub fn register(&self, id: Id, number: u8, socket: &mut Socket) -> io::Result<()> {
+        self.poll.registry().register(socket, token(id, number), BOTH)
+    }
+
+    /// Makes the socket of a successful attempt the session's own.
+    pub fn reregister(&self, id: Id, socket: &mut Socket) -> io::Result<()> {
+        self.poll.registry().reregister(socket, token(id, 0), BOTH)
+    }
+
+    /// Watches a listener.
+    pub fn register_listener(&self, id: Id, listener: &mut Listener) -> io::Result<()> {
+        self.poll.registry().register(listener, token(id, 0), Interest::READABLE)
+    }
+
+    /// Watches it no longer: it goes back to where it came from.
+    pub fn deregister(&self, source: &mut impl mio::event::Source) {
+        // One that was never watched is as good as one that no longer is.
+        let _ = self.poll.registry().deregister(source);
+    }
+
+    /// Waits for the operating system, at most `timeout`, and notes what it reports.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll.poll(&mut self.events, timeout)?;
+        self.tick();
+        let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
+        for event in &events {
+            let Token(bits) = event.token();
+            let (slot, generation, number) = parts(event.token());
+            match self.entries.get_mut(slot) {
+                _ if bits == WAKE.0 => {}
+                Some(Entry::Session(session)) if session.id.generation() == generation => {
+                    if number != 0 {
+                        let id = session.id;
+                        self.dial_event(id, number);
+                        continue;
+                    }
+                    let hung_up = event.is_read_closed() || event.is_error();
+                    session.hung_up |= hung_up;
+                    session.readable |= event.is_readable() || hung_up;
+                    if event.is_writable() {
+                        session.writable = true;
+                    }
+                    if !session.in_ready {
+                        session.in_ready = true;
+                        self.ready.push_back(session.id);
+                    }
+                }
+                Some(Entry::Server(server))
+                    if server.id.generation() == generation && !server.in_ready =>
+                {
+                    server.in_ready = true;
+                    self.ready.push_back(server.id);
+                }
+                // A socket that was closed after the kernel had reported it.
+                _ => {}
+            }
+        }
+        self.events = events;
+        Ok(())
+    }
+
+    /// Puts a session on the list to be served, because there is more to do than one turn allows.
+    pub fn make_ready(&mut self, id: Id) {
+        if let Some(session) = self.session(id)
+            && !session.in_ready
+        {
+            session.in_ready = true;
+            self.ready.push_back(id);
+        }
+    }
+}
+
+// Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and
+// back-pressure needs no system call.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// `generation 20 | slot 20 | number 4`.
+fn token(id: Id, number: u8) -> Token {
+    Token((id.generation() as usize) << 24 | (id.slot() as usize) << 4 | number as usize)
+}
+
+fn parts(token: Token) -> (usize, u32, u8) {
+    (token.0 >> 4 & 0xf_ffff, (token.0 >> 24) as u32, token.0 as u8 & 0xf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::id::{Kind, LAST_GENERATION, MAX_SLOTS};
+
+    #[test]
+    fn tokens_hold_their_parts_and_never_look_like_the_waker() {
+        let id = Id::new(Kind::Conn, 5, MAX_SLOTS - 1, LAST_GENERATION);
+        let token = token(id, 15);
+        assert_ne!(token, WAKE);
+        assert_eq!(parts(token), (MAX_SLOTS as usize - 1, LAST_GENERATION, 15));
+    }
+}

@@ -1,0 +1,118 @@
+//! Strangers who come, say part of what they should and go, in any order, while the server may be closed:
+//! whatever happens, the figures add up and nothing is left.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::*;
+use crate::driver::fixtures::{Dice, Log, new_loop};
+use crate::driver::preface::TrustedProxy;
+use crate::driver::{adopt, conn, listen, turn};
+use crate::util::offer::Offer;
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const CLOSE_FRAME: &[u8] = &[0x88, 0x80, 1, 2, 3, 4];
+
+/// What a stranger would say.
+fn speech(behind_proxy: bool, dice: &mut Dice) -> Vec<u8> {
+    let mut says = Vec::new();
+    if behind_proxy {
+        let address = dice.throw(3);
+        says.extend(format!("PROXY TCP4 203.0.113.{address} 10.0.0.1 1 80\r\n").bytes());
+    }
+    match dice.throw(4) {
+        0 => says.extend(b"nonsense\r\n\r\n"),
+        1 => says.extend(b"GET /plain HTTP/1.1\r\nHost: h\r\n\r\n"),
+        _ => says.extend(REQUEST),
+    }
+    says.extend(CLOSE_FRAME);
+    says
+}
+
+/// Says some more, or goes.
+fn act((stream, says): &mut (TcpStream, Vec<u8>), dice: &mut Dice) -> bool {
+    let _ = stream.read(&mut [0; 512]);
+    match dice.throw(12) {
+        0 => return false,
+        1 => {
+            let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+            return false;
+        }
+        2 => drop(stream.shutdown(std::net::Shutdown::Write)),
+        _ => {
+            let length = dice.throw(says.len() + 1);
+            let _ = stream.write_all(&says[..length]);
+            says.drain(..length);
+        }
+    }
+    true
+}
+
+fn storm(seed: u64) {
+    let mut dice = Dice(seed);
+    let (owner, log) = (new_loop(), Log::new());
+    let mut settings = Settings::default();
+    settings.limits.max_connections = 6;
+    settings.limits.max_handshakes = 4;
+    settings.limits.max_per_address = 2;
+    settings.handshake_timeout_ms = 30;
+    settings.conn.close_timeout_ms = 30;
+    let behind_proxy = dice.throw(2) == 0;
+    if behind_proxy {
+        settings.trusted_proxies.push(TrustedProxy::parse("127.0.0.1").unwrap());
+    }
+    let id = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+    let port = port(owner, id).unwrap();
+    let mut strangers = Vec::new();
+    for _ in 0..100 {
+        match dice.throw(10) {
+            0..3 if owner.table().get(id).is_ok() => {
+                if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                    stream.set_nonblocking(true).unwrap();
+                    strangers.push((stream, speech(behind_proxy, &mut dice)));
+                }
+            }
+            3 => {
+                let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+                drop(adopt::adopt(owner, id, Offer::from(OwnedFd::from(ours)), REQUEST));
+                drop(theirs);
+            }
+            4 if dice.throw(8) == 0 => {
+                let grace = dice.throw(40) as u64;
+                let _ = close(owner, id, grace, None, "");
+            }
+            5 => {
+                let all = |core: &mut Core| Ok(core.sessions_where(|session| session.announced));
+                for session in owner.with(all).unwrap().into_iter().take(1) {
+                    let _ = conn::abort(session);
+                }
+            }
+            _ => strangers.retain_mut(|stranger| act(stranger, &mut dice)),
+        }
+        turn::poll(owner, Some(Duration::ZERO)).unwrap();
+        let figures = |core: &mut Core| {
+            let sessions = core.sessions_where(|session| session.server == Some(id));
+            let Some(server) = core.server(id) else { return Ok(sessions.is_empty()) };
+            let stats = server.stats;
+            let counted = server.sessions == sessions.len() as u64;
+            Ok(counted && stats.handshakes + stats.connections <= server.sessions)
+        };
+        assert!(owner.with(figures).unwrap(), "seed {seed}");
+    }
+    drop(strangers);
+    let _ = close(owner, id, 5, None, "");
+    turn::run(owner).unwrap();
+    assert!(owner.table().get(id).is_err() && log.count("open") == log.count("close"));
+    turn::free(owner).unwrap();
+}
+
+#[test]
+fn whatever_strangers_do_the_figures_add_up_and_nothing_is_left() {
+    (0..100).for_each(storm);
+}
