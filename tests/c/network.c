@@ -42,7 +42,8 @@ static void client_error(wsock_conn *conn, const wsock_error_info *info, void *u
   struct client *client = user_data;
   (void)conn;
   client->errors++;
-  CHECKF(info->code == WSOCK_ERR_ABORTED, "%s", info->message);
+  /* Given up while there was no connection, or lost while it was closing. */
+  CHECKF(info->code == WSOCK_ERR_ABORTED || info->code == WSOCK_ERR_CONNECTION_LOST, "%s", info->message);
 }
 static void client_close(wsock_conn *conn, const wsock_close_info *info, void *user_data) {
   struct client *client = user_data;
