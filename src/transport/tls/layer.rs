@@ -112,9 +112,7 @@ impl Layer {
     pub fn client(tls: &ClientTls, host: &str) -> Result<Layer> {
         let name = tls.name_for(host)?;
         let sni = match &name {
-            ServerName::DnsName(name) => {
-                name.as_ref().trim_end_matches('.').to_ascii_lowercase()
-            }
+            ServerName::DnsName(name) => name.as_ref().trim_end_matches('.').to_ascii_lowercase(),
             // RFC 6066 section 3: addresses are not sent.
             _ => String::new(),
         };
