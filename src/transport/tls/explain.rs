@@ -144,7 +144,7 @@ pub fn refused_certificate(
     intermediates: &[CertificateDer<'_>],
 ) -> String {
     let Some(leaf) = Certificate::read(certificate.as_ref()) else {
-        return format!("{whose} cannot be read");
+        return format!("{whose} is not accepted: {error}");
     };
     let (not_before, not_after) = leaf.validity();
     match error {
