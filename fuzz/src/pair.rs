@@ -140,14 +140,14 @@ impl Network {
     /// The transport takes nothing.
     fn full(&mut self, who: usize) {
         let side = &mut self.sides[who];
-        side.conn.sent(&mut side.cx, self.now, 0);
+        side.conn.sent(&mut side.cx, self.now, 0, 0);
     }
 
     /// One write of at most `limit` bytes; whether anything moved.
     fn transmit(&mut self, who: usize, limit: usize) -> bool {
         let side = &mut self.sides[who];
         let bytes = waiting::<3>(&side.conn, limit);
-        side.conn.sent(&mut side.cx, self.now, bytes.len());
+        side.conn.sent(&mut side.cx, self.now, bytes.len(), 0);
         let ends = !side.conn.has_output() && side.conn.transport() != Transport::Keep;
         let other = &mut self.sides[1 - who];
         let moved = !bytes.is_empty() || (ends && !other.eof);

@@ -322,6 +322,7 @@ impl Core {
     fn stream_ended(&mut self, id: Id) {
         let Some((session, _, now)) = self.session_and_context(id) else { return };
         session.readable = false;
+        let sending = session.is_sending();
         let mut lost = session.lost.take();
         if let Phase::ClientHandshake(handshake) = &session.phase
             && handshake.in_body()
@@ -341,7 +342,7 @@ impl Core {
                 session.fail(error);
             }
             // A client that has closed its side still wants its answer.
-            (Phase::Answered, None) if !session.head.is_empty() => session.hung_up = false,
+            (Phase::Answered, None) if sending => session.hung_up = false,
             (_, lost) => session.fail(lost.unwrap_or_else(hung_up)),
         }
         self.dirty(id);

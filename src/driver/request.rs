@@ -230,3 +230,91 @@ impl Core {
         self.opened(session_id);
     }
 }
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use std::any::Any;
+    use std::io::IoSlice;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::handler::Handler;
+    use crate::driver::settings::Settings;
+    use crate::driver::{listen, loops, turn};
+    use crate::transport::tls::{TlsSettings, fixtures};
+    use crate::transport::{Received, Socket};
+
+    /// Answers with so many bytes.
+    struct Answers(Loop, AtomicUsize);
+
+    impl Handler for Answers {
+        fn on_request(&self, _: Id, request: Id) -> i32 {
+            let body = vec![b'x'; self.1.load(Ordering::Relaxed)];
+            with(self.0, request, |pending| pending.set_body(None, &body)).unwrap();
+            200
+        }
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    #[test]
+    fn an_answer_that_tls_still_holds_outlives_the_end_of_the_request() {
+        let place = loops::find(loops::create().unwrap()).unwrap();
+        let answers = Arc::new(Answers(place, AtomicUsize::new(0)));
+        let own = fixtures::ca().issue(&["a.example"]);
+        let mut settings = Settings::default();
+        settings.tls.add_identity_pem(&own.pem, &own.key_pem).unwrap();
+        let path = std::env::temp_dir().join(format!("wsock-answer-{}", std::process::id()));
+        let host = format!("unix:{}", path.display());
+        listen::listen(place, &host, 0, &settings, answers.clone()).unwrap();
+        let mut any = TlsSettings::default();
+        any.set_accept_any_certificate(true);
+        let poll = || {
+            turn::poll(place, Some(Duration::ZERO)).unwrap();
+        };
+        let mut buffer = vec![0; Stream::LEAST_BUFFER];
+
+        // Longer and longer, until the last of it is what the socket does not take.
+        let stuck = (1..100).any(|n| {
+            let length = n * 16 * 1024;
+            answers.1.store(length, Ordering::Relaxed);
+            let socket = UnixStream::connect(&path).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let socket = Socket::Unix(mio::net::UnixStream::from_std(socket));
+            let mut client = Stream::plain(socket);
+            client.start_tls_client(&any.client().unwrap(), "a.example").unwrap();
+            while !client.takes_bytes() || client.has_output() {
+                client.write(&[]).unwrap();
+                poll();
+                client.read(&mut buffer).unwrap();
+            }
+            client.write(&[IoSlice::new(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")]).unwrap();
+            (0..5).for_each(|_| poll());
+            let held = place.with(|core| {
+                let answered = core.sessions_where(|session| {
+                    let held = session.stream.as_ref().is_some_and(Stream::has_output);
+                    matches!(session.phase, Phase::Answered) && session.head.is_empty() && held
+                });
+                Ok(!answered.is_empty())
+            });
+            client.end_writing();
+            (0..5).for_each(|_| poll());
+            let mut came = 0;
+            loop {
+                match client.read(&mut buffer).unwrap() {
+                    Received::Bytes { count, .. } => came += count,
+                    Received::Nothing => poll(),
+                    Received::End => break,
+                }
+            }
+            assert!(came > length, "{came} of {length}");
+            held.unwrap()
+        });
+        assert!(stuck, "the socket took everything");
+        turn::free(place).unwrap();
+    }
+}

@@ -226,7 +226,7 @@ impl Session {
         }
     }
 
-    /// Accepted bytes that have not been given to the kernel.
+    /// Accepted bytes that have not been given to the kernel, as an upper bound.
     pub fn buffered(&self) -> usize {
         let waiting = self.client.as_ref().and_then(|client| client.retry.as_ref());
         let waiting = waiting.map_or(0, |retry| retry.waiting_bytes());
@@ -272,14 +272,14 @@ impl Session {
             if self.head.is_empty()
                 && let Phase::Open(conn) = &mut self.phase
             {
-                conn.sent(cx, now, sent.count - of_head);
+                conn.sent(cx, now, sent.count - of_head, stream.held());
             }
         }
         Ok(())
     }
 
     /// Whether something has still to leave before the transport may end.
-    fn is_sending(&self) -> bool {
+    pub fn is_sending(&self) -> bool {
         self.has_output() || self.stream.as_ref().is_some_and(|stream| stream.has_output())
     }
 

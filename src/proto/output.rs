@@ -29,10 +29,12 @@ struct Backlog {
     chunks: VecDeque<Vec<u8>>,
     /// A pong that goes out at the next frame boundary.
     pong: Option<Vec<u8>>,
+    /// Bytes that the transport has taken and not sent.
+    held: usize,
 }
 
 impl Output {
-    /// Nothing waits.
+    /// Nothing waits here.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.front.is_empty()
@@ -42,7 +44,21 @@ impl Output {
     /// the queue is sent, 0 when all is.
     #[inline]
     pub fn buffered(&self) -> usize {
-        self.data
+        self.data + self.held()
+    }
+
+    /// Bytes that the transport has taken and not sent.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.more.as_ref().map_or(0, |more| more.held)
+    }
+
+    /// See `held`.
+    pub fn hold(&mut self, n: usize) {
+        if n > 0 || self.more.is_some() {
+            self.more.get_or_insert_default().held = n;
+            self.tidy();
+        }
     }
 
     /// The buffer to which a frame of about `size` bytes is to be appended. `data` of them belong to
@@ -115,11 +131,17 @@ impl Output {
                 break;
             }
         }
-        if self.more.as_ref().is_some_and(|more| more.chunks.is_empty() && more.pong.is_none()) {
-            self.more = None;
-        }
+        self.tidy();
         if self.data > 0 {
             self.data = self.data.min(self.total());
+        }
+    }
+
+    fn tidy(&mut self) {
+        let idle =
+            |more: &Box<Backlog>| more.chunks.is_empty() && more.pong.is_none() && more.held == 0;
+        if self.more.as_ref().is_some_and(idle) {
+            self.more = None;
         }
     }
 

@@ -55,8 +55,9 @@ pub struct Below<'a> {
 }
 
 impl Stream {
-    /// Buffers to read into have at least this size: TLS decrypts in them, and needs room for that.
-    pub const LEAST_BUFFER: usize = 192 * 1024;
+    /// Buffers to read into have at least this size: TLS decrypts in them, and needs room for that, twice
+    /// when one is inside the other.
+    pub const LEAST_BUFFER: usize = 256 * 1024;
 
     /// The socket as it is.
     pub fn plain(socket: Socket) -> Stream {
@@ -132,6 +133,11 @@ impl Stream {
     /// Whether a layer has bytes of its own to send: call `write`, if need be with nothing.
     pub fn has_output(&self) -> bool {
         self.layers.iter().any(Layer::has_output)
+    }
+
+    /// Bytes that were taken, as they are sent, and have not left yet.
+    pub fn held(&self) -> usize {
+        self.layers.iter().map(Layer::held).sum()
     }
 
     /// Tells the peer that nothing more will come, once `has_output` is false. That may be true again

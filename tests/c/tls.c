@@ -503,6 +503,30 @@ static void ends(void) {
   CHECK(client.close.unsent_bytes > 0 && client.close.unsent_bytes < sizeof much);
   relay_close(&relay);
   rec_free(&client);
+
+  section("what is encrypted and has not left is not sent");
+  relay_open(&relay, &world, &client, o, 1 << 20);
+  size_t given = 0, came = 0, place = 0;
+  while (wsock_conn_buffered_amount(client.conn) == 0 && given < 100000000) {
+    wsock_status sent = wsock_conn_send_binary(client.conn, much, 10000);
+    CHECKF(sent == WSOCK_OK || sent == WSOCK_BUFFERED, "sending gave %d", (int)sent);
+    given += 10000;
+    pump(world.loop);
+  }
+  CHECK_STATUS(wsock_conn_close(client.conn, 1000, ""), WSOCK_OK);
+  PUMP_UNTIL(world.loop, client.releases);
+  CHECK_INT(client.error.code, WSOCK_ERR_CLOSE_TIMEOUT);
+  RAW_UNTIL(&relay.near, relay.near.eof || relay.near.reset);
+  for (;;) {
+    /* the kind and the tag are around what a record holds */
+    size_t len = place + 5 > relay.near.len ? 0 : (size_t)relay.near.in[place + 3] << 8 | relay.near.in[place + 4];
+    if (len == 0 || place + 5 + len > relay.near.len) break;
+    came += len - 17;
+    place += 5 + len;
+  }
+  CHECKF(came + client.close.unsent_bytes >= given, "%zu came of %zu, %zu unsent", came, given, (size_t)client.close.unsent_bytes);
+  relay_close(&relay);
+  rec_free(&client);
   wsock_options_free(o);
   world_free(&world);
 }

@@ -3,7 +3,7 @@
 use crate::frames::assert_failed;
 use crate::support::raw::*;
 use wsock::error::{Code, Error};
-use wsock::proto::config::Role;
+use wsock::proto::config::{Config, Role};
 use wsock::proto::conn::State;
 use wsock::proto::event::{Closed, Initiator, Kind, Transport};
 
@@ -313,6 +313,45 @@ fn an_answer_still_leaves_after_the_peer_stopped_sending() {
     assert_eq!(solo.sent().len(), 1);
     assert_eq!(solo.conn.transport(), Transport::Drop);
     assert!(solo.closed().clean);
+}
+
+#[test]
+fn what_the_transport_holds_back_has_not_left() {
+    // It is waited for, although the peer has stopped sending.
+    let mut solo = Solo::server();
+    solo.peer_closes(1000, "");
+    solo.hold(30);
+    solo.conn.recv_eof(solo.now);
+    assert!(solo.conn.has_output() && solo.conn.next_timeout().is_some());
+    assert!(!solo.closed().clean);
+    let timeout = Config::default().close_timeout_ms;
+    for held in [20, 10] {
+        solo.wait_ms(timeout - 1);
+        solo.conn.sent(&mut solo.cx, solo.now, 0, held);
+    }
+    solo.conn.sent(&mut solo.cx, solo.now, 0, 0);
+    assert_eq!((solo.conn.transport(), solo.conn.next_timeout()), (Transport::Drop, None));
+    assert!(solo.closed().clean && solo.closed().sent_code.is_some());
+
+    // When it never leaves, that is not clean, and it is told as unsent.
+    for abort in [false, true] {
+        let mut solo = Solo::server();
+        send(&mut solo, "0123456789").unwrap();
+        if !abort {
+            solo.peer_closes(1000, "");
+        }
+        solo.hold(40);
+        assert_eq!(solo.conn.buffered(), 40);
+        match abort {
+            true => solo.conn.abort(Error::new(Code::Aborted, "aborted")),
+            false => solo.wait_ms(timeout),
+        }
+        assert!(!solo.conn.has_output() && solo.conn.transport() == Transport::Drop);
+        assert_eq!((solo.closed().clean, solo.closed().unsent), (false, 40));
+        // Whatever it holds now, nobody waits for it.
+        solo.conn.sent(&mut solo.cx, solo.now, 0, 40);
+        assert!(!solo.conn.has_output());
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn any_short_writes_give_the_same_bytes() {
         let mut bytes = Vec::new();
         while solo.conn.has_output() {
             let taken = waiting::<2>(&solo.conn, step);
-            solo.conn.sent(&mut solo.cx, solo.now, taken.len());
+            solo.conn.sent(&mut solo.cx, solo.now, taken.len(), 0);
             bytes.extend(taken);
         }
         assert!(bytes == expected, "{step}");

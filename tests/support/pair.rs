@@ -146,7 +146,7 @@ impl Pair {
         let side = self.side(from);
         let bytes = waiting::<4>(&side.conn, limit);
         if !bytes.is_empty() {
-            side.conn.sent(&mut side.cx, now, bytes.len());
+            side.conn.sent(&mut side.cx, now, bytes.len(), 0);
         }
         let ends = !side.conn.has_output() && side.conn.transport() != Transport::Keep;
         let other = self.side(from.peer());

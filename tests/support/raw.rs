@@ -140,8 +140,14 @@ impl Solo {
     /// Sends up to `limit` bytes, as a transport does that takes no more.
     pub fn take(&mut self, limit: usize) -> Vec<u8> {
         let bytes = waiting::<64>(&self.conn, limit);
-        self.conn.sent(&mut self.cx, self.now, bytes.len());
+        self.conn.sent(&mut self.cx, self.now, bytes.len(), 0);
         bytes
+    }
+
+    /// Gives everything to a transport that holds `held` bytes of it back.
+    pub fn hold(&mut self, held: usize) {
+        let bytes = waiting::<64>(&self.conn, usize::MAX);
+        self.conn.sent(&mut self.cx, self.now, bytes.len(), held);
     }
 
     /// Sends everything.

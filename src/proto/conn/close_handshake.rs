@@ -127,7 +127,7 @@ impl Connection {
         ending.deadline = now.plus_ms(timeout);
         ending.closed.code = code;
         ending.closed.reason = reason.to_owned();
-        self.close_progress(now, 0);
+        self.close_progress(now, false);
         Ok(())
     }
 
@@ -150,12 +150,12 @@ impl Connection {
         ending.closed.error = Some(error);
     }
 
-    /// `n` bytes were sent after the connection stopped being open.
-    pub(super) fn close_progress(&mut self, now: Time, n: usize) {
+    /// Bytes were sent, or tried to be, after the connection stopped being open.
+    pub(super) fn close_progress(&mut self, now: Time, progress: bool) {
         let (flushed, phase) = (!self.has_output(), self.phase);
         let timeout = self.config.close_timeout_ms;
         let Some(ending) = &mut self.ending else { return };
-        if ending.queued.is_some() && n > 0 && phase != Phase::Failed {
+        if ending.queued.is_some() && progress && phase != Phase::Failed {
             // Accepted messages come first, however slow the peer is, as long as it takes them.
             ending.deadline = now.plus_ms(timeout);
         }

@@ -89,13 +89,16 @@ impl Connection {
         self.output.transmit(slices)
     }
 
-    /// The transport took the first `n` bytes of what `transmit` shows; 0 when it is full.
-    pub fn sent(&mut self, cx: &mut Context, now: Time, n: usize) {
+    /// The transport took the first `n` bytes of what `transmit` shows; 0 when it is full. Of all that it
+    /// took, it still holds so many back.
+    pub fn sent(&mut self, cx: &mut Context, now: Time, n: usize, held: usize) {
         // Nothing waits any more when the transport is gone: that was no flush.
         let waited = self.has_output();
         self.output.sent(&mut cx.pool, n);
         self.counters.bytes_sent += n as u64;
-        if n > 0 && (self.blocked || self.asking) {
+        let progress = n > 0 || held < self.output.held();
+        self.output.hold(if waited { held } else { 0 });
+        if progress && (self.blocked || self.asking) {
             self.keepalive.progress(now);
         }
         self.blocked = self.has_output();
@@ -104,17 +107,17 @@ impl Connection {
             self.asking = false;
         }
         if self.phase != Phase::Open && waited {
-            self.close_progress(now, n);
+            self.close_progress(now, progress);
         }
     }
 
-    /// Bytes wait to be sent.
+    /// Bytes wait to be sent, here or in the transport.
     #[inline]
     pub fn has_output(&self) -> bool {
-        !self.output.is_empty()
+        !self.output.is_empty() || self.output.held() > 0
     }
 
-    /// Bytes of messages, as they are sent, that the transport has not taken yet.
+    /// Bytes of messages, as they are sent, that wait: an upper bound.
     #[inline]
     pub fn buffered(&self) -> usize {
         self.output.buffered()

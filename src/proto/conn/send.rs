@@ -70,7 +70,7 @@ impl Connection {
         if self.phase != Phase::Open {
             return;
         }
-        if self.blocked {
+        if self.blocked && !self.output.is_empty() {
             let mut pong = Vec::with_capacity(MAX_HEADER + data.len());
             append(&mut pong, Opcode::Pong, false, self.masking_key(cx), data);
             self.output.overtake(pong);

@@ -153,6 +153,10 @@ impl Layer {
         match *self {}
     }
 
+    pub fn held(&self) -> usize {
+        match *self {}
+    }
+
     pub fn has_output(&self) -> bool {
         match *self {}
     }

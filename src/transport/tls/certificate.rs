@@ -100,12 +100,13 @@ pub fn pin_text(pin: &[u8; 32]) -> String {
     format!("sha256//{}", STANDARD.encode(pin))
 }
 
-/// Fits a sentence.
+/// Fits a sentence of one line, whatever somebody has had signed.
 pub fn shortened(name: &str) -> String {
-    match name.char_indices().nth(NAME_TOLD) {
-        Some((end, _)) => format!("{}...", &name[..end]),
-        None => name.to_owned(),
+    let mut told: String = name.chars().take(NAME_TOLD).collect();
+    if told.len() < name.len() {
+        told.push_str("...");
     }
+    told.replace(char::is_control, "?")
 }
 
 /// `2025-01-31`.
@@ -160,6 +161,19 @@ mod tests {
         assert_eq!(read.dns_names(), ["a.example", "*.b.example", "x.example"]);
         assert_eq!(read.names_told(), "a.example, *.b.example, 127.0.0.1 and others");
         assert!(Certificate::read(b"nothing").is_none());
+    }
+
+    #[test]
+    fn names_cannot_break_a_sentence_or_pretend_to_be_two() {
+        use rcgen::{DnType, SanType};
+        let odd = fixtures::ca().issue_with(&["a.example"], |params| {
+            params.subject_alt_names = vec![SanType::DnsName("a\nb".try_into().unwrap())];
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, "x\ny,O=z");
+        });
+        let read = Certificate::read(&odd.der).unwrap();
+        assert_eq!(read.names_told(), "a?b");
+        assert_eq!(read.subject(), "CN=x\\0ay\\,O=z");
     }
 
     #[test]

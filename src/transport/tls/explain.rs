@@ -15,9 +15,14 @@ pub enum Role {
     Server,
 }
 
+/// The other side, for a sentence.
+pub fn peer(role: Role) -> &'static str {
+    if role == Role::Client { "the server" } else { "the client" }
+}
+
 /// What rustls complained of. `refusal` is what the verifier left.
 pub fn failure(error: &rustls::Error, refusal: Option<String>, role: Role) -> Error {
-    let peer = if role == Role::Client { "the server" } else { "the client" };
+    let peer = peer(role);
     let (code, alert, message) = match error {
         rustls::Error::InvalidCertificate(error) => {
             let alert = AlertDescription::from(error.clone());
@@ -139,7 +144,7 @@ pub fn refused_certificate(
     intermediates: &[CertificateDer<'_>],
 ) -> String {
     let Some(leaf) = Certificate::read(certificate.as_ref()) else {
-        return format!("{whose} cannot be read");
+        return format!("{whose} is not accepted: {error}");
     };
     let (not_before, not_after) = leaf.validity();
     match error {

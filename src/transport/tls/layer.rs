@@ -34,6 +34,9 @@ const RECORD_HEADER: usize = 5;
 const BYTES_PER_WRITE: usize = 4 * RECORD;
 /// What encrypting adds to a record, generously.
 const OVERHEAD: usize = 64;
+/// What may wait here for the rest of a record or message: more than the longest that rustls takes, in
+/// records of a sensible size.
+const WAITING: usize = 6 * RECORD;
 /// Records without a byte for us that a peer may send at a stretch, in bytes.
 const FRUITLESS: usize = 1024 * 1024;
 
@@ -109,7 +112,7 @@ impl Layer {
     pub fn client(tls: &ClientTls, host: &str) -> Result<Layer> {
         let name = tls.name_for(host)?;
         let sni = match &name {
-            ServerName::DnsName(name) => name.as_ref().to_ascii_lowercase(),
+            ServerName::DnsName(name) => name.as_ref().trim_end_matches('.').to_ascii_lowercase(),
             // RFC 6066 section 3: addresses are not sent.
             _ => String::new(),
         };
@@ -157,6 +160,11 @@ impl Layer {
     /// Whether bytes may be given to `write`.
     pub fn takes_bytes(&self) -> bool {
         !self.is_handshaking() && self.failed.is_none() && self.ending == Ending::No
+    }
+
+    /// How much of what there is to send is here.
+    pub fn held(&self) -> usize {
+        self.output.len() - self.gone
     }
 
     /// Whether there is something to send.
@@ -226,6 +234,11 @@ impl Layer {
                     break;
                 }
             }
+        }
+        if end - at > WAITING {
+            let peer = explain::peer(self.role());
+            let message = format!("{peer} sends a TLS message that does not end");
+            self.fail(Error::new(Code::Tls, message));
         }
         self.input = match self.peer_closed || self.failed.is_some() {
             true => Vec::new(),

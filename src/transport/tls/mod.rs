@@ -24,7 +24,7 @@ mod settings;
 mod verify;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 
 pub use config::{ClientTls, ServerTls};
 pub use layer::Layer;

@@ -1,15 +1,35 @@
 //! Certificates and keys as people keep them: PEM, in memory or in files.
 
+use std::fs::File;
+use std::io::{self, Read};
+
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Code, Error, Result};
 
-/// A file's text, for whatever it is meant to hold.
+/// Every CA there is fits in many times over; some devices have no end.
+const FILE_SIZE: u64 = 16 * 1024 * 1024;
+
+/// A file's text, for whatever it is meant to hold. What is no text is not PEM, or stands beside it.
 pub fn read_file(path: &str, what: &str) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|e| {
+    let bytes = read_start(path).map_err(|e| {
         Error::os(Code::InvalidArgument, format!("cannot read the {what} \"{path}\""), &e)
-    })
+    })?;
+    if bytes.len() as u64 > FILE_SIZE {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("the {what} \"{path}\" is larger than 16 MiB: PEM is expected"),
+        ));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// All of it, or enough to see that it is too much.
+fn read_start(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_SIZE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// All certificates in `text`; `source` says in sentences where it is from.
@@ -88,6 +108,26 @@ mod tests {
         assert!(refusal(private_key(&good, "it")).starts_with("it holds no private key"));
         let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n";
         assert!(refusal(private_key(encrypted, "it")).contains("openssl pkey"));
+    }
+
+    #[test]
+    fn files_are_read_whatever_is_in_them() {
+        let ca = fixtures::ca();
+        let path = std::env::temp_dir().join(format!("wsock-pem-{}", std::process::id()));
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            certificates(&read_file(path.to_str().unwrap(), "CA file").unwrap(), "it")
+        };
+        // What stands between the certificates may be in any encoding.
+        let latin = [b"# Certificaci\xF3n\r\n", ca.pem().replace('\n', "\r\n").as_bytes()].concat();
+        assert_eq!(read(&latin).unwrap().len(), 1);
+        assert!(refusal(read(&ca.der)).starts_with("it holds no certificate: PEM"));
+        assert!(refusal(read(b"")).starts_with("it holds no certificate: PEM"));
+        std::fs::remove_file(&path).unwrap();
+        let directory = read_file("/", "CA file").unwrap_err();
+        assert_eq!(directory.os_error, libc::EISDIR);
+        let endless = read_file("/dev/zero", "CA file").unwrap_err();
+        assert!(endless.message.ends_with("larger than 16 MiB: PEM is expected"), "{endless}");
     }
 
     #[test]

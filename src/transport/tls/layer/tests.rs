@@ -616,3 +616,55 @@ fn a_forged_record_ends_it() {
     let error = pair.client.read(&mut pair.buffer).unwrap_err();
     assert_eq!(error.tls_alert, 20);
 }
+
+#[test]
+fn a_message_that_does_not_end_is_not_kept() {
+    let ca = fixtures::ca();
+    let mut buffer = vec![0; Stream::LEAST_BUFFER];
+    let (mut server, mut peer) = Pair::half();
+    let tls = server_settings(&ca, |_| {}).server().unwrap().unwrap();
+    server.start_tls_server(&tls).unwrap();
+    // A hello of 65535 bytes, in records of one byte.
+    let bytes = [1, 0, 255, 255].into_iter().chain(std::iter::repeat_n(0, 65534));
+    let records: Vec<u8> = bytes.flat_map(|byte| [22, 3, 1, 0, 1, byte]).collect();
+    let mut refused = None;
+    for piece in records.chunks(6_000) {
+        peer.write_all(piece).unwrap();
+        match server.read(&mut buffer) {
+            Ok(read) => assert_eq!(read, Received::Nothing),
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
+        assert!(server.layers()[0].input.len() <= WAITING);
+    }
+    let refused = refused.expect("all of it was kept");
+    assert_eq!(refused.message, "the client sends a TLS message that does not end");
+    assert!(server.layers()[0].input.is_empty());
+}
+
+#[test]
+fn a_host_name_may_end_with_a_dot() {
+    let ca = fixtures::ca();
+    let mut pair =
+        Pair::new(&client_settings(&ca, |_| {}), &server_settings(&ca, |_| {}), "A.example.");
+    pair.shake_hands().unwrap();
+    assert_eq!(pair.server.tls().unwrap().server_name, HOST);
+    assert_eq!(pair.client.tls().unwrap().server_name, HOST);
+}
+
+#[test]
+fn what_is_encrypted_and_not_sent_is_told() {
+    let mut pair = Pair::usual();
+    let bytes = noise(60_000);
+    assert_eq!(pair.client.held(), 0);
+    while !pair.client.write(&[IoSlice::new(&bytes)]).unwrap().full {}
+    let held = pair.client.held();
+    assert!(held > 0 && pair.client.has_output());
+    while pair.client.has_output() {
+        while let Received::Bytes { .. } = pair.server.read(&mut pair.buffer).unwrap() {}
+        pair.client.write(&[]).unwrap();
+    }
+    assert_eq!(pair.client.held(), 0);
+}
