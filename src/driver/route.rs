@@ -11,7 +11,7 @@ use super::inbox::Command;
 use super::loops::Loop;
 use super::resolve;
 use super::session::{Head, Phase, Session};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::proto::proxy::{Connect, ProxyScheme, ProxyUrl, Socks5, Target};
 use crate::transport::{Socket, Stream};
 use crate::util::id::Id;
@@ -191,6 +191,11 @@ impl Core {
             && let Some(stream) = &mut session.stream
             && !rest.is_empty()
         {
+            if stream.is_secure() {
+                // What was put back would be read below TLS. No server may speak before it is asked.
+                let message = "bytes came through the proxy before the server was asked anything";
+                return self.fail(id, Error::new(Code::Proxy, message));
+            }
             stream.put_back(rest.to_vec());
             // The socket will not say so.
             session.readable = true;
