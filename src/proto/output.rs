@@ -139,8 +139,8 @@ impl Output {
 
     fn tidy(&mut self) {
         let idle =
-            |more: &Box<Backlog>| more.chunks.is_empty() && more.pong.is_none() && more.held == 0;
-        if self.more.as_ref().is_some_and(idle) {
+            |more: &Backlog| more.chunks.is_empty() && more.pong.is_none() && more.held == 0;
+        if self.more.as_deref().is_some_and(idle) {
             self.more = None;
         }
     }
