@@ -4,6 +4,7 @@ use super::callbacks::release;
 use super::connect::set_target;
 use super::values::*;
 use super::world::*;
+use std::ffi::CString;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
 use wsock::ffi::status::*;
@@ -23,9 +24,7 @@ pub fn any() {
             }
             9 | 10 => {
                 let (code, reason) = (any_code(), text());
-                let status = wsock_conn_close(conn as _, code, as_ptr(&reason));
-                documented(status, &any);
-                give_up(conn, status);
+                close(conn, code, &reason);
             }
             11 => abort(conn),
             12 => documented(wsock_conn_pause(conn as _), &any[..2]),
@@ -90,6 +89,13 @@ fn send(conn: usize) {
             record.bytes += len as u64;
         });
     }
+}
+
+pub fn close(conn: usize, code: i32, reason: &Option<CString>) {
+    // SAFETY: see looping::make.
+    let status = unsafe { wsock_conn_close(conn as _, code, as_ptr(reason)) };
+    documented(status, &[InvalidHandle, WrongKind, InvalidArgument]);
+    give_up(conn, status);
 }
 
 pub fn abort(conn: usize) {

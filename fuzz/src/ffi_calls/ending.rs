@@ -31,11 +31,22 @@ pub fn closed_is_stale() {
     }
 }
 
+/// How a run ends.
+#[derive(Clone, Copy, PartialEq)]
+pub enum End {
+    /// Everything is closed, and turns are made until that is done.
+    Polite,
+    /// The loops are freed in the middle of everything.
+    Abrupt,
+    /// As the first, but that connections are aborted.
+    Aborted,
+}
+
 /// Ends everything and looks whether all promises were kept.
-pub fn end(abrupt: bool) {
+pub fn end(how: End) {
     world(|w| w.budget = 0);
-    if !abrupt {
-        run_out();
+    if how != End::Abrupt {
+        run_out(how);
     }
     for owner in world(|w| w.handles[LOOP].clone()) {
         looping::free(owner);
@@ -64,7 +75,7 @@ pub fn end(abrupt: bool) {
 }
 
 /// When the peers are gone and everything is closed, a few turns end it.
-fn run_out() {
+fn run_out(how: End) {
     world(|w| {
         w.peers.clear();
         w.stage = None;
@@ -75,14 +86,20 @@ fn run_out() {
         let status = unsafe { wsock_server_close(*server as _, 0, 1001, ptr::null()) };
         documented(status, &[InvalidHandle]);
     }
-    conns.iter().for_each(|&conn| conn::abort(conn));
+    for &conn in &conns {
+        match how {
+            End::Aborted => conn::abort(conn),
+            _ => conn::close(conn, 1000, &None),
+        }
+    }
+    // Whoever waits for a peer of ours has seen it go; nothing needs a timeout.
     let ended = || {
         conns.iter().all(|&conn| wsock_conn_state(conn as _) == WSOCK_CLOSED)
             && servers.iter().all(|&it| server::has_ended(it))
     };
     for turn in 0..TURNS {
         for &owner in &loops {
-            looping::poll(owner, i32::from(turn > 20));
+            looping::turn(owner, i32::from(turn > 20));
         }
         server::figures_add_up();
         if ended() {

@@ -22,7 +22,7 @@ pub fn make() {
             }
             1 => documented(wsock_loop_new(ptr::null_mut()), &[InvalidArgument]),
             2 | 3 => free(handle(LOOP)),
-            _ => poll_any(),
+            _ => turn_any(),
         }
     }
 }
@@ -39,11 +39,11 @@ pub fn newest() -> usize {
     world(|w| w.handles[LOOP].last().copied().unwrap_or(0))
 }
 
-pub fn poll(owner: usize, timeout_ms: i32) {
+pub fn turn(owner: usize, timeout_ms: i32) {
     documented(inside(|| wsock_loop_poll(owner as _, timeout_ms)), &POLLED);
 }
 
-pub fn poll_any() {
+pub fn turn_any() {
     let owner = handle(LOOP);
     match below(8) {
         0 => {
@@ -51,8 +51,8 @@ pub fn poll_any() {
             wsock_loop_stop(owner as _);
             documented(inside(|| wsock_loop_run(owner as _)), &POLLED);
         }
-        1 => poll(owner, -2),
-        n => poll(owner, n as i32 % 4),
+        1 => turn(owner, -2),
+        n => turn(owner, n as i32 % 4),
     }
 }
 
@@ -62,7 +62,13 @@ pub fn any() {
     match below(8) {
         0 => documented(wsock_loop_stop(owner as _), &any),
         1 => documented(wsock_loop_wakeup(owner as _), &any),
-        2 => documented(wsock_loop_fd(owner as _), &any),
+        2 => {
+            let fd = wsock_loop_fd(owner as _);
+            documented(fd, &any);
+            if fd >= 0 {
+                world(|w| w.beacons.insert(owner, fd));
+            }
+        }
         3 => {
             let timeout = wsock_loop_timeout_ms(owner as _);
             if timeout < -1 {
@@ -70,6 +76,28 @@ pub fn any() {
             }
         }
         _ => post(owner),
+    }
+}
+
+#[repr(C)]
+struct PollFd {
+    fd: i32,
+    events: i16,
+    revents: i16,
+}
+
+unsafe extern "C" {
+    fn poll(fds: *mut PollFd, count: std::ffi::c_ulong, timeout_ms: i32) -> i32;
+}
+
+/// A loop that has something to do says so to who watches its descriptor.
+pub fn work_shows() {
+    for (owner, fd) in world(|w| w.beacons.clone()) {
+        if wsock_loop_timeout_ms(owner as _) == 0 {
+            let mut watched = PollFd { fd, events: 1, revents: 0 };
+            // SAFETY: one descriptor, which lives as long as the loop. Its timer may be a moment late.
+            assert_eq!(unsafe { poll(&mut watched, 1, 50) }, 1, "nobody would poll this loop");
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `ending.rs` | what must be true in the end |
 //! | `seeds.rs` | inputs to begin with |
 //!
-//! The first byte of an input says how it ends: an odd one in the middle of everything.
+//! The first byte of an input says how it ends.
 
 use super::Seed;
 
@@ -28,18 +28,20 @@ mod server;
 mod values;
 mod world;
 
+use self::ending::End;
 use self::world::*;
 
 pub fn run(data: &[u8]) {
     let before = descriptors();
     reset(data);
-    let abrupt = below(2) == 1;
+    let how = [End::Polite, End::Abrupt, End::Aborted][below(3)];
     while world(|w| w.budget > 0) && draw(|input| !input.is_empty()) {
         call();
         ending::closed_is_stale();
         server::figures_add_up();
+        looping::work_shows();
     }
-    ending::end(abrupt);
+    ending::end(how);
     reset(&[]);
     // A thread that looks a name up may outlive its loop for a moment.
     let closed = || {
@@ -73,8 +75,8 @@ fn call() {
     world(|w| w.budget = left - 1);
     match draw(|input| input.byte()) {
         // One byte for what is done most: a row of zeros lets everything happen, callbacks with no calls too.
-        n @ 0..=27 => looping::poll(looping::newest(), i32::from(n) / 12),
-        28..=39 => looping::poll_any(),
+        n @ 0..=27 => looping::turn(looping::newest(), i32::from(n) / 12),
+        28..=39 => looping::turn_any(),
         40..=53 => looping::make(),
         54..=63 => options::make(),
         64..=75 => server::make(),

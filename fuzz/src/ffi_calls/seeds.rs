@@ -13,6 +13,7 @@ const FILE_SERVER: &[u8] = &[64, 0, 0, 0, 10, 0, 9, 9, 9, 0];
 const SERVER_WITH: &[u8] = &[64, 0, 0, 1, 0, 0, 9, 9, 9, 0];
 const CLIENT: &[u8] = &[76, 0, 0, 0, 0, 0, 9, 0];
 const CLIENT_WITH: &[u8] = &[76, 0, 0, 0, 0, 1, 0, 9, 0];
+const BEACON: &[u8] = &[210, 0, 2];
 /// Turns whose callbacks make no calls.
 const TURNS: &[u8] = &[0; 24];
 const WAIT: &[u8] = &[12; 6];
@@ -38,7 +39,7 @@ fn set(position: u8, value: u8) -> [u8; 5] {
 pub fn all() -> Vec<Seed> {
     let seed = |name, ends: u8, parts: &[&[u8]]| (name, [&[ends], LOOP, &parts.concat()].concat());
     vec![
-        seed("talk", 0, &[SERVER, CLIENT, TURNS, SEND, TURNS, CLOSE, TURNS]),
+        seed("talk", 0, &[BEACON, SERVER, CLIENT, TURNS, SEND, TURNS, CLOSE, TURNS]),
         seed("from_callbacks", 0, &[SERVER, CLIENT, &[0, 0, 3], SEND, CLOSE, SEND, TURNS]),
         seed("peer", 0, &[SERVER, PEER, TURNS, FRAME, TURNS, HANG_UP, TURNS]),
         seed("free", 1, &[SERVER, CLIENT, TURNS, SEND, FREE]),
@@ -52,8 +53,12 @@ pub fn all() -> Vec<Seed> {
         seed("connect_while_loop_is_freed", 1, &[CLIENT, CLIENT, FREE, &[1], CLIENT]),
         seed("reset_before_request", 0, &[SERVER, &[220, 0, 0, 3], HANG_UP, TURNS]),
         seed("tls", 0, &[CERTIFIED, SERVER_WITH, CLIENT_WITH, TURNS, TURNS, SEND, TURNS]),
-        seed("unix", 0, &[UNIX_SERVER, FILE_SERVER, CLIENT, TURNS, SEND, TURNS, CLOSE]),
-        seed("retry", 0, &[SERVER, RETRYING, CLIENT_WITH, SEND, TURNS, CLOSE_SERVER, WAIT, WAIT]),
+        seed("unix", 2, &[UNIX_SERVER, FILE_SERVER, CLIENT, TURNS, SEND, TURNS, CLOSE]),
+        seed(
+            "retry",
+            0,
+            &[BEACON, SERVER, RETRYING, CLIENT_WITH, SEND, TURNS, CLOSE_SERVER, WAIT, WAIT],
+        ),
         seed("redirect", 0, &[SERVER, OPTIONS, &set(40, 3), CLIENT_WITH, &[0, 0, 0, 160], TURNS]),
         seed("adopt", 0, &[SERVER, ADOPT, TURNS, FRAME, TURNS, CLOSE_SERVER, TURNS]),
         seed("drain", 0, &[SERVER, CLIENT, CLIENT, TURNS, CLOSE_SERVER_SLOWLY, WAIT, CLOSE_SERVER]),

@@ -28,6 +28,8 @@ pub struct World {
     pub servers: BTreeMap<usize, Server>,
     pub options: BTreeMap<usize, Options>,
     pub tasks: Vec<Task>,
+    /// Descriptors of loops that were asked for them.
+    pub beacons: BTreeMap<usize, i32>,
     /// How many of run, poll and loop_free are on the stack.
     pub inside: usize,
     /// Our ends of connections to the library. Unix sockets too: as a `TcpStream` writing to one whose
