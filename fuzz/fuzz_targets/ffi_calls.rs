@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| wsock_fuzz::ffi_calls::run_alone(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wsock_fuzz::ffi_calls::run(data));

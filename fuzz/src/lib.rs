@@ -10,7 +10,7 @@
 //! | `deflate.rs` | inflating anything, and what was compressed |
 //! | `solo.rs` with `conn_client.rs`, `conn_server.rs` | one connection and a peer that sends anything |
 //! | `pair.rs` | two connections and a network that cuts and stalls |
-//! | `ffi_calls.rs`, `ffi_world.rs` | the C interface, called with anything at any time |
+//! | `ffi_calls` | the C interface, called with anything at any time |
 //!
 //! `input.rs` cuts decisions out of the bytes. An input begins with a few bytes of settings; what
 //! follows is what the code under test gets to see, so that mutations hit it directly.
@@ -25,7 +25,6 @@ pub mod conn_server;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod ffi_calls;
-mod ffi_world;
 pub mod frame;
 pub mod handshake_request;
 pub mod handshake_response;

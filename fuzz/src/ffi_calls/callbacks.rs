@@ -1,102 +1,11 @@
-//! What the C interface has promised so far: the handles it gave out, the user data it holds, and the
-//! callbacks that came. The callbacks check the promises, then call back in.
+//! The callbacks check what was promised, then call back in.
 
-use super::ffi_calls::act;
-use super::input::Input;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use super::world::*;
+use super::{act, request};
 use std::ffi::{CStr, c_void};
-use std::net::TcpStream;
-use wsock::ffi::status::WSOCK_OK;
+use wsock::ffi::conn::*;
+use wsock::ffi::status::*;
 use wsock::ffi::types::*;
-
-/// Positions of the classes in `World::handles`.
-pub const LOOP: usize = 0;
-pub const CONN: usize = 1;
-pub const SERVER: usize = 2;
-pub const REQUEST: usize = 3;
-pub const OPTIONS: usize = 4;
-
-#[derive(Default)]
-pub struct World {
-    data: Vec<u8>,
-    at: usize,
-    /// Calls that may still be made.
-    pub budget: usize,
-    /// Every handle ever given out; stale ones stay.
-    pub handles: [Vec<usize>; 5],
-    pub users: Vec<User>,
-    pub conns: BTreeMap<usize, Conn>,
-    pub tasks: Vec<Task>,
-    /// How many of run, poll and loop_free are on the stack.
-    pub inside: usize,
-    pub peers: Vec<TcpStream>,
-}
-
-/// User data: its pointer is its position, plus one.
-#[derive(Default)]
-pub struct User {
-    /// The call that was given it succeeded.
-    pub attached: bool,
-    pub releasable: bool,
-    /// It came with on_open, on_error and on_close.
-    pub told: bool,
-    pub released: u32,
-}
-
-#[derive(Default)]
-pub struct Conn {
-    /// on_close has to come.
-    pub expected: bool,
-    pub opened: bool,
-    pub error: Option<i32>,
-    pub closed: u32,
-    /// Seen to be stale after that.
-    pub stale: bool,
-}
-
-#[derive(Default)]
-pub struct Task {
-    pub owner: usize,
-    pub accepted: bool,
-    pub releasable: bool,
-    pub ran: u32,
-    pub released: u32,
-}
-
-thread_local!(static WORLD: RefCell<World> = RefCell::default());
-
-/// Never across a call into the library: that would call back in.
-pub fn world<R>(f: impl FnOnce(&mut World) -> R) -> R {
-    WORLD.with_borrow_mut(f)
-}
-
-/// Begins anew.
-pub fn reset(data: &[u8]) {
-    world(|w| *w = World { data: data.to_vec(), budget: 120, ..World::default() });
-}
-
-/// Decisions from the input.
-pub fn draw<R>(f: impl FnOnce(&mut Input) -> R) -> R {
-    world(|w| {
-        let mut input = Input::new(&w.data[w.at..]);
-        let drawn = f(&mut input);
-        w.at = w.data.len() - input.rest().len();
-        drawn
-    })
-}
-
-/// A new piece of user data.
-pub fn new_user(told: bool, releasable: bool) -> usize {
-    world(|w| {
-        w.users.push(User { told, releasable, ..User::default() });
-        w.users.len() - 1
-    })
-}
-
-pub fn pointer(index: usize) -> *mut c_void {
-    std::ptr::without_provenance_mut(index + 1)
-}
 
 /// Tables of which some functions are missing; those that tell of the end are always there.
 pub fn table(mask: u8, releasable: bool) -> wsock_handlers {
@@ -111,7 +20,7 @@ pub fn table(mask: u8, releasable: bool) -> wsock_handlers {
         on_drain: (mask & 8 == 0).then_some(on_drain as _),
         on_request: (mask & 16 == 0).then_some(on_request as _),
         release: releasable.then_some(release as _),
-        on_retry: None,
+        on_retry: (mask & 64 == 0).then_some(on_retry as _),
     }
 }
 
@@ -144,12 +53,74 @@ fn about<R>(conn: *mut wsock_conn, user: *mut c_void, f: impl FnOnce(&mut Conn) 
 
 /// Between on_open and on_close.
 fn while_open(conn: *mut wsock_conn, user: *mut c_void) {
-    about(conn, user, |conn| assert!(conn.opened || !conn.expected, "before on_open"));
+    about(conn, user, |conn| assert!(conn.open || !conn.expected, "before on_open"));
     act();
 }
 
+/// Figures that are always of this kind.
+fn check_close(info: &wsock_close_info) {
+    // SAFETY: texts that end with NUL and are valid until the callback returns.
+    let [reason, sent] = [info.reason, info.sent_reason].map(|it| unsafe { CStr::from_ptr(it) });
+    assert_eq!(info.struct_size, size_of::<wsock_close_info>());
+    assert_eq!(
+        [reason, sent].map(|it| it.to_bytes().len()),
+        [info.reason_len, info.sent_reason_len]
+    );
+    assert!(reason.to_str().is_ok() && (1000..5000).contains(&info.code));
+    assert!(sent.to_str().is_ok() && sent.to_bytes().len() <= 123);
+    assert!(info.sent_code == 0 || (1000..5000).contains(&info.sent_code));
+    assert!((0..=1).contains(&info.was_clean) && (0..=2).contains(&info.initiator));
+    assert!(info.was_clean == 0 || info.code != 1006 && info.sent_code != 0);
+    assert!((WSOCK_LAYER_WEBSOCKET..=WSOCK_LAYER_LOCAL).contains(&info.layer));
+    assert!(info.os_error >= 0 && (0..256).contains(&info.tls_alert) && info.reserved == 0);
+    let refused = info.status == WSOCK_ERR_HTTP_STATUS;
+    assert!(!refused || (100..=999).contains(&info.http_status));
+}
+
+fn check_error(error: &wsock_error_info) {
+    assert_eq!(error.struct_size, size_of::<wsock_error_info>());
+    assert!(error.code < 0 && error.message.contains(&0) && error.reserved == 0);
+    assert!((0..256).contains(&error.tls_alert));
+}
+
+/// What was lost had been accepted, and is told once.
+fn lose(conn: &mut Conn, unsent: u64) {
+    conn.lost += unsent;
+    assert!(conn.lost <= conn.weight(), "{} of {} bytes lost", conn.lost, conn.bytes);
+}
+
 extern "C-unwind" fn on_open(conn: *mut wsock_conn, user: *mut c_void) {
-    about(conn, user, |conn| assert!(!std::mem::replace(&mut conn.opened, true)));
+    let hears_of_retries = world(|w| w.users[index(user)].told_of_retries);
+    about(conn, user, |conn| {
+        assert!(!conn.given_up, "it was given up before it was open");
+        assert!(!conn.open || conn.comes_back && !hears_of_retries);
+        conn.open = true;
+        conn.opened += 1;
+        assert!(conn.opened <= 1 + conn.retries || conn.comes_back && !hears_of_retries);
+    });
+    act();
+}
+
+extern "C-unwind" fn on_retry(
+    conn: *mut wsock_conn,
+    info: *const wsock_retry_info,
+    user: *mut c_void,
+) {
+    // SAFETY: valid until we return, and so is what it points to.
+    let (info, close, error) = unsafe { (&*info, &*(*info).close, (*info).error.as_ref()) };
+    assert_eq!(info.struct_size, size_of::<wsock_retry_info>());
+    assert!(info.attempt >= 1 && info.reserved == 0 && info.delay_ms <= 24 * 3600 * 1000);
+    check_close(close);
+    error.into_iter().for_each(check_error);
+    assert_eq!(error.map_or(WSOCK_OK, |error| error.code), close.status);
+    assert_eq!(wsock_conn_state(conn), WSOCK_CONNECTING);
+    about(conn, user, |conn| {
+        assert!(conn.comes_back && !conn.given_up && conn.error.is_none());
+        assert!(conn.attempts.is_none_or(|most| most < 0 || i64::from(info.attempt) <= most));
+        conn.open = false;
+        conn.retries += 1;
+        lose(conn, close.unsent_bytes);
+    });
     act();
 }
 
@@ -202,8 +173,7 @@ extern "C-unwind" fn on_error(
 ) {
     // SAFETY: valid until we return.
     let error = unsafe { &*error };
-    assert_eq!(error.struct_size, size_of::<wsock_error_info>());
-    assert!(error.code < 0 && error.message.contains(&0));
+    check_error(error);
     about(conn, user, |conn| assert_eq!(conn.error.replace(error.code), None));
     act();
 }
@@ -213,15 +183,17 @@ extern "C-unwind" fn on_close(
     info: *const wsock_close_info,
     user: *mut c_void,
 ) {
-    // SAFETY: valid until we return, with a reason that ends with NUL.
-    let (info, reason) = unsafe { (&*info, CStr::from_ptr((*info).reason)) };
-    assert_eq!(info.struct_size, size_of::<wsock_close_info>());
-    assert_eq!(reason.to_bytes().len(), info.reason_len);
-    assert!(reason.to_str().is_ok() && (1000..5000).contains(&info.code));
-    assert!((0..=1).contains(&info.was_clean) && (0..=2).contains(&info.initiator));
-    assert!(info.was_clean == 0 || info.code != 1006);
+    // SAFETY: valid until we return.
+    let info = unsafe { &*info };
+    check_close(info);
+    assert_eq!(wsock_conn_state(conn), WSOCK_CLOSED);
     about(conn, user, |conn| {
         assert_eq!(conn.error.unwrap_or(WSOCK_OK), info.status, "on_error and on_close agree");
+        lose(conn, info.unsent_bytes);
+        assert!(
+            info.was_clean == 0 || conn.comes_back || info.unsent_bytes == 0,
+            "lost before a clean end"
+        );
     });
     act();
     about(conn, user, |conn| conn.closed = 1);
@@ -238,12 +210,7 @@ extern "C-unwind" fn on_request(
         w.handles[REQUEST].push(request.addr());
     });
     act();
-    draw(|input| match input.byte() {
-        0..=199 => 0,
-        200 => -1,
-        201 => i32::MAX,
-        other => i32::from(input.byte()) + i32::from(other),
-    })
+    request::answer(request.addr())
 }
 
 pub extern "C-unwind" fn release(user: *mut c_void) {
