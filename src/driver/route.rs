@@ -265,3 +265,5 @@ fn look_up(owner: Loop, id: Id, way: u32, host: &str, port: u16) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "tls"))]
+mod tls_tests;

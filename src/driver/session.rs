@@ -19,6 +19,7 @@ use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
 use crate::transport::Stream;
+use crate::transport::tls::TlsInfo;
 use crate::util::id::Id;
 use crate::util::text::TextCache;
 use crate::util::time::Time;
@@ -296,6 +297,16 @@ impl Session {
             Phase::Answered => Transport::HalfClose,
             _ => Transport::Keep,
         }
+    }
+
+    /// What TLS with the peer came to. That of a proxy on the way says nothing about the peer.
+    pub fn tls(&self) -> Option<TlsInfo> {
+        let with_peer = match (&self.phase, &self.client) {
+            (Phase::Tunnel(_), _) => false,
+            (_, Some(client)) => client.url.secure,
+            (_, None) => true,
+        };
+        self.stream.as_ref().filter(|_| with_peer).and_then(Stream::tls)
     }
 
     /// Ends it because of `error`, whatever phase it is in.

@@ -20,8 +20,6 @@ use crate::driver::{client, conn};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
 use crate::proto::http::cookie;
-use crate::transport::Stream;
-use crate::transport::tls::TlsInfo;
 
 /// Flag for wsock_conn_send: do not compress this message, although the connection could.
 pub const WSOCK_SEND_NO_COMPRESS: u32 = 1;
@@ -247,10 +245,6 @@ pub unsafe extern "C" fn wsock_conn_get_str(
     })
 }
 
-fn tls(session: &Session) -> Option<TlsInfo> {
-    session.stream.as_ref().and_then(Stream::tls)
-}
-
 fn value_of(session: &Session, what: i32) -> Result<String> {
     let details = &session.details;
     Ok(match what {
@@ -265,11 +259,11 @@ fn value_of(session: &Session, what: i32) -> Result<String> {
             .unwrap_or_default(),
         WSOCK_CONN_RESPONSE_BODY => String::from_utf8_lossy(&details.body).into_owned(),
         WSOCK_CONN_TLS_VERSION => {
-            tls(session).map(|tls| tls.version.to_owned()).unwrap_or_default()
+            session.tls().map(|tls| tls.version.to_owned()).unwrap_or_default()
         }
-        WSOCK_CONN_TLS_CIPHER => tls(session).map(|tls| tls.cipher).unwrap_or_default(),
-        WSOCK_CONN_TLS_SERVER_NAME => tls(session).map(|tls| tls.server_name).unwrap_or_default(),
-        WSOCK_CONN_PEER_SUBJECT => tls(session).map(|tls| tls.peer_subject).unwrap_or_default(),
+        WSOCK_CONN_TLS_CIPHER => session.tls().map(|tls| tls.cipher).unwrap_or_default(),
+        WSOCK_CONN_TLS_SERVER_NAME => session.tls().map(|tls| tls.server_name).unwrap_or_default(),
+        WSOCK_CONN_PEER_SUBJECT => session.tls().map(|tls| tls.peer_subject).unwrap_or_default(),
         _ => {
             return Err(Error::new(
                 Code::Unsupported,
@@ -424,7 +418,7 @@ pub unsafe extern "C" fn wsock_conn_get_stats(
 ) -> wsock_status {
     boundary::status(|| {
         let id = id(conn)?;
-        let resumed = |session: &mut Session| Ok(tls(session).is_some_and(|tls| tls.resumed));
+        let resumed = |session: &mut Session| Ok(session.tls().is_some_and(|tls| tls.resumed));
         let tls_resumed = conn::with(id, resumed)?.into();
         let stats = conn::stats(id)?;
         let stats = wsock_conn_stats {

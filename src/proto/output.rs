@@ -33,6 +33,12 @@ struct Backlog {
     held: usize,
 }
 
+impl Backlog {
+    fn is_idle(&self) -> bool {
+        self.chunks.is_empty() && self.pong.is_none() && self.held == 0
+    }
+}
+
 impl Output {
     /// Nothing waits here.
     #[inline]
@@ -138,9 +144,7 @@ impl Output {
     }
 
     fn tidy(&mut self) {
-        let idle =
-            |more: &Backlog| more.chunks.is_empty() && more.pong.is_none() && more.held == 0;
-        if self.more.as_deref().is_some_and(idle) {
+        if self.more.as_ref().is_some_and(|more| more.is_idle()) {
             self.more = None;
         }
     }

@@ -35,6 +35,22 @@ fn client_settings(ca: &Ca, change: impl FnOnce(&mut TlsSettings)) -> TlsSetting
     settings
 }
 
+/// A client that has not heard of TLS 1.3.
+fn older(ca: &Ca, change: impl FnOnce(&mut TlsSettings)) -> ClientTls {
+    let tls = client_settings(ca, change).client().unwrap();
+    let provider = super::super::config::provider().clone();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca.der.as_slice().into()).unwrap();
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = tls.config.alpn_protocols.clone();
+    config.client_auth_cert_resolver = tls.config.client_auth_cert_resolver.clone();
+    ClientTls { config: std::sync::Arc::new(config), ..tls }
+}
+
 impl Pair {
     fn new(client: &TlsSettings, server: &TlsSettings, host: &str) -> Pair {
         let (a, b) = joined();
@@ -179,11 +195,13 @@ fn records_may_come_in_any_pieces() {
     let ca = fixtures::ca();
     for version in [Version::Tls12, Version::Tls13] {
         for piece in [1, 2, 3, 5, 17, 1021, 16 * 1024 + 1] {
-            let tls12 = |settings: &mut TlsSettings| settings.set_min_version(version);
-            let client = client_settings(&ca, tls12);
-            let server = server_settings(&ca, tls12);
+            let client = match version {
+                Version::Tls12 => older(&ca, |_| {}),
+                Version::Tls13 => client_settings(&ca, |_| {}).client().unwrap(),
+            };
+            let server = server_settings(&ca, |_| {});
             let (mut here, mut there) = (Pair::half(), Pair::half());
-            here.0.start_tls_client(&client.client().unwrap(), HOST).unwrap();
+            here.0.start_tls_client(&client, HOST).unwrap();
             there.0.start_tls_server(&server.server().unwrap().unwrap()).unwrap();
             let (bytes, mut sent, mut got) = (noise(40_000), 0, Vec::new());
             let mut buffer = vec![0; Stream::LEAST_BUFFER];
@@ -519,14 +537,7 @@ fn any_certificate_is_accepted_only_when_asked_for_and_tells_no_subject() {
 fn versions_below_the_lowest_are_not_spoken() {
     let ca = fixtures::ca();
     let newest = |settings: &mut TlsSettings| settings.set_min_version(Version::Tls13);
-    let client = client_settings(&ca, |_| {}).client().unwrap();
-    let older =
-        rustls::ClientConfig::builder_with_provider(super::super::config::provider().clone())
-            .with_protocol_versions(&[&rustls::version::TLS12])
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-    let client = ClientTls { config: std::sync::Arc::new(older), ..client };
+    let client = older(&ca, |_| {});
     let server = server_settings(&ca, newest).server().unwrap().unwrap();
     let (a, b) = joined();
     let mut pair = Pair { client: a, server: b, buffer: vec![0; 256 * 1024] };
@@ -667,4 +678,108 @@ fn what_is_encrypted_and_not_sent_is_told() {
         pair.client.write(&[]).unwrap();
     }
     assert_eq!(pair.client.held(), 0);
+}
+
+#[test]
+fn both_versions_end_and_resume_alike() {
+    let ca = fixtures::ca();
+    let own = ca.issue(&["somebody"]);
+    let shows = |settings: &mut TlsSettings| {
+        settings.add_identity_pem(&own.pem, &own.key_pem).unwrap();
+    };
+    let server = server_settings(&ca, |settings| {
+        settings.set_ca_pem(&ca.pem()).unwrap();
+        settings.set_client_certificates(ClientCertificates::Required);
+    });
+    let server = server.server().unwrap().unwrap();
+    let newer = client_settings(&ca, shows).client().unwrap();
+    for (client, version) in [(newer, "TLSv1.3"), (older(&ca, shows), "TLSv1.2")] {
+        for resumed in [false, true] {
+            let (a, b) = joined();
+            let mut pair = Pair { client: a, server: b, buffer: vec![0; Stream::LEAST_BUFFER] };
+            pair.client.start_tls_client(&client, HOST).unwrap();
+            pair.server.start_tls_server(&server).unwrap();
+            pair.shake_hands().unwrap();
+            for (stream, subject) in [(&pair.client, "CN=a.example"), (&pair.server, "CN=somebody")]
+            {
+                let info = stream.tls().unwrap();
+                assert_eq!((info.version, info.resumed), (version, resumed));
+                assert_eq!((&*info.server_name, &*info.alpn), (HOST, "http/1.1"));
+                assert_eq!(info.peer_subject, subject);
+            }
+            let bytes = noise(1_000_000);
+            carry(&mut pair.client, &mut pair.server, &mut pair.buffer, &bytes);
+            carry(&mut pair.server, &mut pair.client, &mut pair.buffer, &bytes);
+            assert!(no_buffers(&mut pair.client) && no_buffers(&mut pair.server));
+            // Both end at the same time, with a record under way one way.
+            pair.client.write(&[IoSlice::new(b"last")]).unwrap();
+            pair.client.end_writing();
+            pair.server.end_writing();
+            assert_eq!(pair.client.read(&mut pair.buffer).unwrap(), Received::End);
+            let last = pair.server.read(&mut pair.buffer).unwrap();
+            assert_eq!(last, Received::Bytes { count: 4, more: true });
+            assert_eq!(pair.server.read(&mut pair.buffer).unwrap(), Received::End);
+            assert!(!pair.client.has_output() && !pair.server.has_output());
+        }
+    }
+}
+
+#[test]
+fn tickets_are_of_no_use_to_who_must_show_something_else() {
+    let (ca, others) = (fixtures::ca(), fixtures::ca_named("Other CA"));
+    let own = ca.issue(&["somebody"]);
+    let asking = |whose: &Ca| {
+        server_settings(&ca, |settings| {
+            settings.set_ca_pem(&whose.pem()).unwrap();
+            settings.set_client_certificates(ClientCertificates::Required);
+        })
+    };
+    let client = client_settings(&ca, |settings| {
+        settings.add_identity_pem(&own.pem, &own.key_pem).unwrap();
+    });
+    let before = asking(&ca);
+    Pair::new(&client, &before, HOST).shake_hands().unwrap();
+    let before = before.server().unwrap().unwrap();
+    for (whose, fits) in [(&ca, true), (&others, false)] {
+        let next = asking(whose).server().unwrap().unwrap().succeeding(&before);
+        let (a, b) = joined();
+        let mut pair = Pair { client: a, server: b, buffer: vec![0; Stream::LEAST_BUFFER] };
+        pair.client.start_tls_client(&client.client().unwrap(), HOST).unwrap();
+        pair.server.start_tls_server(&next).unwrap();
+        match fits {
+            true => {
+                pair.shake_hands().unwrap();
+                assert!(pair.server.tls().unwrap().resumed);
+            }
+            false => assert_eq!(pair.fail().1.unwrap().code, Code::Certificate),
+        }
+    }
+}
+
+#[test]
+fn many_kinds_of_damage_end_it_and_nothing_else() {
+    let ca = fixtures::ca();
+    let client = client_settings(&ca, |_| {});
+    let server = server_settings(&ca, |_| {}).server().unwrap().unwrap();
+    let mut buffer = vec![0; Stream::LEAST_BUFFER];
+    let (mut here, mut wire) = Pair::half();
+    here.start_tls_client(&client.client().unwrap(), HOST).unwrap();
+    here.write(&[]).unwrap();
+    let mut hello = vec![0; 4096];
+    let count = wire.read(&mut hello).unwrap();
+    hello.truncate(count);
+    for at in 0..hello.len() {
+        for change in [1, 0x80, 0xFF] {
+            let (mut there, mut wire) = Pair::half();
+            there.start_tls_server(&server).unwrap();
+            let mut damaged = hello.clone();
+            damaged[at] ^= change;
+            wire.write_all(&damaged).unwrap();
+            // Whatever comes of it, it ends with the stream.
+            wire.shutdown(std::net::Shutdown::Write).unwrap();
+            let read = there.read(&mut buffer);
+            assert!(read.is_err() && !there.takes_bytes(), "{at} {change}: {read:?}");
+            assert!(there.tls().is_none());
+        }
+    }
 }
