@@ -1,3 +1,5 @@
+//! What a client tells of TLS on its way through a proxy.
+
 use std::any::Any;
 use std::io::IoSlice;
 use std::net::TcpListener;
