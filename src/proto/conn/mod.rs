@@ -143,6 +143,12 @@ impl Connection {
         }
     }
 
+    /// Whether TCP is of no use any more, neither for reading nor for what waited to be sent.
+    #[inline]
+    pub fn is_gone(&self) -> bool {
+        self.phase == Phase::Gone && !self.has_output()
+    }
+
     /// How it ended, from the moment it is no longer open; final when `transport` says `Drop`.
     pub fn closed(&self) -> Option<&Closed> {
         self.ending.as_ref().map(|ending| &ending.closed)
