@@ -22,7 +22,6 @@ use crate::proto::proxy::ProxyUrl;
 use crate::proto::redirect::same_origin;
 use crate::proto::url::Url;
 use crate::util::id::{Id, Kind};
-use crate::util::table::QUEUES;
 
 /// What a client's session knows beside the connection itself.
 pub struct Client {
@@ -160,20 +159,13 @@ pub fn prepare(
     let shared = Shared::new(settings);
     let plan = Plan::new(Url::parse(url)?, &shared)?;
     let id = core.allocate(Kind::Conn, state::CONNECTING)?;
-    let retry = &shared.settings.retry;
-    if retry.attempts != 0
-        && retry.queue > 0
-        && let Ok(cell) = core.table().get(id)
-    {
-        cell.set_limits(retry.queue, retry.queue);
-        cell.set(id, QUEUES);
-    }
     let client = Client::new(plan, &shared);
     let mut session = Session::new(id, handler, shared, Phase::Waiting);
     session.details.url = client.url.href();
     session.client = Some(Box::new(client));
     session.announced = true;
     core.insert(id, Entry::Session(Box::new(session)));
+    core.limit_waiting(id);
     Ok(id)
 }
 

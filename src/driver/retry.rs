@@ -10,7 +10,7 @@ use crate::proto::http::retry::retry_after;
 use crate::proto::utf8;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
-use crate::util::table::{GIVEN_UP, POISONED};
+use crate::util::table::{GIVEN_UP, POISONED, QUEUES};
 use crate::util::time::Time;
 
 /// How a client comes back.
@@ -124,7 +124,21 @@ impl Core {
         if let Err(error) = session.prepare_attempt() {
             return self.fail(id, error);
         }
+        self.limit_waiting(id);
         self.set_out(id);
+    }
+
+    /// Tells every thread how much may wait for the connection of a client that comes back.
+    pub fn limit_waiting(&mut self, id: Id) {
+        let table = self.table();
+        let Some(session) = self.session(id) else { return };
+        let queue = session.shared.settings.retry.queue;
+        if session.retry().is_some()
+            && let Ok(cell) = table.get(id)
+        {
+            cell.set_limits(queue, queue);
+            cell.set(id, QUEUES);
+        }
     }
 
     /// What the application is to be told of the next attempt, which is as far away from now on.

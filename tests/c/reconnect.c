@@ -709,6 +709,28 @@ static void queueing(void) {
   CHECK_INT(w.client.close.unsent_bytes, 16);
   world_free(&w);
 
+  section("another size, from the next attempt on");
+  world_new(&w, -1);
+  set(&w, WSOCK_OPT_RECONNECT_MAX_MS, 0);
+  world_connect(&w);
+  CHECK_REFUSED(wsock_conn_send_text(w.client.conn, "x", 1), WSOCK_ERR_STATE);
+  set(&w, WSOCK_OPT_RECONNECT_QUEUE, 12);
+  CHECK_STATUS(wsock_conn_set_target(w.client.conn, NULL, w.options), WSOCK_OK);
+  PUMP_UNTIL(w.loop, w.client.retries >= 2);
+  in_thread(send_elsewhere, w.client.conn);
+  int before = w.client.retries;
+  PUMP_UNTIL(w.loop, w.client.retries > before);
+  CHECK_REFUSED(wsock_conn_send_text(w.client.conn, "x", 1), WSOCK_ERR_LIMIT);
+  set(&w, WSOCK_OPT_RECONNECT_QUEUE, 0);
+  CHECK_STATUS(wsock_conn_set_target(w.client.conn, NULL, w.options), WSOCK_OK);
+  PUMP_UNTIL(w.loop, w.client.retries >= before + 3);
+  CHECK_REFUSED(wsock_conn_send_text(w.client.conn, "", 0), WSOCK_ERR_STATE);
+  world_listen(&w);
+  world_serve(&w, &raw);
+  expect_frame(&raw, "other thread");
+  raw_close(&raw);
+  world_free(&w);
+
   section("closed in on_open: what has waited is lost and counted");
   world_new(&w, -1);
   set(&w, WSOCK_OPT_RECONNECT_QUEUE, 100);
