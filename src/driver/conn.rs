@@ -49,7 +49,7 @@ fn check_open(cell: &Cell) -> Result<()> {
 /// The same for messages, which may wait for a connection.
 fn check_takes(cell: &Cell) -> Result<()> {
     match cell.state() {
-        state::CONNECTING if cell.has(QUEUES) => Ok(()),
+        state::CONNECTING if cell.has(QUEUES) && cell.limit() > 0 => Ok(()),
         _ => check_open(cell),
     }
 }

@@ -19,7 +19,7 @@ pub const ACCEPTED: u8 = 0x80;
 pub const POISONED: u8 = 0x40;
 /// Set in the same byte: the application has closed it or given it up, so it does not come back.
 pub const GIVEN_UP: u8 = 0x20;
-/// Set in the same byte: what is sent before it is open waits until then.
+/// Set in the same byte: what is sent before it is open waits until then, as far as the limit allows.
 pub const QUEUES: u8 = 0x10;
 const STATE: u8 = 0x0f;
 
