@@ -63,6 +63,11 @@ pub fn all() -> Vec<Seed> {
         seed("adopt", 0, &[SERVER, ADOPT, TURNS, FRAME, TURNS, CLOSE_SERVER, TURNS]),
         seed("drain", 0, &[SERVER, CLIENT, CLIENT, TURNS, CLOSE_SERVER_SLOWLY, WAIT, CLOSE_SERVER]),
         seed("proxy", 0, &[SERVER, OPTIONS, &[150, 0, 11, 0, 0, 0], CLIENT_WITH, TURNS, TURNS]),
+        seed(
+            "given_up_while_looking_up",
+            0,
+            &[SERVER, OPTIONS, &[150, 0, 11, 2, 0, 0], &[76, 0, 0, 0, 10, 0, 1, 0, 9, 0]],
+        ),
         seed("stage", 0, &[&[220, 9], RETRYING, ON_STAGE, TURNS, &[220, 10, 1], WAIT, WAIT]),
         seed("balancer", 0, &[OPTIONS, &[150, 0, 12, 0, 0], SERVER_WITH, PROXY_PEER, TURNS]),
     ]
