@@ -203,7 +203,7 @@ def main():
     name = args.mode + ("-tls" if args.tls else "")
     progress = Progress(name, expected)
     outdir = WORK / name
-    args.tls = certs.make(WORK / "certs") if args.tls else None
+    args.tls = certs.make(WORK / ("certs-" + args.mode)) if args.tls else None
     if args.command and not shutil.which(args.command[0]):
         parser.error("%s: no such program; make examples builds ours" % args.command[0])
     print("%s: %s" % (name, args.url or shlex.join(args.command)), flush=True)
