@@ -1,12 +1,13 @@
 //! Connections that somebody else has made: accepted by another server, tunnelled, paired.
 
-use std::io;
 use std::sync::Arc;
 
 use super::client;
 use super::core::Core;
 use super::handler::Handler;
 use super::loops::{Loop, stale};
+use super::preface::Peer;
+use super::readiness::cannot_watch;
 use super::session::state;
 use super::settings::Settings;
 use crate::error::{Code, Error, Result};
@@ -28,7 +29,8 @@ pub fn adopt(owner: Loop, server_id: Id, offer: Offer, read: &[u8]) -> Result<()
         let shared = server.shared.clone();
         let id = core.allocate(Kind::Conn, state::CONNECTING | ACCEPTED)?;
         let stream = core.take_in(id, offer, &shared.settings.socket, read)?;
-        core.seat(server_id, id, stream);
+        let peer = Peer::of(stream.socket());
+        core.seat(server_id, id, peer, stream);
         core.read_now(id);
         Ok(())
     })
@@ -91,10 +93,6 @@ impl Core {
         }
         self.make_ready(id);
     }
-}
-
-fn cannot_watch(e: &io::Error) -> Error {
-    Error::os(Code::System, "cannot watch the socket", e)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::core::Core;
+use super::readiness::cannot_watch;
 use super::session::Phase;
 use crate::error::{Code, Error};
 use crate::transport::{Socket, SocketOptions};
@@ -233,7 +234,7 @@ impl Core {
     fn connected(&mut self, id: Id, mut socket: Socket) {
         match self.reregister(id, &mut socket) {
             Ok(()) => self.connected_to_first_hop(id, socket),
-            Err(e) => self.fail(id, Error::os(Code::System, "cannot watch the socket", &e)),
+            Err(e) => self.fail(id, cannot_watch(&e)),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::limits::AddressKey;
 use super::session::{Phase, Session, never_open};
 use super::settings::Settings;
 use crate::error::Result;
@@ -41,19 +42,36 @@ impl TrustedProxy {
 
 /// Who connected.
 #[derive(Clone, Copy)]
-enum Peer {
+pub enum Peer {
+    /// From there.
     Ip(IpAddr),
+    /// Over a Unix socket.
     Unix,
+    /// It has left already.
     Gone,
 }
 
-/// Whether a new connection must begin with a header.
-pub fn expects_header(settings: &Settings, socket: &Socket) -> bool {
-    let peer = match socket {
-        Socket::Unix(_) => Peer::Unix,
-        Socket::Tcp(_) => socket.peer_ip().map_or(Peer::Gone, Peer::Ip),
-    };
-    settings.trusted_proxies.iter().any(|proxy| proxy.covers(peer))
+impl Peer {
+    /// Asks the system, so once for each connection.
+    pub fn of(socket: &Socket) -> Peer {
+        match socket {
+            Socket::Unix(_) => Peer::Unix,
+            Socket::Tcp(_) => socket.peer_ip().map_or(Peer::Gone, Peer::Ip),
+        }
+    }
+
+    /// Whether its connection must begin with a header.
+    pub fn owes_header(self, settings: &Settings) -> bool {
+        settings.trusted_proxies.iter().any(|proxy| proxy.covers(self))
+    }
+
+    /// What its connection is counted under. A proxy's own address says nothing: its header will.
+    pub fn key(self, settings: &Settings) -> Option<AddressKey> {
+        match self {
+            Peer::Ip(ip) if !self.owes_header(settings) => AddressKey::new(ip),
+            _ => None,
+        }
+    }
 }
 
 /// The header, and what comes behind it.
@@ -64,8 +82,13 @@ pub struct Preface {
 }
 
 /// What a server does first with a new connection.
-pub fn first_phase(settings: &Settings, stream: &mut Stream, tls: Option<ServerTls>) -> Phase {
-    if expects_header(settings, stream.socket()) {
+pub fn first_phase(
+    settings: &Settings,
+    peer: Peer,
+    stream: &mut Stream,
+    tls: Option<ServerTls>,
+) -> Phase {
+    if peer.owes_header(settings) {
         return Phase::Preface(Box::new(Preface { header: ProxyHeader::default(), tls }));
     }
     handshake(settings, stream, tls.as_ref())

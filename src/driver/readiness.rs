@@ -6,6 +6,7 @@ use std::time::Duration;
 use mio::{Interest, Token};
 
 use super::core::{Core, Entry};
+use crate::error::{Code, Error};
 use crate::transport::{Listener, Socket};
 use crate::util::id::Id;
 
@@ -84,6 +85,11 @@ impl Core {
             self.ready.push_back(id);
         }
     }
+}
+
+/// Why `register` and `reregister` failed.
+pub fn cannot_watch(error: &io::Error) -> Error {
+    Error::os(Code::System, "cannot watch the socket", error)
 }
 
 // Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::core::{Core, Entry};
 use super::drain::Drain;
 use super::handler::Handler;
-use super::limits::{AddressKey, Addresses, turn_away};
+use super::limits::{Addresses, turn_away};
 use super::loops::Loop;
-use super::preface;
+use super::preface::{self, Peer};
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use super::timers::NEVER;
@@ -245,26 +245,28 @@ impl Core {
     }
 
     fn welcome(&mut self, server_id: Id, mut stream: Stream) {
-        let address = self.server(server_id).and_then(|server| server.address_of(&stream));
-        if !self.server(server_id).is_some_and(|server| server.admits(address)) {
+        let Some(server) = self.server(server_id) else { return };
+        let peer = Peer::of(stream.socket());
+        if !server.admits(peer.key(&server.shared.settings)) {
             // What cannot be read without a TLS handshake is not said.
-            return if self.server(server_id).is_some_and(|server| server.tls.is_none()) {
+            if server.tls.is_none() {
                 turn_away(stream);
-            };
+            }
+            return;
         }
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
         if self.register(id, 0, stream.socket_mut()).is_err() {
             self.table().remove(id);
             return;
         }
-        self.seat(server_id, id, stream);
+        self.seat(server_id, id, peer, stream);
     }
 
     /// A stream that is registered under this id becomes a session of the server.
-    pub fn seat(&mut self, server_id: Id, id: Id, mut stream: Stream) {
+    pub fn seat(&mut self, server_id: Id, id: Id, peer: Peer, mut stream: Stream) {
         let now = self.now;
         let Some(server) = self.server(server_id) else { return };
-        let address = server.address_of(&stream);
+        let address = peer.key(&server.shared.settings);
         server.stats.accepted += 1;
         server.stats.handshakes += 1;
         server.sessions += 1;
@@ -272,7 +274,7 @@ impl Core {
             server.addresses.add(key);
         }
         let shared = server.shared.clone();
-        let phase = preface::first_phase(&shared.settings, &mut stream, server.tls.clone());
+        let phase = preface::first_phase(&shared.settings, peer, &mut stream, server.tls.clone());
         let mut session = Session::new(id, server.handler.clone(), shared, phase);
         let limit = session.shared.settings.handshake_timeout_ms;
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));
@@ -315,13 +317,6 @@ impl Core {
 }
 
 impl Server {
-    /// What a connection is counted under. A proxy's own address says nothing: its header will.
-    fn address_of(&self, stream: &Stream) -> Option<AddressKey> {
-        let socket = stream.socket();
-        let told = preface::expects_header(&self.shared.settings, socket);
-        socket.peer_ip().filter(|_| !told).and_then(AddressKey::new)
-    }
-
     /// When it wants to be called next.
     pub fn next_timeout(&self) -> Option<Time> {
         let drain = self.drain.as_ref().and_then(|drain| drain.next_timeout());
