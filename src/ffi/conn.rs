@@ -9,7 +9,7 @@ use super::boundary;
 use super::handlers::CHandlers;
 use super::options;
 use super::status::{WSOCK_BUFFERED, WSOCK_OK, wsock_status};
-use super::texts::{self, give};
+use super::texts::{self, give, give_found};
 use super::types::{
     WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_options,
     wsock_server,
@@ -297,11 +297,9 @@ pub unsafe extern "C" fn wsock_conn_header(
             let details = &mut *session.details;
             let headers = details.headers.as_ref();
             let value = headers.and_then(|headers| headers.get_all(name).nth(index));
-            Ok(value.map_or(ptr::null(), |value| {
-                let key = (texts::HEADER, name.to_ascii_lowercase(), index);
-                // SAFETY: NULL or writable.
-                unsafe { give(details.texts.get(key, value), out_len) }
-            }))
+            let key = (texts::HEADER, name.to_ascii_lowercase(), index);
+            // SAFETY: NULL or writable.
+            Ok(unsafe { give_found(&mut details.texts, key, value, out_len) })
         })
     })
 }
@@ -329,11 +327,9 @@ pub unsafe extern "C" fn wsock_conn_cookie(
                 None => cookie::value(headers.get_all("Set-Cookie"), name),
                 Some(_) => headers.get("Cookie").and_then(|all| cookie::request_value(all, name)),
             };
-            Ok(value.map_or(ptr::null(), |value| {
-                let key = (texts::COOKIE, name.to_owned(), 0);
-                // SAFETY: NULL or writable.
-                unsafe { give(details.texts.get(key, value), out_len) }
-            }))
+            let key = (texts::COOKIE, name.to_owned(), 0);
+            // SAFETY: NULL or writable.
+            Ok(unsafe { give_found(&mut details.texts, key, value, out_len) })
         })
     })
 }

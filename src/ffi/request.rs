@@ -6,7 +6,7 @@ use std::ptr;
 use super::args::{bytes, id, optional_text, out, text};
 use super::boundary;
 use super::status::wsock_status;
-use super::texts::{COOKIE, HEADER, HEADER_LINE, PROTOCOL, give};
+use super::texts::{COOKIE, HEADER, HEADER_LINE, PROTOCOL, give, give_found};
 use super::types::wsock_request;
 use crate::driver::loops;
 use crate::driver::request::{self, Pending};
@@ -104,11 +104,9 @@ pub unsafe extern "C" fn wsock_request_header(
         with(request, |pending| {
             let name = name?;
             let value = pending.request.headers.get_all(name).nth(index);
-            Ok(value.map_or(ptr::null(), |value| {
-                let key = (HEADER, name.to_ascii_lowercase(), index);
-                // SAFETY: NULL or writable.
-                unsafe { give(pending.texts.get(key, value), out_len) }
-            }))
+            let key = (HEADER, name.to_ascii_lowercase(), index);
+            // SAFETY: NULL or writable.
+            Ok(unsafe { give_found(&mut pending.texts, key, value, out_len) })
         })
     })
 }
@@ -129,11 +127,9 @@ pub unsafe extern "C" fn wsock_request_cookie(
             let name = name?;
             let all = pending.request.headers.get("Cookie");
             let value = all.and_then(|all| cookie::request_value(all, name));
-            Ok(value.map_or(ptr::null(), |value| {
-                let key = (COOKIE, name.to_owned(), 0);
-                // SAFETY: NULL or writable.
-                unsafe { give(pending.texts.get(key, value), out_len) }
-            }))
+            let key = (COOKIE, name.to_owned(), 0);
+            // SAFETY: NULL or writable.
+            Ok(unsafe { give_found(&mut pending.texts, key, value, out_len) })
         })
     })
 }

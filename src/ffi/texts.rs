@@ -1,6 +1,9 @@
 //! Texts on their way to C: which is which in a cache, and handing one out.
 
 use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use crate::util::text::{Key, TextCache};
 
 // Keys of cached texts that have no public constant; those are all positive.
 
@@ -23,4 +26,18 @@ pub unsafe fn give(text: &CStr, out_len: *mut usize) -> *const c_char {
         *out = text.to_bytes().len();
     }
     text.as_ptr()
+}
+
+/// Hands a text to C that may not be there: NULL then. It is kept under that key.
+///
+/// # Safety
+/// `out_len` is NULL or writable.
+pub unsafe fn give_found(
+    texts: &mut TextCache,
+    key: Key,
+    value: Option<&str>,
+    out_len: *mut usize,
+) -> *const c_char {
+    // SAFETY: as promised by the caller.
+    value.map_or(ptr::null(), |value| unsafe { give(texts.get(key, value), out_len) })
 }

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 
 /// Which text: a number for what it is, a name and an index where there are several.
-type Key = (i32, String, usize);
+pub type Key = (i32, String, usize);
 
 /// Each text is copied once and keeps its address until the cache is dropped, also when another
 /// has come for its key.

@@ -10,6 +10,8 @@
 //!            0                  plain ^                     start ^        at ^            end ^
 //! ```
 
+mod step;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::IoSlice;
@@ -17,23 +19,19 @@ use std::io::IoSlice;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
+use self::step::{Job, RECORD, Step, take_step};
 use super::certificate::Certificate;
 use super::explain::{self, Role};
 use super::{ClientTls, ServerTls, TlsInfo, notes};
 use crate::error::{Code, Error, Result};
 use crate::transport::stream::{Below, Received, Sent};
 
-/// What a record holds at most (RFC 8446 section 5.1).
-const RECORD: usize = 16 * 1024;
-/// What stands before it: its kind, version and length.
+/// What stands before a record: its kind, version and length.
 const RECORD_HEADER: usize = 5;
 /// What one call takes: output is not queued beyond that.
 const BYTES_PER_WRITE: usize = 4 * RECORD;
-/// What encrypting adds to a record, generously.
-const OVERHEAD: usize = 64;
 /// What may wait here for the rest of a record or message: more than the longest that rustls takes, in
 /// records of a sensible size.
 const WAITING: usize = 6 * RECORD;
@@ -76,29 +74,6 @@ enum Ending {
     Queued,
     /// What is below has been told.
     Done,
-}
-
-/// What to do once rustls lets us write.
-#[derive(Clone, Copy)]
-enum Job<'a> {
-    Nothing,
-    Encrypt(&'a [u8]),
-    Close,
-}
-
-/// What a step of rustls came to.
-enum Step {
-    /// There may be more to do.
-    Again,
-    /// So many bytes were put to their place.
-    Bytes(usize),
-    /// The peer has ended TLS.
-    PeerClosed,
-    /// It waits for the peer.
-    Blocked,
-    /// It waits for nothing; the job has been done.
-    Ready,
-    Failed(rustls::Error),
 }
 
 impl fmt::Debug for Layer {
@@ -409,98 +384,6 @@ fn gathered<'a>(slices: &'a [IoSlice<'_>]) -> Cow<'a, [u8]> {
         plain.extend_from_slice(&slice[..slice.len().min(room)]);
     }
     Cow::Owned(plain)
-}
-
-/// Does what rustls asks for.
-fn take_step<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    place: &mut [u8],
-    output: &mut Vec<u8>,
-    job: Job<'_>,
-) -> (usize, Step) {
-    let UnbufferedStatus { mut discard, state } = status;
-    let step = match state {
-        Err(error) => Step::Failed(error),
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-            let mut count = 0;
-            let mut failed = None;
-            while let Some(record) = traffic.next_record() {
-                match record {
-                    Ok(record) => {
-                        let end = count + record.payload.len();
-                        place[count..end].copy_from_slice(record.payload);
-                        count = end;
-                        discard += record.discard;
-                    }
-                    Err(error) => failed = Some(error),
-                }
-            }
-            failed.map_or(Step::Bytes(count), Step::Failed)
-        }
-        Ok(ConnectionState::EncodeTlsData(mut data)) => {
-            put(output, 0, |room| match data.encode(room) {
-                Ok(written) => Put::Done(written),
-                Err(EncodeError::InsufficientSize(need)) => Put::Needs(need.required_size),
-                Err(EncodeError::AlreadyEncoded) => Put::Done(0),
-            });
-            Step::Again
-        }
-        // It is in the output, and leaves with it.
-        Ok(ConnectionState::TransmitTlsData(data)) => {
-            data.done();
-            Step::Again
-        }
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-            let mut exhausted = false;
-            let mut encrypted = |result| match result {
-                Ok(written) => Put::Done(written),
-                Err(EncryptError::InsufficientSize(need)) => Put::Needs(need.required_size),
-                Err(EncryptError::EncryptExhausted) => {
-                    exhausted = true;
-                    Put::Done(0)
-                }
-            };
-            match job {
-                Job::Nothing => {}
-                Job::Encrypt(plain) => {
-                    let records = plain.len() / RECORD + 1;
-                    let room = plain.len() + records * OVERHEAD;
-                    put(output, room, |room| encrypted(traffic.encrypt(plain, room)));
-                }
-                Job::Close => {
-                    put(output, OVERHEAD, |room| encrypted(traffic.queue_close_notify(room)));
-                }
-            }
-            match exhausted {
-                true => Step::Failed(rustls::Error::EncryptError),
-                false => Step::Ready,
-            }
-        }
-        Ok(ConnectionState::BlockedHandshake) => Step::Blocked,
-        Ok(ConnectionState::PeerClosed) => Step::PeerClosed,
-        Ok(ConnectionState::Closed) => Step::Ready,
-        Ok(other) => Step::Failed(rustls::Error::General(format!("unexpected state {other:?}"))),
-    };
-    (discard, step)
-}
-
-/// What came of writing to the end of the output.
-enum Put {
-    Done(usize),
-    Needs(usize),
-}
-
-/// Lets `write` write at the end of the output, with as much room as it needs.
-fn put(output: &mut Vec<u8>, mut room: usize, mut write: impl FnMut(&mut [u8]) -> Put) {
-    let end = output.len();
-    loop {
-        output.resize(end + room, 0);
-        match write(&mut output[end..]) {
-            Put::Done(written) => return output.truncate(end + written),
-            // It says how much, but what else it has to send may come on top.
-            Put::Needs(size) => room = size.max(room + OVERHEAD),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::*;
 use crate::transport::tls::fixtures::{self, Ca};
 use crate::transport::tls::{ClientCertificates, TlsSettings, Version};
 use crate::transport::{Socket, Stream};
+use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 
 const HOST: &str = "a.example";
 
