@@ -1,6 +1,7 @@
 """Our client over TLS: servers of others, and what it says when something is wrong with them."""
 import datetime
 import json
+import os
 import re
 
 import certs
@@ -28,6 +29,15 @@ def talks(lab, url):
 @cases("TLS client, unknown authority", SERVERS)
 def distrusts(lab, url):
     refused("unknown issuer.*wsock test ca", url(lab))
+
+
+@case("TLS client: without options it trusts what the system trusts")
+def system_trust(lab):
+    # The system's authorities, for this process: those of its own file.
+    env = {**os.environ, "SSL_CERT_FILE": str(lab.ca)}
+    env.pop("SSL_CERT_DIR", None)
+    echoes(lab.python_wss().url, env=env)
+    refused("unknown issuer", "--cacert", lab.certs / "client_ca.pem", lab.python_wss().url, env=env)
 
 
 @case("TLS client: --insecure takes a certificate of anybody")
