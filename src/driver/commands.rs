@@ -39,6 +39,8 @@ impl Core {
             Command::Close(id, code, reason) => self.close_now(id, code, &reason),
             Command::Abort(id) => self.abort(id),
             Command::Resolved(id, way, result) => self.resolved(id, way, result),
+            // Whoever asked may have gone, with nobody to tell.
+            Command::Answer(id, decision) => drop(self.answer_request(id, decision)),
             Command::Task(task) => return Some(task),
         }
         None

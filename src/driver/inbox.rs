@@ -32,6 +32,8 @@ pub enum Command {
     Abort(Id),
     /// A name look-up is done, for the way of that number.
     Resolved(Id, u32, Result<Vec<SocketAddr>, Error>),
+    /// Answer a request.
+    Answer(Id, i32),
     /// Run this.
     Task(Task),
 }

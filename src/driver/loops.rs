@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::core::Core;
+use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
@@ -23,6 +24,8 @@ pub struct Place {
     /// The thread that polls: it acts directly, others queue.
     home: AtomicU64,
     poisoned: AtomicBool,
+    /// For a loop with a thread of the library's own.
+    pub helper: Helper,
     /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
     /// Ids of everything that lives in the loop.
@@ -84,6 +87,7 @@ pub fn create() -> Result<Id> {
             living: AtomicU32::new(0),
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            helper: Helper::default(),
             core: Owned::new(RefCell::new(None), 0),
             table: Table::new(number),
             inbox: Inbox::default(),
@@ -160,9 +164,14 @@ impl Place {
         self.living.load(Ordering::SeqCst)
     }
 
-    /// Whether the calling thread is the one that acts directly.
-    pub fn is_home(&self) -> bool {
-        self.home.load(Ordering::Relaxed) == this_thread()
+    /// Whether the calling thread acts directly. With a thread of the library's own every other does.
+    fn is_home(&self) -> bool {
+        self.home.load(Ordering::Relaxed) == this_thread() || self.has_thread()
+    }
+
+    /// Whether a thread of the library's own does the work.
+    pub fn has_thread(&self) -> bool {
+        self.helper.is_running()
     }
 
     /// Nothing is done any more with a loop that a panic went through, but freeing it.
@@ -178,6 +187,16 @@ impl Place {
 }
 
 impl Loop {
+    /// Where it lives.
+    pub fn place(self) -> &'static Place {
+        self.place
+    }
+
+    /// The calling thread is its own from now on.
+    pub fn come_home(self) {
+        self.home.store(this_thread(), Ordering::SeqCst);
+    }
+
     /// Its id.
     pub fn id(self) -> Id {
         Id::new(Kind::Loop, self.number, 0, self.generation)
@@ -204,6 +223,13 @@ impl Loop {
     /// Makes `run` return, from any thread and from signal handlers.
     pub fn stop(self) {
         self.inbox.stop(self.generation);
+        self.helper.ring();
+    }
+
+    /// Makes whoever waits in a poll return, from any thread and from signal handlers.
+    pub fn wake(self) {
+        self.inbox.wake();
+        self.helper.ring();
     }
 
     /// Whether `stop` was called since the last time this said yes.
@@ -213,14 +239,31 @@ impl Loop {
 
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
-        let inside = self.place.core.try_enter(self.generation);
+        self.enter_by(None)
+    }
+
+    fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
+        let mut inside = self.place.core.try_enter(self.generation);
+        while inside.is_none() && door.is_some() && self.living() == self.generation {
+            // Who came in before there was a door is out in a moment.
+            std::thread::yield_now();
+            inside = self.place.core.try_enter(self.generation);
+        }
         if self.living() != self.generation {
             return Err(stale(Kind::Loop));
         }
         let inside = inside.ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
-        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking() })
+        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking(), _door: door })
+    }
+
+    /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
+    pub fn enter_at_door(self) -> Result<Entered> {
+        match self.core.is_inside() {
+            true => self.enter(),
+            false => self.enter_by(Some(self.place.helper.door())),
+        }
     }
 
     /// Takes the loop over for polling on this thread.
@@ -232,11 +275,11 @@ impl Loop {
 
     /// The same for a loop that a panic may have broken.
     pub fn enter_to_free(self) -> Result<Entered> {
-        if self.core.is_inside() {
-            return Err(Error::new(
-                Code::Reentrant,
-                "run, poll and free must not be called from inside a callback of the same loop",
-            ));
+        if self.core.is_inside() || self.helper.is_visited() {
+            return Err(helper::reentrant());
+        }
+        if self.has_thread() {
+            return Err(Error::new(Code::State, "this loop has a thread of its own"));
         }
         let entered = self.enter()?;
         self.home.store(this_thread(), Ordering::SeqCst);
@@ -245,6 +288,10 @@ impl Loop {
 
     /// Does something with the loop on its own thread; elsewhere that is an error.
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        if self.has_thread() {
+            let entered = self.enter_at_door()?;
+            return self.act(&entered, f);
+        }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
                 Code::WrongThread,
@@ -260,25 +307,38 @@ impl Loop {
         if !self.is_home() {
             return None;
         }
-        let entered = match self.enter() {
-            Err(e) if e.code == Code::WrongThread => return None,
-            entered => entered,
+        let by_door = self.has_thread() && !self.core.is_inside();
+        if by_door && self.inbox.has_work() {
+            // Behind what this thread may have queued when the door was shut.
+            return None;
+        }
+        let entered = match by_door {
+            true => self.enter_by(Some(self.place.helper.try_door()?)),
+            false => self.enter(),
         };
-        let with = |entered: Entered| {
-            self.check_poison()?;
-            entered.with(|core| {
-                if !core.dispatching {
-                    core.tick();
-                }
-                let result = f(core);
-                if !core.dispatching {
-                    core.settle_all();
-                    core.update_beacon();
-                }
-                result
-            })
-        };
-        Some(entered.and_then(with))
+        match entered {
+            Err(e) if e.code == Code::WrongThread => None,
+            Err(e) => Some(Err(e)),
+            Ok(entered) => Some(self.act(&entered, f)),
+        }
+    }
+
+    fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        self.check_poison()?;
+        entered.with(|core| {
+            if !core.dispatching {
+                core.tick();
+            }
+            let result = f(core);
+            if !core.dispatching && !core.is_corked() {
+                core.settle_all();
+            }
+            if !core.dispatching {
+                core.update_beacon();
+                core.rouse();
+            }
+            result
+        })
     }
 
     /// Ends the loop for good: its id and all ids in it are stale from here on.
@@ -305,6 +365,8 @@ pub struct Entered {
     place: &'static Place,
     /// A panic was under way already when we entered: it is not the loop's.
     unwinding: bool,
+    /// Held as long as we are inside a loop with a thread of the library's own.
+    _door: Option<MutexGuard<'static, ()>>,
 }
 
 /// A panic that leaves the loop may have left anything half done.
@@ -325,8 +387,10 @@ impl Entered {
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            let trash = (!core.trash.is_empty()).then(|| std::mem::take(&mut core.trash));
-            (result, trash)
+            // A thread of ours must not call the application.
+            let ours = core.worker != 0 && core.worker == this_thread();
+            let some = !core.trash.is_empty() && !ours;
+            (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything.
         drop(trash);

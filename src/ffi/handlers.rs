@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::ffi::c_void;
-use std::ptr;
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
@@ -10,8 +9,9 @@ use once_cell::sync::OnceCell;
 use super::args::{self, Versioned, handle};
 use super::close_info::CloseTexts;
 use super::last_error;
+use super::retry_info::RetryDetail;
 use super::types::{
-    WSOCK_BINARY, WSOCK_TEXT, wsock_conn_stats, wsock_error_info, wsock_handlers, wsock_retry_info,
+    WSOCK_BINARY, WSOCK_TEXT, wsock_conn_stats, wsock_error_info, wsock_handlers,
     wsock_server_stats,
 };
 use crate::driver::handler::Handler;
@@ -168,19 +168,9 @@ impl Handler for CHandlers {
 
     fn on_retry(&self, conn: Id, news: &News) {
         let Some(f) = self.table.on_retry else { return };
-        let close = CloseTexts::new(&news.report);
-        let close = close.info(&news.report);
-        let error = news.report.closed.error.as_ref().map(last_error::info);
-        let info = wsock_retry_info {
-            struct_size: size_of::<wsock_retry_info>(),
-            attempt: i32::try_from(news.attempt).unwrap_or(i32::MAX),
-            reserved: 0,
-            delay_ms: news.delay_ms,
-            error: error.as_ref().map_or(ptr::null(), ptr::from_ref),
-            close: &close,
-        };
-        // SAFETY: see on_request; `info` and what it points to live across the call.
-        unsafe { f(handle(conn), &info, self.user()) }
+        let detail = RetryDetail::new(news);
+        // SAFETY: see on_request; `detail` lives across the call.
+        unsafe { f(handle(conn), detail.info(), self.user()) }
     }
 
     fn on_close(&self, conn: Id, report: &Report) {

@@ -8,8 +8,8 @@ use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_loop;
 use crate::driver::inbox::Command;
-use crate::driver::{loops, turn};
-use crate::error::{Code, Error};
+use crate::driver::{loops, thread, turn};
+use crate::error::{Code, Error, Result};
 
 /// Makes a loop. It belongs to the calling thread until another one polls it. Free it with
 /// wsock_loop_free.
@@ -64,18 +64,48 @@ pub extern "C" fn wsock_loop_run(r#loop: *mut wsock_loop) -> wsock_status {
 pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i32 {
     boundary::number(|| {
         let place = loops::find(id(r#loop)?)?;
-        let limit = match timeout_ms {
-            -1 => None,
-            _ => Some(u64::try_from(timeout_ms).map_err(|_| {
-                Error::new(
-                    Code::InvalidArgument,
-                    format!("timeout_ms is {timeout_ms}; use -1 to wait as long as it takes"),
-                )
-            })?),
-        };
-        let ran = turn::poll(place, limit.map(Duration::from_millis))?;
+        let ran = turn::poll(place, time_limit(timeout_ms)?)?;
         Ok(i32::try_from(ran).unwrap_or(i32::MAX))
     })
+}
+
+/// A time to wait as C passes it.
+pub fn time_limit(timeout_ms: i32) -> Result<Option<Duration>> {
+    match timeout_ms {
+        -1 => Ok(None),
+        _ => u64::try_from(timeout_ms).map(|ms| Some(Duration::from_millis(ms))).map_err(|_| {
+            Error::new(
+                Code::InvalidArgument,
+                format!("timeout_ms is {timeout_ms}; use -1 to wait as long as it takes"),
+            )
+        }),
+    }
+}
+
+/// Gives the loop a thread of its own, which from now on waits for sockets, reads, writes, answers pings
+/// and keeps deadlines, also while your program is busy. It never calls you: what happens is queued, and
+/// told on your own thread by wsock_loop_poll, wsock_loop_run or wsock_loop_events, which otherwise only
+/// wait. wsock_loop_fd becomes readable when something is queued.
+///
+/// Every function that says "Thread: loop" may be called from any thread then; it waits until the loop's
+/// thread is between two turns. Sending never waits. End it with wsock_loop_join or wsock_loop_free.
+///
+/// Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, REENTRANT, STATE
+/// (started already), SYSTEM (no thread can be made), POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_start(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| thread::start(loops::find(id(r#loop)?)?))
+}
+
+/// Ends the thread that wsock_loop_start has made and waits for that. The loop, with everything in it, is
+/// the calling thread's then, as if it never had been started; what is queued is told by the next
+/// wsock_loop_poll, wsock_loop_run or wsock_loop_events.
+///
+/// Thread: any, when no other waits for the loop's events. Errors: INVALID_HANDLE, WRONG_KIND,
+/// WRONG_THREAD (another one is waiting), STATE (there is no such thread). Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_join(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| thread::join(loops::find(id(r#loop)?)?))
 }
 
 /// Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
@@ -97,7 +127,7 @@ pub extern "C" fn wsock_loop_stop(r#loop: *mut wsock_loop) -> wsock_status {
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_wakeup(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
-        loops::find(id(r#loop)?)?.inbox.wake();
+        loops::find(id(r#loop)?)?.wake();
         Ok(())
     })
 }

@@ -32,8 +32,8 @@ fn check(result: i32) -> io::Result<()> {
 }
 
 impl Beacon {
-    /// Watches `poller` and nothing else yet.
-    pub fn new(poller: RawFd) -> io::Result<Beacon> {
+    /// Quiet, until it watches a poller.
+    pub fn new() -> io::Result<Beacon> {
         // SAFETY: plain system calls without pointers.
         let (set, timer, flag) = unsafe {
             (
@@ -45,14 +45,32 @@ impl Beacon {
                 owned(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?,
             )
         };
-        for member in [poller, timer.as_raw_fd(), flag.as_raw_fd()] {
-            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
-            // SAFETY: `event` lives across the call, which copies it.
-            check(unsafe {
-                libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, member, &mut event)
-            })?;
+        let beacon = Beacon { set, timer, flag, deadline: None, raised: false };
+        beacon.add(beacon.timer.as_raw_fd())?;
+        beacon.add(beacon.flag.as_raw_fd())?;
+        Ok(beacon)
+    }
+
+    /// Is readable from now on also while this poller has something to tell.
+    pub fn watch(&mut self, poller: RawFd) -> io::Result<()> {
+        self.add(poller)
+    }
+
+    /// Another thread waits for the poller.
+    pub fn unwatch(&mut self, poller: RawFd) {
+        // SAFETY: no event is needed to take one out. One that is not in there is as good as out.
+        unsafe {
+            let none = std::ptr::null_mut();
+            libc::epoll_ctl(self.set.as_raw_fd(), libc::EPOLL_CTL_DEL, poller, none);
         }
-        Ok(Beacon { set, timer, flag, deadline: None, raised: false })
+    }
+
+    fn add(&self, member: RawFd) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+        // SAFETY: `event` lives across the call, which copies it.
+        check(unsafe {
+            libc::epoll_ctl(self.set.as_raw_fd(), libc::EPOLL_CTL_ADD, member, &mut event)
+        })
     }
 
     /// The descriptor to watch.
@@ -104,7 +122,8 @@ mod tests {
     #[test]
     fn flag_and_timer_make_it_readable_and_quiet_again() {
         let poller = mio::Poll::new().unwrap();
-        let mut beacon = Beacon::new(poller.as_raw_fd()).unwrap();
+        let mut beacon = Beacon::new().unwrap();
+        beacon.watch(poller.as_raw_fd()).unwrap();
         assert!(!readable(beacon.fd(), 0));
         beacon.set(Time(0), true, None);
         assert!(readable(beacon.fd(), 0) && readable(beacon.fd(), 0));

@@ -1,7 +1,9 @@
 //! Small tools without knowledge of WebSocket. All `unsafe` below `ffi` lives here.
 
+pub mod arena;
 pub mod backoff;
 pub mod beacon;
+pub mod bell;
 pub mod id;
 pub mod inherited;
 pub mod offer;
