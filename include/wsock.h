@@ -122,6 +122,8 @@ extern "C" {
  *
  * - Life: wsock_loop_new, wsock_loop_free.
  * - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
+ * - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush.
+ * - On a thread of its own: wsock_loop_start, wsock_loop_join.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
  * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
@@ -171,12 +173,12 @@ typedef struct wsock_server wsock_server;
 
 /**
  * An HTTP request that has reached a server: whoever wants a WebSocket begins with one. The handle is
- * valid until on_request has returned.
+ * valid until on_request has returned, or wsock_request_answer.
  *
  * - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
  *   wsock_request_header_at, wsock_request_cookie, wsock_request_protocol_at.
  * - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
- *   wsock_request_set_body; what on_request returns decides.
+ *   wsock_request_set_body; what on_request returns decides, or later wsock_request_answer.
  */
 typedef struct wsock_request wsock_request;
 
@@ -311,6 +313,33 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
+/** wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. */
+#define WSOCK_EVENT_TEXT 1
+/** wsock_event: a binary message, as WSOCK_EVENT_TEXT. */
+#define WSOCK_EVENT_BINARY 2
+/** wsock_event: as on_open. */
+#define WSOCK_EVENT_OPEN 3
+/**
+ * wsock_event: as on_close; data is a const wsock_close_info *, code the close code. The handle is
+ * valid until the next batch.
+ */
+#define WSOCK_EVENT_CLOSE 4
+/** wsock_event: as on_error; data is a const wsock_error_info *. */
+#define WSOCK_EVENT_ERROR 5
+/** wsock_event: as on_drain. */
+#define WSOCK_EVENT_DRAIN 6
+/** wsock_event: as on_ping, with its payload. */
+#define WSOCK_EVENT_PING 7
+/** wsock_event: as on_pong, with its payload. */
+#define WSOCK_EVENT_PONG 8
+/** wsock_event: as on_retry; data is a const wsock_retry_info *, code the attempt. */
+#define WSOCK_EVENT_RETRY 9
+/**
+ * wsock_event, from servers with WSOCK_OPT_ASK: as on_request. object is the wsock_request *, data the
+ * wsock_server *. Answer it with wsock_request_answer.
+ */
+#define WSOCK_EVENT_REQUEST 10
+
 /**
  * Makes a loop. It belongs to the calling thread until another one polls it. Free it with
  * wsock_loop_free.
@@ -353,6 +382,30 @@ wsock_status wsock_loop_run(wsock_loop *loop);
  */
 int32_t wsock_loop_poll(wsock_loop *loop,
                         int32_t timeout_ms);
+
+/**
+ * Gives the loop a thread of its own, which from now on waits for sockets, reads, writes, answers pings
+ * and keeps deadlines, also while your program is busy. It never calls you: what happens is queued, and
+ * told on your own thread by wsock_loop_poll, wsock_loop_run or wsock_loop_events, which otherwise only
+ * wait. wsock_loop_fd becomes readable when something is queued.
+ *
+ * Every function that says "Thread: loop" may be called from any thread then; it waits until the loop's
+ * thread is between two turns. Sending never waits. End it with wsock_loop_join or wsock_loop_free.
+ *
+ * Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, REENTRANT, STATE
+ * (started already), SYSTEM (no thread can be made), POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_start(wsock_loop *loop);
+
+/**
+ * Ends the thread that wsock_loop_start has made and waits for that. The loop, with everything in it, is
+ * the calling thread's then, as if it never had been started; what is queued is told by the next
+ * wsock_loop_poll, wsock_loop_run or wsock_loop_events.
+ *
+ * Thread: any, when no other waits for the loop's events. Errors: INVALID_HANDLE, WRONG_KIND,
+ * WRONG_THREAD (another one is waiting), STATE (there is no such thread). Since: 0.1
+ */
+wsock_status wsock_loop_join(wsock_loop *loop);
 
 /**
  * Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
@@ -400,6 +453,48 @@ int32_t wsock_loop_fd(wsock_loop *loop);
  * Thread: loop. Errors (all below -1): INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 int32_t wsock_loop_timeout_ms(wsock_loop *loop);
+
+/**
+ * Events in batches, instead of callbacks: array has room for capacity records of event_size bytes,
+ * sizeof(wsock_event) of your header, and wsock_loop_events fills it. Set it once. Callbacks are then
+ * only called when you let wsock_loop_poll or wsock_loop_run do it. NULL and 0 takes the array back.
+ *
+ * Ownership: array is yours and must stay until the loop is freed or has got another; the last batch
+ * ends with this call. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT,
+ * POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_use_events(wsock_loop *loop,
+                                   void *array,
+                                   size_t event_size,
+                                   uint32_t capacity);
+
+/**
+ * Fetches the next events into the array of wsock_loop_use_events, in the order in which callbacks would
+ * have come, after waiting for them at most timeout_ms milliseconds: 0 does not wait, -1 waits as long
+ * as it takes. Returns how many there are; 0 when there is none yet. When the array is full, call it
+ * again at once.
+ *
+ * What the events point to, and the handles of connections that have ended, stay valid until the next
+ * call of wsock_loop_events, wsock_loop_poll or wsock_loop_run. What you send meanwhile on this thread
+ * leaves then, in one system call per connection, or with wsock_loop_flush. Functions given to
+ * wsock_loop_post are called from in here, where they stand in line.
+ *
+ * Input of a connection that you do not come to is read up to about 1 MiB, then TCP makes the peer wait.
+ * What a batch holds of a connection that you close in the middle of it is still in there; what is not
+ * fetched yet is dropped. wsock_conn_pause holds back what has not been read.
+ *
+ * Thread: any that finds nobody else inside; without wsock_loop_start the loop is that thread's from now
+ * on. Errors: as wsock_loop_poll, STATE (no wsock_loop_use_events before). Since: 0.1
+ */
+int32_t wsock_loop_events(wsock_loop *loop,
+                          int32_t timeout_ms);
+
+/**
+ * Sends what this thread has queued since wsock_loop_events, without waiting for the next call of it.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_flush(wsock_loop *loop);
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
@@ -457,6 +552,11 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_BACKLOG 40
 /** Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY. */
 #define WSOCK_OPT_ORIGIN_POLICY 50
+/**
+ * Server: 1: with wsock_loop_events, requests come as WSOCK_EVENT_REQUEST and wait for
+ * wsock_request_answer. 0: they go on, as without on_request. Default 0.
+ */
+#define WSOCK_OPT_ASK 45
 /** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
 #define WSOCK_OPT_ORIGIN 100
 
@@ -936,7 +1036,9 @@ typedef struct {
    * Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.
    * Return 0 to go on: a WebSocket is accepted, a plain request is answered 426. Return 200 to 599
    * to answer with that status and what wsock_request_add_header and wsock_request_set_body have
-   * prepared. Anything else becomes 500. The request handle is valid until you return.
+   * prepared. Return WSOCK_REQUEST_LATER to answer with wsock_request_answer, when whoever you have to
+   * ask has told you. Anything else becomes 500. The request handle is valid until you return, or
+   * have answered.
    */
   int32_t (*on_request)(wsock_server *server, wsock_request *request, void *user_data);
   /**
@@ -1457,6 +1559,8 @@ wsock_status wsock_server_adopt(wsock_server *server,
 #define WSOCK_REQUEST_PEER_SUBJECT 8
 /** wsock_request_get_str: the host name that the client's TLS asked for (SNI). */
 #define WSOCK_REQUEST_TLS_SERVER_NAME 9
+/** What on_request returns to answer later, with wsock_request_answer. */
+#define WSOCK_REQUEST_LATER (-1)
 
 /**
  * 1 when the request asks for a WebSocket, 0 when it is plain HTTP, or an error.
@@ -1538,6 +1642,18 @@ wsock_status wsock_request_set_body(wsock_request *request,
                                     const char *content_type,
                                     const void *data,
                                     size_t len);
+
+/**
+ * Answers a request for which on_request has returned WSOCK_REQUEST_LATER, or that came as an event: 0
+ * goes on, 200 to 599 is the status, as on_request returns them. Every such request has to be answered;
+ * who has waited longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS by then has been hung up on. The request handle
+ * ends with this call. Nothing is told from inside it: on_open comes from the loop.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (no such status), STATE (who asked
+ * has gone). Since: 0.1
+ */
+wsock_status wsock_request_answer(wsock_request *request,
+                                  int32_t status);
 
 /* ---- Versions -------------------------------------------------------------------------------- */
 
