@@ -340,6 +340,22 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
  */
 #define WSOCK_EVENT_REQUEST 10
 
+/** One event of a batch; see wsock_loop_events. 40 bytes on every system. */
+typedef struct {
+  /** The handle of the connection, as a number; of the request with WSOCK_EVENT_REQUEST. */
+  uint64_t object;
+  /** Its user data. */
+  uint64_t user;
+  /** The address of what belongs to the event; 0 when nothing does. */
+  uint64_t data;
+  /** Its length in bytes. */
+  uint64_t len;
+  /** WSOCK_EVENT_*. */
+  uint32_t type;
+  /** Depends on the type. */
+  uint32_t code;
+} wsock_event;
+
 /**
  * Makes a loop. It belongs to the calling thread until another one polls it. Free it with
  * wsock_loop_free.
@@ -464,7 +480,7 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  * POISONED. Since: 0.1
  */
 wsock_status wsock_loop_use_events(wsock_loop *loop,
-                                   void *array,
+                                   wsock_event *array,
                                    size_t event_size,
                                    uint32_t capacity);
 

@@ -1,6 +1,5 @@
 //! wsock_event: what happens in a loop, in batches instead of callbacks.
 
-use std::ffi::c_void;
 use std::ptr;
 
 use super::args::id;
@@ -163,7 +162,7 @@ impl Batch for Records {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_loop_use_events(
     r#loop: *mut wsock_loop,
-    array: *mut c_void,
+    array: *mut wsock_event,
     event_size: usize,
     capacity: u32,
 ) -> wsock_status {
