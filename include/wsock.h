@@ -8,7 +8,9 @@
  * A loop does the work. You make one, connect or listen in it, and let it run; it calls your
  * functions when something happens. There is no other magic: nothing but wsock_loop_run and
  * wsock_loop_poll ever waits, no callback ever comes from a thread that the library made, and
- * without one of those two calls nothing happens at all.
+ * without one of those two calls nothing happens at all. (Programs that want no callbacks fetch
+ * their events with wsock_loop_events. Programs that are busy let wsock_loop_start do the work
+ * meanwhile, and still hear of it where they ask.)
  *
  *     #include <stdio.h>
  *     #include <wsock.h>
@@ -68,8 +70,8 @@
  * CALLBACKS
  *
  * They run on the thread that is inside wsock_loop_run or wsock_loop_poll, one at a time. From inside
- * one you may call every function, closing and freeing included; only run, poll and loop_free of the
- * same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
+ * one you may call every function, closing and freeing included; only run, poll, events, start and
+ * loop_free of the same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
  * it: it comes from run or poll. (wsock_loop_free is the exception, since nothing comes after it.) Do
  * not let C++ exceptions or longjmp leave a callback.
  *
@@ -79,14 +81,16 @@
  * callback will ever be given the user data again.
  *
  * What you send from inside callbacks leaves together, in one system call per connection, when the
- * callbacks of that turn are done. What you send outside leaves at once.
+ * callbacks of that turn are done; what you send while you work on a batch of wsock_loop_events,
+ * when you fetch the next. What you send otherwise leaves at once.
  *
  * THREADS
  *
  * A loop belongs to the thread that made it, until another thread polls it: then to that one. Each
  * function says who may call it, in a line that begins with "Thread:". "any" means any thread at any
  * time. "loop" means the thread of the loop, inside or outside of callbacks; others get
- * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there.
+ * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there. Of a loop that has
+ * got a thread of its own from wsock_loop_start, every thread may call everything.
  *
  * THE PROCESS
  *
