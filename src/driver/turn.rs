@@ -240,7 +240,7 @@ impl Core {
 
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
-        let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
+        let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
         let session = self.session(id)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
