@@ -16,6 +16,7 @@ pub mod embed;
 pub mod feed;
 #[cfg(test)]
 mod fixtures;
+pub mod fork;
 pub mod handler;
 pub mod inbox;
 pub mod limits;

@@ -49,8 +49,9 @@ pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
 /// Ends everything in the loop, tells the application of it, and ends the loop.
 pub fn free(place: Loop) -> Result<()> {
     let entered = place.enter_to_free()?;
-    // Nothing of a broken loop can be trusted to run, but it can be dropped.
-    if place.check_poison().is_ok() {
+    // Nothing of a broken loop can be trusted to run, but it can be dropped. That of the process which this
+    // one is forked from has its good-bye said there.
+    if place.check_process().and_then(|()| place.check_poison()).is_ok() {
         say_good_bye(&entered)?;
     }
     place.vacate(entered);

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod beacon;
+pub mod forks;
 pub mod id;
 pub mod inherited;
 pub mod offer;
