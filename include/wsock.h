@@ -54,8 +54,8 @@
  * refused and nothing happened. The sentence that says why is in wsock_last_error, until the next
  * failing call on the same thread. Outputs are written only on success. What each function's
  * description lists under "Errors" is without the WSOCK_ERR_ in front; beyond that, everything that
- * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, and WSOCK_ERR_POISONED
- * after that.
+ * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, WSOCK_ERR_POISONED after
+ * that, and WSOCK_ERR_STATE in the child of a fork.
  *
  * A failure that no call is there to answer for is told by on_error.
  *
@@ -210,7 +210,10 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_WRONG_THREAD (-4)
 /** run, poll or loop_free was called from inside a callback of the same loop. */
 #define WSOCK_ERR_REENTRANT (-5)
-/** Not now: the connection is not open yet, or is closing; or the request is no WebSocket's. */
+/**
+ * Not now: the connection is not open yet, or is closing; the request is no WebSocket's; or this is the
+ * child of a fork and the loop is the parent's.
+ */
 #define WSOCK_ERR_STATE (-6)
 /** This library, or this build of it, does not know that. */
 #define WSOCK_ERR_UNSUPPORTED (-7)

@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard, R
 /// Forks in the line that leads to this process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// Held by whoever is inside a [`Lock`]; a fork waits until nobody is.
+/// Held by whoever is inside a [`Lock`]; a fork waits until nobody is. That cannot be for long: who is inside
+/// waits for nothing.
 static GATE: RwLock<()> = RwLock::new(());
 
 // A fork begins and ends on the same thread. No destructor: a thread may end after the library was unloaded.

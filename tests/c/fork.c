@@ -127,7 +127,6 @@ static void left_alone(void) {
   section("freed in the child: descriptors close, release is called, and that is all");
   pid = fork_child();
   if (pid == 0) {
-    CHECK_STATUS(wsock_conn_pause(NULL), WSOCK_ERR_INVALID_HANDLE);
     wsock_loop *freed[] = {loop, secure.loop};
     for (int i = 0; i < 2; i++) {
       CHECK_STATUS(wsock_loop_free(freed[i]), WSOCK_OK);
