@@ -56,8 +56,8 @@
  * refused and nothing happened. The sentence that says why is in wsock_last_error, until the next
  * failing call on the same thread. Outputs are written only on success. What each function's
  * description lists under "Errors" is without the WSOCK_ERR_ in front; beyond that, everything that
- * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, and WSOCK_ERR_POISONED
- * after that.
+ * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, WSOCK_ERR_POISONED after
+ * that, and WSOCK_ERR_STATE in the child of a fork.
  *
  * A failure that no call is there to answer for is told by on_error.
  *
@@ -94,9 +94,21 @@
  *
  * THE PROCESS
  *
- * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. After
- * fork the library is the parent's: the child leaves it alone until it execs or exits. dlclose does
- * nothing: once loaded, the library stays.
+ * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. dlclose does
+ * nothing: once loaded, the library stays. Two copies of it in one process, such as those of two plug-ins,
+ * share nothing: each answers WSOCK_ERR_INVALID_HANDLE to handles of the other.
+ *
+ * After fork, loops and all that is in them are the parent's. In the child every call about them answers
+ * WSOCK_ERR_STATE, but for two: wsock_loop_free closes the child's copies of the descriptors, unnoticed by
+ * the parent and its peers, and wsock_loop_after_fork makes the loop the child's, with its servers and
+ * without its connections. A callback may fork: in the child, run and poll return WSOCK_ERR_STATE when it
+ * returns. Everything else, such as new loops and options, works in the child at once. A child that neither
+ * frees nor takes over a loop holds copies of its sockets until it execs or exits, so that peers do not see
+ * the end of a connection that the parent closes without a close handshake.
+ *
+ * Fork while no other thread is inside the library, if the child is to use it and not just to exec: what
+ * such a thread was about stays half done in the child. Options, the making of loops and names being looked
+ * up are safe from that: a fork waits a moment for them.
  *
  * THE BROWSER'S WORDS
  *
@@ -130,6 +142,7 @@ extern "C" {
  * - On a thread of its own: wsock_loop_start, wsock_loop_join.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+ * - In the child of a fork: wsock_loop_after_fork.
  * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
  *   wsock_connect_fd and wsock_listen_fd.
  */
@@ -203,7 +216,10 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_WRONG_THREAD (-4)
 /** run, poll or loop_free was called from inside a callback of the same loop. */
 #define WSOCK_ERR_REENTRANT (-5)
-/** Not now: the connection is not open yet, or is closing; or the request is no WebSocket's. */
+/**
+ * Not now: the connection is not open yet, or is closing; the request is no WebSocket's; or this is the
+ * child of a fork and the loop is the parent's.
+ */
 #define WSOCK_ERR_STATE (-6)
 /** This library, or this build of it, does not know that. */
 #define WSOCK_ERR_UNSUPPORTED (-7)
@@ -373,7 +389,8 @@ wsock_status wsock_loop_new(wsock_loop **out_loop);
  * on_close from inside this call, without a close handshake; then all handles of the loop are stale.
  * For a polite end, close servers and connections first and run until nothing is left. NULL is
  * allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
- * release is called.
+ * release is called; and so is, in the child of a fork, a loop that is still the parent's, of which
+ * neither the parent nor its peers notice anything.
  *
  * Thread: any that finds nobody else inside, outside of the loop's callbacks.
  * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
@@ -515,6 +532,27 @@ int32_t wsock_loop_events(wsock_loop *loop,
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 wsock_status wsock_loop_flush(wsock_loop *loop);
+ * In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
+ * anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
+ *
+ * - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
+ *   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
+ *   by the process that made it.
+ * - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
+ *   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
+ * - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
+ *   Names that are being looked up are forgotten with their connections.
+ * - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
+ *   the parent's still has the old one.
+ *
+ * In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
+ * was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
+ * only a new loop helps.
+ *
+ * Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
+ * SYSTEM, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_after_fork(wsock_loop *loop);
 
 /* ---- Options --------------------------------------------------------------------------------- */
 

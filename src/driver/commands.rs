@@ -33,7 +33,7 @@ impl Core {
                     Some(conn) => conn.ping(cx, now, &data),
                     None => Ok(()),
                 });
-                self.taken_up(conn, data.len());
+                self.taken_up(conn, 0);
                 self.dirty(conn);
             }
             Command::Close(id, code, reason) => self.close_now(id, code, &reason),

@@ -18,6 +18,7 @@ pub mod embed;
 pub mod feed;
 #[cfg(test)]
 mod fixtures;
+pub mod fork;
 pub mod handler;
 pub mod helper;
 pub mod inbox;

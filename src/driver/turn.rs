@@ -60,13 +60,17 @@ pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
 
 /// Ends everything in the loop, tells the application of it, and ends the loop.
 pub fn free(place: Loop) -> Result<()> {
+    if place.check_process().is_err() {
+        place.place().helper.forget();
+    }
     if place.has_thread() {
         let _visit = place.place().helper.visit()?;
         thread::take_back(place)?;
     }
     let entered = place.enter_to_free()?;
-    // Nothing of a broken loop can be trusted to run, but it can be dropped.
-    if place.check_poison().is_ok() {
+    // Nothing of a broken loop can be trusted to run, but it can be dropped. That of the process which this
+    // one is forked from has its good-bye said there.
+    if place.check_process().and_then(|()| place.check_poison()).is_ok() {
         say_good_bye(&entered)?;
     }
     place.vacate(entered);
@@ -257,7 +261,7 @@ impl Core {
 
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
-        let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
+        let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
         let session = self.session(id)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);

@@ -11,6 +11,7 @@ use std::ffi::{c_char, c_void};
 /// - On a thread of its own: wsock_loop_start, wsock_loop_join.
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+/// - In the child of a fork: wsock_loop_after_fork.
 /// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
 ///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
