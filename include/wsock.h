@@ -492,6 +492,29 @@ int32_t wsock_loop_fd(wsock_loop *loop);
 int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 
 /**
+ * In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
+ * anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
+ *
+ * - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
+ *   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
+ *   by the process that made it.
+ * - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
+ *   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
+ * - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
+ *   Names that are being looked up are forgotten with their connections.
+ * - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
+ *   the parent's still has the old one.
+ *
+ * In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
+ * was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
+ * only a new loop helps.
+ *
+ * Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
+ * SYSTEM, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_after_fork(wsock_loop *loop);
+
+/**
  * Events in batches, instead of callbacks: array has room for capacity records of event_size bytes,
  * sizeof(wsock_event) of your header, and wsock_loop_events fills it. Set it once. Callbacks are then
  * only called when you let wsock_loop_poll or wsock_loop_run do it. NULL and 0 takes the array back.
@@ -532,27 +555,6 @@ int32_t wsock_loop_events(wsock_loop *loop,
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 wsock_status wsock_loop_flush(wsock_loop *loop);
- * In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
- * anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
- *
- * - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
- *   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
- *   by the process that made it.
- * - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
- *   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
- * - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
- *   Names that are being looked up are forgotten with their connections.
- * - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
- *   the parent's still has the old one.
- *
- * In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
- * was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
- * only a new loop helps.
- *
- * Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
- * SYSTEM, POISONED. Since: 0.1
- */
-wsock_status wsock_loop_after_fork(wsock_loop *loop);
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
