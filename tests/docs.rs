@@ -137,7 +137,8 @@ fn overviews_are_complete() {
 fn links_lead_somewhere() {
     let mut links = 0;
     for (name, text) in documents() {
-        for rest in text.split("](").skip(1) {
+        let prose: String = text.split("\n```").step_by(2).collect(); // a lambda of C++ is no link
+        for rest in prose.split("](").skip(1) {
             let target = rest.split(')').next().expect("a link");
             if !target.starts_with("https://") {
                 links += 1;
