@@ -4,6 +4,7 @@ pub mod arena;
 pub mod backoff;
 pub mod beacon;
 pub mod bell;
+pub mod bytes;
 pub mod forks;
 pub mod id;
 pub mod inherited;
