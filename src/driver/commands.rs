@@ -40,6 +40,10 @@ impl Core {
             Command::Abort(id) => self.abort(id),
             Command::Resolved(id, way, result) => self.resolved(id, way, result),
             Command::Task(task) => return Some(task),
+            Command::Hub(order) => self.run_order(order),
+            Command::Broadcast { server, message, except } => {
+                self.take_broadcast(server, &message, except);
+            }
         }
         None
     }

@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod answer;
+pub mod broadcast;
 pub mod client;
 pub mod commands;
 pub mod conn;
@@ -17,6 +18,7 @@ pub mod feed;
 #[cfg(test)]
 mod fixtures;
 pub mod handler;
+pub mod hub;
 pub mod inbox;
 pub mod limits;
 pub mod listen;
@@ -32,6 +34,7 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod settle;
+pub mod subscribers;
 pub mod timeouts;
 pub mod timers;
 pub mod turn;

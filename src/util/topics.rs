@@ -202,6 +202,11 @@ impl<S: Copy + Eq + Hash> Topics<S> {
         self.members(pattern).is_some_and(|members| members.contains_key(&subscriber))
     }
 
+    /// Whether it has subscribed to anything.
+    pub fn knows(&self, subscriber: S) -> bool {
+        self.of.contains_key(&subscriber)
+    }
+
     /// Everybody.
     pub fn subscribers(&self) -> impl Iterator<Item = S> {
         self.of.keys().copied()
