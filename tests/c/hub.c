@@ -1,0 +1,555 @@
+/* Messages made once for many: hubs with their topics and kept messages, and broadcasts of a server. */
+#include "raw.h"
+
+#include <pthread.h>
+
+static int load(int *value) { return __sync_add_and_fetch(value, 0); }
+#define WAIT_UNTIL(condition)                                      \
+  do {                                                             \
+    int64_t end_ = now_ms() + patience_ms();                       \
+    while (!(condition) && now_ms() < end_) sleep_ms(1);           \
+    CHECKF(condition, "waited in vain");                           \
+  } while (0)
+
+/* What one client has heard, with a blank after each message. */
+struct ear {
+  struct rec rec;
+  char heard[4096];
+};
+static void listen_to(struct rec *rec, char event) {
+  struct ear *ear = rec->arg;
+  size_t n = strlen(ear->heard);
+  if (event == 'M') snprintf(ear->heard + n, sizeof ear->heard - n, "%.*s ", (int)rec->len, (const char *)rec->data);
+}
+
+/* Some clients of one server. conn(room, i) is the server's side of the i-th. */
+#define EARS 4
+struct room {
+  wsock_loop *loop;
+  struct srv srv;
+  struct ear ears[EARS];
+  wsock_hub *hub;
+};
+static wsock_conn *conn(struct room *room, int i) { return room->srv.conn[i]->conn; }
+static wsock_hub *new_hub(void) {
+  wsock_hub *hub = NULL;
+  REQUIRE(wsock_hub_new(&hub) == WSOCK_OK && hub != NULL);
+  return hub;
+}
+static void room_open(struct room *room, const wsock_options *server, const wsock_options *client) {
+  memset(room, 0, sizeof *room);
+  room->loop = new_loop();
+  room->hub = new_hub();
+  srv_listen(&room->srv, room->loop, server);
+  for (int i = 0; i < EARS; i++) {
+    room->ears[i].rec.hook = listen_to;
+    room->ears[i].rec.arg = &room->ears[i];
+    connect_to(&room->ears[i].rec, room->loop, url_of(room->srv.port, "/"), client);
+    PUMP_UNTIL(room->loop, room->ears[i].rec.opens && room->srv.count == i + 1);
+  }
+}
+static void room_free(struct room *room) {
+  free_loop(room->loop);
+  wsock_hub_free(room->hub);
+  for (int i = 0; i < EARS; i++) {
+    CHECK_ENDED(&room->ears[i].rec);
+    rec_free(&room->ears[i].rec);
+  }
+  srv_free(&room->srv);
+}
+/* What all have heard since the last time. Whoever hears the mark has heard all before it. */
+static void room_hears(struct room *room, int line, const char *const expected[EARS]) {
+  for (int i = 0; i < EARS; i++)
+    if (wsock_conn_state(conn(room, i)) == WSOCK_OPEN) CHECK_STATUS(wsock_conn_send_text(conn(room, i), ".", 1), WSOCK_OK);
+  for (int i = 0; i < EARS; i++) {
+    struct ear *ear = &room->ears[i];
+    size_t n;
+    if (ear->rec.closes) continue;
+    PUMP_UNTIL(room->loop, (n = strlen(ear->heard)) >= 2 && strcmp(ear->heard + n - 2, ". ") == 0);
+    ear->heard[strlen(ear->heard) - 2] = 0;
+    CHECKF(strcmp(ear->heard, expected[i]) == 0, "line %d: %d heard \"%s\", expected \"%s\"", line, i, ear->heard, expected[i]);
+    ear->heard[0] = 0;
+  }
+}
+#define HEARS(room, ...)                                           \
+  do {                                                             \
+    const char *const expected_[EARS] = {__VA_ARGS__};             \
+    room_hears(room, __LINE__, expected_);                         \
+  } while (0)
+
+static wsock_status publish(wsock_hub *hub, const char *topic, const char *text, uint32_t flags, const wsock_conn *except) {
+  wsock_publish_options options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.flags = flags;
+  options.except = except;
+  return wsock_hub_publish(hub, topic, WSOCK_TEXT, text, strlen(text), &options);
+}
+static wsock_status say(wsock_hub *hub, const char *topic, const char *text) {
+  return wsock_hub_publish(hub, topic, WSOCK_TEXT, text, strlen(text), NULL);
+}
+static wsock_status keep(wsock_hub *hub, const char *topic, const char *text) {
+  return publish(hub, topic, text, WSOCK_PUBLISH_KEEP, NULL);
+}
+static wsock_hub_stats hub_stats(const wsock_hub *hub) {
+  wsock_hub_stats stats;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  CHECK_STATUS(wsock_hub_get_stats(hub, &stats), WSOCK_OK);
+  return stats;
+}
+
+/* As another thread does it. */
+struct errand {
+  wsock_hub *hub;
+  wsock_conn *conn;
+  const char *topic, *text; /* text: publish, else subscribe */
+};
+static void *errand_thread(void *arg) {
+  struct errand *e = arg;
+  if (e->text) CHECK_STATUS(say(e->hub, e->topic, e->text), WSOCK_OK);
+  else CHECK_STATUS(wsock_hub_subscribe(e->hub, e->conn, e->topic), WSOCK_OK);
+  return NULL;
+}
+static void elsewhere(wsock_hub *hub, wsock_conn *conn, const char *topic, const char *text) {
+  struct errand errand = {hub, conn, topic, text};
+  pthread_t thread;
+  pthread_create(&thread, NULL, errand_thread, &errand);
+  pthread_join(thread, NULL);
+}
+
+static void topics(void) {
+  struct room room;
+  room_open(&room, NULL, NULL);
+  wsock_hub *hub = room.hub;
+  section("exact topics and beginnings");
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "prices.eur"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 1), "prices.*"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 2), "*"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "prices.eur", "a"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "prices.", "b"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "prices", "c"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "prices.eur.chf", "d"), WSOCK_OK);
+  HEARS(&room, "a ", "a b d ", "a b c d ", "");
+  section("the sender is left out");
+  CHECK_STATUS(publish(hub, "prices.eur", "a", 0, conn(&room, 1)), WSOCK_OK);
+  CHECK_STATUS(publish(hub, "prices.eur", "b", 0, conn(&room, 3)), WSOCK_OK);
+  HEARS(&room, "a b ", "b ", "a b ", "");
+  section("each message once, however many subscriptions mean it");
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "prices.eur"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "prices.*"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "*"), WSOCK_OK);
+  CHECK_INT(hub_stats(hub).subscriptions, 5);
+  CHECK_INT(hub_stats(hub).topics, 3);
+  CHECK_STATUS(say(hub, "prices.eur", "a"), WSOCK_OK);
+  HEARS(&room, "a ", "a ", "a ", "");
+  section("unsubscribing");
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 0), "prices.eur"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 0), "prices.eur"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 0), "*"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 3), "never.subscribed"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "prices.eur", "a"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "news", "b"), WSOCK_OK);
+  HEARS(&room, "a ", "a ", "a b ", "");
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 0), NULL), WSOCK_OK);
+  CHECK_STATUS(say(hub, "prices.eur", "a"), WSOCK_OK);
+  HEARS(&room, "", "a ", "a ", "");
+  section("what another thread asks for is done in its order, and what is asked at home waits behind it");
+  elsewhere(hub, conn(&room, 3), "x", NULL);
+  elsewhere(hub, NULL, "x", "a");
+  CHECK_STATUS(say(hub, "x", "b"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 3), "x"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "x", "c"), WSOCK_OK);
+  pump(room.loop);
+  HEARS(&room, "", "", "a b c ", "a b ");
+  section("figures");
+  wsock_hub_stats stats = hub_stats(hub);
+  CHECK_INT(stats.topics, 2);
+  CHECK_INT(stats.subscriptions, 2);
+  CHECK_INT(stats.published, 13);
+  CHECK_INT(stats.deliveries, 8 + 5 + 3 + 4 + 2 + 5);
+  CHECK(stats.refused == 0 && stats.missed == 0 && stats.kept == 0);
+  section("a connection in several hubs, a client's own side too");
+  wsock_hub *other = new_hub();
+  CHECK_STATUS(wsock_hub_subscribe(other, conn(&room, 3), "x"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(other, room.ears[0].rec.conn, "x"), WSOCK_OK);
+  CHECK_STATUS(say(other, "x", "masked"), WSOCK_OK);
+  PUMP_UNTIL(room.loop, room.srv.conn[0]->messages == 1);
+  CHECK(room.srv.conn[0]->len == 6 && memcmp(room.srv.conn[0]->data, "masked", 6) == 0);
+  HEARS(&room, "", "", "", "masked ");
+  section("a hub that ends");
+  wsock_hub_free(other);
+  CHECK_REFUSED(say(other, "x", "a"), WSOCK_ERR_INVALID_HANDLE);
+  CHECK_REFUSED(wsock_hub_subscribe(other, conn(&room, 3), "x"), WSOCK_ERR_INVALID_HANDLE);
+  pump(room.loop);
+  HEARS(&room, "", "", "", "");
+  section("what was published before the end of a hub arrives");
+  other = new_hub();
+  CHECK_STATUS(wsock_hub_subscribe(other, conn(&room, 3), "x"), WSOCK_OK);
+  elsewhere(other, NULL, "x", "last");
+  wsock_hub_free(other);
+  pump(room.loop);
+  HEARS(&room, "", "", "", "last ");
+  section("a connection that ends");
+  CHECK_STATUS(wsock_conn_close(conn(&room, 2), 1000, NULL), WSOCK_OK);
+  CHECK_REFUSED(wsock_hub_subscribe(hub, conn(&room, 2), "y"), WSOCK_ERR_STATE);
+  CHECK_STATUS(say(hub, "prices.eur", "a"), WSOCK_OK);
+  PUMP_UNTIL(room.loop, room.srv.conn[2]->releases && room.ears[2].rec.closes);
+  CHECK_INT(hub_stats(hub).subscriptions, 1);
+  CHECK_REFUSED(wsock_hub_subscribe(hub, conn(&room, 2), "y"), WSOCK_ERR_INVALID_HANDLE);
+  HEARS(&room, "", "a ", "", "");
+  CHECK_INT(hub_stats(hub).refused, 0);
+  section("a loop that ends");
+  free_loop(room.loop);
+  stats = hub_stats(hub);
+  CHECK(stats.subscriptions == 0 && stats.topics == 0);
+  CHECK_STATUS(say(hub, "prices.eur", "nobody"), WSOCK_OK);
+  room.loop = new_loop();
+  room_free(&room);
+}
+
+static void refusals(void) {
+  struct room room;
+  char longest[1026];
+  room_open(&room, NULL, NULL);
+  wsock_hub *hub = room.hub;
+  section("what is no topic");
+  memset(longest, 'x', sizeof longest);
+  longest[1025] = 0;
+  const char *no_pattern[] = {"", "a*b", "**", "*a", longest, "\xff"}, *no_topic[] = {"", "*", "a*", longest, "\xff"};
+  for (size_t i = 0; i < sizeof no_pattern / sizeof no_pattern[0]; i++) {
+    CHECK_REFUSED(wsock_hub_subscribe(hub, conn(&room, 0), no_pattern[i]), WSOCK_ERR_INVALID_ARGUMENT);
+    CHECK_REFUSED(wsock_hub_unsubscribe(hub, conn(&room, 0), no_pattern[i]), WSOCK_ERR_INVALID_ARGUMENT);
+    CHECK_REFUSED(wsock_hub_forget(hub, no_pattern[i]), WSOCK_ERR_INVALID_ARGUMENT);
+  }
+  for (size_t i = 0; i < sizeof no_topic / sizeof no_topic[0]; i++) CHECK_REFUSED(say(hub, no_topic[i], "a"), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_hub_subscribe(hub, conn(&room, 0), NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(say(hub, NULL, "a"), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_hub_forget(hub, NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  longest[1024] = 0;
+  CHECK_STATUS(say(hub, longest, "a"), WSOCK_OK);
+  section("what is no message");
+  wsock_message *message = (void *)0x51;
+  CHECK_REFUSED(wsock_hub_publish(hub, "a", WSOCK_TEXT, "\xff", 1, NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_hub_publish(hub, "a", 3, "a", 1, NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_hub_publish(hub, "a", WSOCK_TEXT, NULL, 1, NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_message_new(WSOCK_TEXT, "\xff", 1, &message), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_message_new(0, "a", 1, &message), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_message_new(WSOCK_BINARY, NULL, 1, &message), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK(message == (void *)0x51);
+  section("what are no options");
+  wsock_publish_options options;
+  memset(&options, 0, sizeof options);
+  CHECK_REFUSED(wsock_hub_publish(hub, "a", WSOCK_TEXT, "a", 1, &options), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(publish(hub, "a", "a", 1u << 31, NULL), WSOCK_ERR_UNSUPPORTED);
+  CHECK_REFUSED(publish(hub, "a", "a", 0, (void *)hub), WSOCK_ERR_WRONG_KIND);
+  CHECK_INT(hub_stats(hub).published, 1);
+  room_free(&room);
+}
+
+static void kept(void) {
+  struct room room;
+  room_open(&room, NULL, NULL);
+  wsock_hub *hub = room.hub;
+  section("a new subscriber gets the newest of each topic that was to be kept");
+  CHECK_STATUS(keep(hub, "t.1", "old"), WSOCK_OK);
+  CHECK_STATUS(keep(hub, "t.1", "one"), WSOCK_OK);
+  CHECK_STATUS(keep(hub, "t.2", "two"), WSOCK_OK);
+  CHECK_STATUS(say(hub, "t.2", "passing"), WSOCK_OK);
+  CHECK_STATUS(keep(hub, "u", ""), WSOCK_OK);
+  CHECK_INT(hub_stats(hub).kept, 3);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "t.1"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 1), "t.*"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 2), "*"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 3), "t.3"), WSOCK_OK);
+  HEARS(&room, "one ", "one two ", "one two  ", "");
+  section("not again what it has heard, nor for a subscription it has");
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "t.1"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 0), "t.*"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 1), "t.1"), WSOCK_OK);
+  HEARS(&room, "two ", "", "", "");
+  section("the sender, left out before, gets what it has kept when it subscribes anew");
+  CHECK_STATUS(publish(hub, "t.3", "three", WSOCK_PUBLISH_KEEP, conn(&room, 3)), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_unsubscribe(hub, conn(&room, 3), NULL), WSOCK_OK);
+  HEARS(&room, "three ", "three ", "three ", "");
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 3), "t.3"), WSOCK_OK);
+  HEARS(&room, "", "", "", "three ");
+  section("forgetting");
+  CHECK_STATUS(wsock_hub_forget(hub, "t.1"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_forget(hub, "t.1"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_subscribe(hub, conn(&room, 3), "t.*"), WSOCK_OK);
+  HEARS(&room, "", "", "", "two ");
+  CHECK_STATUS(wsock_hub_forget(hub, "t.*"), WSOCK_OK);
+  CHECK_INT(hub_stats(hub).kept, 1);
+  room_free(&room);
+}
+
+static void messages(void) {
+  struct room room;
+  wsock_message *message = NULL;
+  int32_t type = 0;
+  size_t len = 0;
+  char text[] = "hello";
+  room_open(&room, NULL, NULL);
+  section("a message is a copy, and outlives its handle in what was sent");
+  REQUIRE(wsock_message_new(WSOCK_TEXT, text, 5, &message) == WSOCK_OK);
+  memset(text, 'x', 5);
+  const void *data = wsock_message_data(message, &type, &len);
+  CHECK(data != NULL && len == 5 && memcmp(data, "hello", 5) == 0);
+  CHECK_INT(type, WSOCK_TEXT);
+  CHECK(wsock_message_data(message, NULL, NULL) == data);
+  CHECK_STATUS(wsock_hub_subscribe(room.hub, conn(&room, 0), "a"), WSOCK_OK);
+  CHECK_STATUS(wsock_hub_publish_message(room.hub, "a", message, NULL), WSOCK_OK);
+  section("a broadcast reaches every open connection of a server but one");
+  CHECK_STATUS(wsock_server_broadcast(room.srv.server, message, conn(&room, 1)), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_close(conn(&room, 2), 1000, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_server_broadcast(room.srv.server, message, NULL), WSOCK_OK);
+  wsock_message_free(message);
+  CHECK_REFUSED(wsock_server_broadcast(room.srv.server, message, NULL), WSOCK_ERR_INVALID_HANDLE);
+  CHECK(wsock_message_data(message, &type, &len) == NULL);
+  PUMP_UNTIL(room.loop, room.ears[2].rec.closes && room.srv.conn[2]->closes);
+  CHECK_STR(room.ears[2].heard, "hello ");
+  HEARS(&room, "hello hello hello ", "hello ", "", "hello hello ");
+  section("messages of no bytes");
+  REQUIRE(wsock_message_new(WSOCK_BINARY, NULL, 0, &message) == WSOCK_OK);
+  CHECK(wsock_message_data(message, &type, &len) != NULL && len == 0 && type == WSOCK_BINARY);
+  CHECK_STATUS(wsock_server_broadcast(room.srv.server, message, conn(&room, 0)), WSOCK_OK);
+  wsock_message_free(message);
+  HEARS(&room, "", " ", "", " ");
+  room_free(&room);
+}
+
+/* A peer that never reads, beside others. */
+static void slow(void) {
+  struct room room;
+  struct raw raw;
+  static unsigned char piece[20000];
+  wsock_options *o = option(new_options(), WSOCK_OPT_MAX_BUFFERED, 1000000);
+  int sent = 0, enough = 1000;
+  section("a subscriber that does not read is refused what its queue cannot take, and delays nobody");
+  room_open(&room, o, NULL);
+  raw_upgrade(&raw, room.loop, room.srv.port, "");
+  PUMP_UNTIL(room.loop, room.srv.count == EARS + 1);
+  for (int i = 0; i <= EARS; i++) CHECK_STATUS(wsock_hub_subscribe(room.hub, conn(&room, i), "a"), WSOCK_OK);
+  for (; sent < enough; sent++) {
+    CHECK_STATUS(wsock_hub_publish(room.hub, "a", WSOCK_BINARY, piece, sizeof piece, NULL), WSOCK_OK);
+    if (sent % 10 == 9) PUMP_UNTIL(room.loop, room.ears[0].rec.messages == sent + 1 && room.ears[EARS - 1].rec.messages == sent + 1);
+  }
+  for (int i = 0; i < EARS; i++) CHECK_INT(room.ears[i].rec.messages, enough);
+  wsock_hub_stats stats = hub_stats(room.hub);
+  CHECK(stats.refused > 100);
+  CHECK_INT(stats.deliveries + stats.refused, (EARS + 1) * enough);
+  CHECK_INT(conn_stats(conn(&room, EARS)).messages_sent + stats.refused, enough);
+  CHECK(wsock_conn_buffered_amount(conn(&room, EARS)) <= 1000000);
+  raw_close(&raw);
+  room_free(&room);
+  wsock_options_free(o);
+}
+
+/* Two loops on two threads, and publishers that belong to neither. */
+#define LISTENERS 4
+#define PUBLISHERS 3
+#define EACH (check_is_slow() ? 100 : 3000)
+struct listener {
+  wsock_conn *conn; /* the server's side */
+  int opened, heard, next[PUBLISHERS], out_of_order;
+  uint64_t order;   /* of all messages */
+};
+static struct listener listeners[2][LISTENERS];
+static struct side { wsock_loop *loop; wsock_server *server; int index, count; } sides[2];
+static wsock_hub *shared_hub;
+
+static void side_open(wsock_conn *conn, void *user_data) {
+  struct side *side = user_data;
+  struct listener *listener = &listeners[side->index][side->count];
+  listener->conn = conn;
+  side->count++;
+  CHECK_STATUS(wsock_hub_subscribe(shared_hub, conn, side->count % 2 ? "many" : "man*"), WSOCK_OK);
+  __sync_add_and_fetch(&listener->opened, 1);
+}
+static void ear_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user_data) {
+  struct listener *listener = user_data;
+  char text[64];
+  int who, number;
+  (void)conn, (void)type;
+  snprintf(text, sizeof text, "%.*s", (int)len, (const char *)data);
+  if (sscanf(text, "%d %d", &who, &number) != 2) return;
+  if (number != listener->next[who]) listener->out_of_order++;
+  listener->next[who] = number + 1;
+  listener->order = listener->order * 1099511628211u + (uint64_t)(who * 1000000 + number);
+  __sync_add_and_fetch(&listener->heard, 1);
+}
+static void *run_thread(void *loop) {
+  CHECK_STATUS(run_loop(loop), WSOCK_OK);
+  return NULL;
+}
+static void *publisher(void *arg) {
+  int who = *(int *)arg;
+  char text[32];
+  for (int i = 0; i < EACH; i++) {
+    int n = snprintf(text, sizeof text, "%d %d", who, i);
+    CHECK_STATUS(wsock_hub_publish(shared_hub, "many", WSOCK_TEXT, text, (size_t)n, NULL), WSOCK_OK);
+    CHECK_STATUS(wsock_hub_publish(shared_hub, "few", WSOCK_TEXT, "nobody", 6, NULL), WSOCK_OK);
+  }
+  return NULL;
+}
+/* The first publisher works inside a callback of the first loop. */
+static void publish_at_home(wsock_loop *loop, void *arg) {
+  (void)loop;
+  publisher(arg);
+}
+static void two_loops(void) {
+  pthread_t owners[2], threads[PUBLISHERS];
+  int numbers[PUBLISHERS];
+  wsock_loop *clients = new_loop();
+  wsock_handlers h;
+  section("publishers on several threads, subscribers in two loops: all hear all, in one order");
+  shared_hub = new_hub();
+  for (int s = 0; s < 2; s++) {
+    memset(&h, 0, sizeof h);
+    h.struct_size = sizeof h;
+    h.on_open = side_open;
+    sides[s].index = s;
+    sides[s].loop = new_loop();
+    REQUIRE(wsock_listen(sides[s].loop, "127.0.0.1", 0, NULL, &h, &sides[s], &sides[s].server) == WSOCK_OK);
+    memset(&h, 0, sizeof h);
+    h.struct_size = sizeof h;
+    h.on_message = ear_message;
+    for (int i = 0; i < LISTENERS; i++) {
+      wsock_conn *client;
+      REQUIRE(wsock_connect(clients, url_of(wsock_server_port(sides[s].server), "/"), NULL, &h, &listeners[s][i], &client) == WSOCK_OK);
+    }
+    pthread_create(&owners[s], NULL, run_thread, sides[s].loop);
+  }
+#define ALL(field, value) (load(&listeners[0][0].field) == (value) && load(&listeners[0][LISTENERS - 1].field) == (value) && \
+    load(&listeners[1][0].field) == (value) && load(&listeners[1][LISTENERS - 1].field) == (value))
+  PUMP_UNTIL(clients, ALL(opened, 1));
+  for (int i = 0; i < PUBLISHERS; i++) {
+    numbers[i] = i;
+    if (i == 0) CHECK_STATUS(wsock_loop_post(sides[0].loop, publish_at_home, &numbers[i], NULL), WSOCK_OK);
+    else pthread_create(&threads[i], NULL, publisher, &numbers[i]);
+  }
+  PUMP_UNTIL(clients, ALL(heard, PUBLISHERS * EACH));
+  for (int i = 1; i < PUBLISHERS; i++) pthread_join(threads[i], NULL);
+  pump_for(clients, 20);
+  for (int s = 0; s < 2; s++)
+    for (int i = 0; i < LISTENERS; i++) {
+      struct listener *listener = &listeners[s][i];
+      CHECK_INT(listener->heard, PUBLISHERS * EACH);
+      CHECK_INT(listener->out_of_order, 0);
+      CHECK(listener->order == listeners[0][0].order);
+    }
+  wsock_hub_stats stats = hub_stats(shared_hub);
+  CHECK_INT(stats.published, 2 * PUBLISHERS * EACH);
+  CHECK_INT(stats.deliveries, 2 * LISTENERS * PUBLISHERS * EACH);
+  CHECK_INT(stats.subscriptions, 2 * LISTENERS);
+
+  section("a broadcast from another thread");
+  wsock_message *message;
+  REQUIRE(wsock_message_new(WSOCK_TEXT, "0 0", 3, &message) == WSOCK_OK);
+  CHECK_STATUS(wsock_server_broadcast(sides[0].server, message, listeners[0][1].conn), WSOCK_OK);
+  CHECK_STATUS(wsock_server_broadcast(sides[0].server, message, NULL), WSOCK_OK);
+  wsock_message_free(message);
+  PUMP_UNTIL(clients, load(&listeners[0][0].heard) == PUBLISHERS * EACH + 2 && load(&listeners[0][LISTENERS - 1].heard) == PUBLISHERS * EACH + 2);
+  CHECK_INT(listeners[0][1].heard, PUBLISHERS * EACH + 1);
+  CHECK_INT(listeners[1][0].heard, PUBLISHERS * EACH);
+  for (int s = 0; s < 2; s++) {
+    CHECK_STATUS(wsock_loop_stop(sides[s].loop), WSOCK_OK);
+    pthread_join(owners[s], NULL);
+    free_loop(sides[s].loop);
+  }
+  CHECK_INT(hub_stats(shared_hub).subscriptions, 0);
+  free_loop(clients);
+  wsock_hub_free(shared_hub);
+}
+
+/* Subscribing while another thread publishes numbers that are kept. */
+static int stop_counting, counted, gaps, tails;
+static wsock_conn *tail_conn;
+static void *count_up(void *arg) {
+  char text[16];
+  (void)arg;
+  for (int i = 1; !load(&stop_counting); i++) {
+    int n = snprintf(text, sizeof text, "%d", i);
+    wsock_status status = publish(shared_hub, "number", text, WSOCK_PUBLISH_KEEP, NULL);
+    CHECKF(status == WSOCK_OK && n > 0, "publishing gave %d", (int)status);
+    __sync_lock_test_and_set(&counted, i);
+    if (i % 50 == 0) sleep_ms(1);
+  }
+  return NULL;
+}
+static void tail_open(wsock_conn *conn, void *user_data) {
+  (void)user_data;
+  tail_conn = conn;
+}
+static int last_number, first_number, at_subscription;
+static void tail_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user_data) {
+  char text[32];
+  (void)conn, (void)type, (void)user_data;
+  snprintf(text, sizeof text, "%.*s", (int)len, (const char *)data);
+  int number = atoi(text);
+  if (last_number == 0) first_number = number;
+  else if (number != last_number + 1) gaps++;
+  last_number = number;
+}
+static void *subscribe_thread(void *arg) {
+  (void)arg;
+  CHECK_STATUS(wsock_hub_subscribe(shared_hub, tail_conn, "num*"), WSOCK_OK);
+  return NULL;
+}
+static void racing(void) {
+  pthread_t counter, subscriber;
+  wsock_loop *loop = new_loop();
+  wsock_server *server;
+  wsock_conn *client;
+  wsock_handlers h;
+  section("a kept message and those after it: none is missing, none comes twice");
+  shared_hub = new_hub();
+  memset(&h, 0, sizeof h);
+  h.struct_size = sizeof h;
+  h.on_open = tail_open;
+  REQUIRE(wsock_listen(loop, "127.0.0.1", 0, NULL, &h, NULL, &server) == WSOCK_OK);
+  memset(&h, 0, sizeof h);
+  h.struct_size = sizeof h;
+  h.on_message = tail_message;
+  pthread_create(&counter, NULL, count_up, NULL);
+  WAIT_UNTIL(load(&counted) > 10);
+  for (int round = 0; round < (check_is_slow() ? 10 : 60); round++) {
+    tail_conn = NULL;
+    REQUIRE(wsock_connect(loop, url_of(wsock_server_port(server), "/"), NULL, &h, NULL, &client) == WSOCK_OK);
+    PUMP_UNTIL(loop, tail_conn != NULL);
+    last_number = first_number = 0;
+    at_subscription = load(&counted);
+    if (round % 2) {
+      CHECK_STATUS(wsock_hub_subscribe(shared_hub, tail_conn, "number"), WSOCK_OK);
+    } else {
+      pthread_create(&subscriber, NULL, subscribe_thread, NULL);
+      pthread_join(subscriber, NULL);
+    }
+    int after = load(&counted);
+    PUMP_UNTIL(loop, last_number > after + 20);
+    CHECKF(first_number >= at_subscription && first_number <= after + 1, "%d came first, at %d to %d", first_number, at_subscription, after);
+    tails++;
+    CHECK_STATUS(wsock_conn_abort(tail_conn), WSOCK_OK);
+    CHECK_STATUS(wsock_conn_abort(client), WSOCK_OK);
+  }
+  __sync_lock_test_and_set(&stop_counting, 1);
+  pthread_join(counter, NULL);
+  CHECK_INT(gaps, 0);
+  CHECK(tails > 0);
+  free_loop(loop);
+  CHECK_INT(hub_stats(shared_hub).subscriptions, 0);
+  CHECK_INT(hub_stats(shared_hub).kept, 1);
+  wsock_hub_free(shared_hub);
+}
+
+int main(void) {
+  topics();
+  refusals();
+  kept();
+  messages();
+  slow();
+  two_loops();
+  racing();
+  return check_end();
+}
