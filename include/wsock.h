@@ -42,11 +42,11 @@
  *
  * HANDLES
  *
- * wsock_loop *, wsock_conn *, wsock_server *, wsock_request * and wsock_options * look like pointers
- * so that the compiler keeps them apart. Their bits are an id: never zero, always below 2^53, never
- * an address. Do not dereference them. A handle whose object has ended never becomes valid again:
- * using it answers WSOCK_ERR_INVALID_HANDLE and does no harm, and so does NULL. A handle of another
- * class answers WSOCK_ERR_WRONG_KIND.
+ * wsock_loop *, wsock_conn *, wsock_server *, wsock_request *, wsock_options *, wsock_message * and
+ * wsock_hub * look like pointers so that the compiler keeps them apart. Their bits are an id: never
+ * zero, always below 2^53, never an address. Do not dereference them. A handle whose object has ended
+ * never becomes valid again: using it answers WSOCK_ERR_INVALID_HANDLE and does no harm, and so does
+ * NULL. A handle of another class answers WSOCK_ERR_WRONG_KIND.
  *
  * STATUS
  *
@@ -1463,8 +1463,8 @@ wsock_status wsock_server_adopt(wsock_server *server,
                                 size_t len);
 
 /**
- * Sends a message to every open connection of a server, but for except, which may be NULL. Whose queue is
- * full does not get it; nobody waits for anybody.
+ * Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
+ * Whose queue is full does not get it; nobody waits for anybody.
  *
  * Ownership: the message is still yours. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1
@@ -1523,7 +1523,10 @@ typedef struct {
   uint32_t flags;
   /** Always 0. */
   int32_t reserved;
-  /** A connection that does not get the message, such as the one it came from; NULL for none. */
+  /**
+   * A connection that does not get the message, such as the one it came from; NULL for none. It may
+   * have ended.
+   */
   const wsock_conn *except;
 } wsock_publish_options;
 
@@ -1595,10 +1598,9 @@ wsock_status wsock_hub_unsubscribe(wsock_hub *hub,
  * UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
  * way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
  *
- * Nobody waits for anybody. A subscriber whose queue is full is dealt with as WSOCK_OPT_OVERFLOW of its
- * connection says, or the options here. A loop whose thread has not come to more than 16 MiB of this
- * hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB its subscribers do not get the message, the
- * others do, and this is WSOCK_DROPPED.
+ * Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
+ * thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
+ * its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
  *
  * Ownership: topic and data are copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED

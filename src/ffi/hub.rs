@@ -112,10 +112,9 @@ pub unsafe extern "C" fn wsock_hub_unsubscribe(
 /// UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
 /// way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
 ///
-/// Nobody waits for anybody. A subscriber whose queue is full is dealt with as WSOCK_OPT_OVERFLOW of its
-/// connection says, or the options here. A loop whose thread has not come to more than 16 MiB of this
-/// hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB its subscribers do not get the message, the
-/// others do, and this is WSOCK_DROPPED.
+/// Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
+/// thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
+/// its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
 ///
 /// Ownership: topic and data are copied. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED

@@ -126,8 +126,8 @@ pub unsafe extern "C" fn wsock_message_data(
     })
 }
 
-/// Sends a message to every open connection of a server, but for except, which may be NULL. Whose queue is
-/// full does not get it; nobody waits for anybody.
+/// Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
+/// Whose queue is full does not get it; nobody waits for anybody.
 ///
 /// Ownership: the message is still yours. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1

@@ -395,7 +395,8 @@ pub struct wsock_publish_options {
     pub flags: u32,
     /// Always 0.
     pub reserved: i32,
-    /// A connection that does not get the message, such as the one it came from; NULL for none.
+    /// A connection that does not get the message, such as the one it came from; NULL for none. It may
+    /// have ended.
     pub except: *const wsock_conn,
 }
 

@@ -197,7 +197,8 @@ static void topics(void) {
   PUMP_UNTIL(room.loop, room.srv.conn[2]->releases && room.ears[2].rec.closes);
   CHECK_INT(hub_stats(hub).subscriptions, 1);
   CHECK_REFUSED(wsock_hub_subscribe(hub, conn(&room, 2), "y"), WSOCK_ERR_INVALID_HANDLE);
-  HEARS(&room, "", "a ", "", "");
+  CHECK_STATUS(publish(hub, "prices.eur", "b", 0, conn(&room, 2)), WSOCK_OK);
+  HEARS(&room, "", "a b ", "", "");
   CHECK_INT(hub_stats(hub).refused, 0);
   section("a loop that ends");
   free_loop(room.loop);
@@ -306,6 +307,7 @@ static void messages(void) {
   CHECK_STATUS(wsock_server_broadcast(room.srv.server, message, NULL), WSOCK_OK);
   wsock_message_free(message);
   CHECK_REFUSED(wsock_server_broadcast(room.srv.server, message, NULL), WSOCK_ERR_INVALID_HANDLE);
+  CHECK_REFUSED(wsock_hub_publish_message(room.hub, "a", message, NULL), WSOCK_ERR_INVALID_HANDLE);
   CHECK(wsock_message_data(message, &type, &len) == NULL);
   PUMP_UNTIL(room.loop, room.ears[2].rec.closes && room.srv.conn[2]->closes);
   CHECK_STR(room.ears[2].heard, "hello ");
