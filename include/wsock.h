@@ -187,7 +187,7 @@ typedef struct wsock_request wsock_request;
  * not need the handle any more.
  *
  * - Life: wsock_message_new, wsock_message_free.
- * - Look: wsock_message_data.
+ * - Look: wsock_message_data, wsock_message_compressions.
  * - Send: wsock_server_broadcast, wsock_hub_publish_message.
  */
 typedef struct wsock_message wsock_message;
@@ -1505,6 +1505,14 @@ const void *wsock_message_data(const wsock_message *message,
                                int32_t *out_type,
                                size_t *out_len);
 
+/**
+ * How often the message has been compressed so far: once for each way of compressing that connections had
+ * agreed on with their peers, however many they were. 0 when the handle is not valid.
+ *
+ * Thread: any. Since: 0.1
+ */
+size_t wsock_message_compressions(const wsock_message *message);
+
 /* ---- Hubs ------------------------------------------------------------------------------------ */
 
 /** wsock_publish_options.flags: do not compress this message, although the connections could. */
@@ -1523,6 +1531,11 @@ typedef struct {
   uint32_t flags;
   /** Always 0. */
   int32_t reserved;
+  /**
+   * While a message waits in the queue of a subscriber, a newer one with the same number takes its
+   * place, so that who is slow gets the newest; 0 for none.
+   */
+  uint64_t key;
   /**
    * A connection that does not get the message, such as the one it came from; NULL for none. It may
    * have ended.
@@ -1546,6 +1559,8 @@ typedef struct {
   uint64_t deliveries;
   /** Messages that the queue of a subscriber did not take. */
   uint64_t refused;
+  /** Messages that waited in the queue of a subscriber and were dropped for a newer one. */
+  uint64_t dropped;
   /** Messages that a loop did not get because it had too many before them. */
   uint64_t missed;
 } wsock_hub_stats;

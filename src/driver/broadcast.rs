@@ -7,6 +7,7 @@ use super::inbox::Command;
 use super::loops;
 use super::session::Phase;
 use crate::error::{Code, Error, Result};
+use crate::proto::conn::{Body, Dropped, SendOptions};
 use crate::proto::prepared::Prepared;
 use crate::util::id::Id;
 
@@ -52,29 +53,38 @@ impl Core {
         });
         for conn in open.into_iter().filter(|conn| Some(*conn) != except) {
             // Each has its own queue: what one refuses is no other's business.
-            let _ = self.send_prepared(conn, message, true);
+            let _ = self.send_prepared(conn, message, SendOptions::default());
         }
     }
 
-    /// Queues it for one connection, as a send of the application's would be.
+    /// Queues it for one connection, as a send of the application's would be. The answer is what it took the
+    /// place of.
     pub fn send_prepared(
         &mut self,
         conn: Id,
         message: &Arc<Prepared>,
-        compress: bool,
-    ) -> Result<()> {
-        self.contain(conn, |session, cx, now| {
+        options: SendOptions,
+    ) -> Result<Dropped> {
+        let dropped = self.contain(conn, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
-            let Phase::Open(open) = &mut session.phase else {
-                return session.keep(message.kind(), message.data(), compress, 0).map(drop);
+            let open = match &mut session.phase {
+                Phase::Open(open) => open,
+                Phase::Over(_) => return Err(Error::new(Code::State, "the connection is closed")),
+                _ => {
+                    let (kind, data) = (message.kind(), message.data());
+                    return session
+                        .keep(kind, data, options.compress, 0)
+                        .map(|_| Dropped::default());
+                }
             };
-            if waiting > 0 && waiting.saturating_add(message.data().len()) > max {
+            let gain = open.replaceable(options.key).unwrap_or(0);
+            if waiting > gain && waiting - gain + message.data().len() > max {
                 return Err(Error::new(Code::Limit, "the queue of the connection is full"));
             }
-            open.send(cx, now, message.kind(), message.data(), compress).map(drop)
+            Ok(open.send_message(cx, now, Body::Prepared(message), options)?.dropped)
         })?;
         self.dirty(conn);
-        Ok(())
+        Ok(dropped)
     }
 }

@@ -10,13 +10,13 @@
 //! Under the lock nothing is sent and nobody is called.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::inbox::Command;
 use super::loops::{self, Loop};
 use super::session::state;
 use crate::error::{Code, Error, Result};
+use crate::proto::conn::SendOptions;
 use crate::proto::prepared::Prepared;
 use crate::util::id::{Id, Kind};
 use crate::util::topics::{Pattern, Topics, check_topic};
@@ -37,8 +37,8 @@ pub struct Publication {
     pub message: Arc<Prepared>,
     /// Who does not get it.
     pub except: Option<Id>,
-    /// Whether it may be compressed.
-    pub compress: bool,
+    /// How it goes to each.
+    pub options: SendOptions,
 }
 
 /// What became of a message that was accepted.
@@ -105,15 +105,26 @@ pub struct HubStats {
     pub published: u64,
     pub deliveries: u64,
     pub refused: u64,
+    pub dropped: u64,
     pub missed: u64,
+}
+
+/// What became of messages in the queues of their subscribers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deliveries {
+    /// They took so many,
+    pub accepted: u64,
+    /// not so many,
+    pub refused: u64,
+    /// and gave up so many for newer ones.
+    pub dropped: u64,
 }
 
 /// One hub.
 pub struct Hub {
     id: Id,
     state: Mutex<State>,
-    deliveries: AtomicU64,
-    refused: AtomicU64,
+    deliveries: Mutex<Deliveries>,
 }
 
 #[derive(Default)]
@@ -148,8 +159,7 @@ enum Given {
 impl Hub {
     /// A hub of that id without anybody.
     pub fn new(id: Id) -> Arc<Hub> {
-        let (deliveries, refused) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Hub { id, state: Mutex::default(), deliveries, refused })
+        Arc::new(Hub { id, state: Mutex::default(), deliveries: Mutex::default() })
     }
 
     /// Its id.
@@ -300,21 +310,25 @@ impl Hub {
     }
 
     /// Adds what a loop has just done to the figures.
-    pub fn count(&self, deliveries: u64, refused: u64) {
-        self.deliveries.fetch_add(deliveries, Ordering::Relaxed);
-        self.refused.fetch_add(refused, Ordering::Relaxed);
+    pub fn count(&self, more: Deliveries) {
+        let mut all = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        all.accepted += more.accepted;
+        all.refused += more.refused;
+        all.dropped += more.dropped;
     }
 
     /// Figures up to now.
     pub fn stats(&self) -> HubStats {
+        let done = *self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
         HubStats {
             topics: state.interest.patterns() as u64,
             subscriptions: state.interest.len() as u64,
             kept: state.kept.len() as u64,
             published: state.published,
-            deliveries: self.deliveries.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
+            deliveries: done.accepted,
+            refused: done.refused,
+            dropped: done.dropped,
             missed: state.missed,
         }
     }

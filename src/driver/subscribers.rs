@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::hub::{Errand, Hub, Order, Publication};
+use super::hub::{Deliveries, Errand, Hub, Order, Publication};
 use crate::error::Code;
 use crate::util::id::Id;
 use crate::util::topics::{Pattern, Topics};
@@ -159,13 +159,16 @@ impl Core {
 
     /// What one cannot take is no other's business, so it is only counted.
     fn deliver_to<'a>(&mut self, hub: &Hub, messages: impl Iterator<Item = (Id, &'a Publication)>) {
-        let (mut deliveries, mut refused) = (0, 0);
+        let mut done = Deliveries::default();
         for (conn, publication) in messages {
-            match self.send_prepared(conn, &publication.message, publication.compress) {
-                Ok(()) => deliveries += 1,
-                Err(error) => refused += (error.code == Code::Limit) as u64,
+            match self.send_prepared(conn, &publication.message, publication.options) {
+                Ok(dropped) => {
+                    done.accepted += 1;
+                    done.dropped += dropped.messages;
+                }
+                Err(error) => done.refused += (error.code == Code::Limit) as u64,
             }
         }
-        hub.count(deliveries, refused);
+        hub.count(done);
     }
 }

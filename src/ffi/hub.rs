@@ -13,6 +13,7 @@ use super::types::{wsock_conn, wsock_hub, wsock_hub_stats, wsock_message, wsock_
 use crate::driver::hub::{Accepted, Hub, Publication};
 use crate::driver::loops;
 use crate::error::{Code, Error, Result};
+use crate::proto::conn::SendOptions;
 use crate::proto::prepared::Prepared;
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::registry::Registry;
@@ -165,11 +166,11 @@ unsafe fn publish(
 ) -> Result<i32> {
     // SAFETY: as promised by the caller.
     let topic = unsafe { text(topic, "topic") }?;
-    let (mut flags, mut except) = (0, None);
+    let (mut flags, mut key, mut except) = (0, 0, None);
     if !options.is_null() {
         // SAFETY: as promised by the caller.
         let options = unsafe { args::sized_in(options, "the publish options") }?;
-        flags = options.flags;
+        (flags, key) = (options.flags, options.key);
         except = optional_id(options.except)?;
     }
     if flags & !(WSOCK_PUBLISH_NO_COMPRESS | WSOCK_PUBLISH_KEEP) != 0 {
@@ -182,7 +183,11 @@ unsafe fn publish(
         topic: topic.into(),
         message,
         except,
-        compress: flags & WSOCK_PUBLISH_NO_COMPRESS == 0,
+        options: SendOptions {
+            compress: flags & WSOCK_PUBLISH_NO_COMPRESS == 0,
+            key,
+            droppable: false,
+        },
     };
     Ok(match hub.publish(publication, flags & WSOCK_PUBLISH_KEEP != 0)? {
         Accepted::Whole => WSOCK_OK,
@@ -225,6 +230,7 @@ pub unsafe extern "C" fn wsock_hub_get_stats(
             published: stats.published,
             deliveries: stats.deliveries,
             refused: stats.refused,
+            dropped: stats.dropped,
             missed: stats.missed,
         };
         // SAFETY: NULL or a struct with its size in front.

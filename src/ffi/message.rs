@@ -126,6 +126,15 @@ pub unsafe extern "C" fn wsock_message_data(
     })
 }
 
+/// How often the message has been compressed so far: once for each way of compressing that connections had
+/// agreed on with their peers, however many they were. 0 when the handle is not valid.
+///
+/// Thread: any. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_message_compressions(message: *const wsock_message) -> usize {
+    boundary::value(0, || Ok(find(message)?.compressions()))
+}
+
 /// Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
 /// Whose queue is full does not get it; nobody waits for anybody.
 ///

@@ -72,7 +72,7 @@ pub struct wsock_options {
 /// not need the handle any more.
 ///
 /// - Life: wsock_message_new, wsock_message_free.
-/// - Look: wsock_message_data.
+/// - Look: wsock_message_data, wsock_message_compressions.
 /// - Send: wsock_server_broadcast, wsock_hub_publish_message.
 pub struct wsock_message {
     _id: (),
@@ -395,6 +395,9 @@ pub struct wsock_publish_options {
     pub flags: u32,
     /// Always 0.
     pub reserved: i32,
+    /// While a message waits in the queue of a subscriber, a newer one with the same number takes its
+    /// place, so that who is slow gets the newest; 0 for none.
+    pub key: u64,
     /// A connection that does not get the message, such as the one it came from; NULL for none. It may
     /// have ended.
     pub except: *const wsock_conn,
@@ -418,6 +421,8 @@ pub struct wsock_hub_stats {
     pub deliveries: u64,
     /// Messages that the queue of a subscriber did not take.
     pub refused: u64,
+    /// Messages that waited in the queue of a subscriber and were dropped for a newer one.
+    pub dropped: u64,
     /// Messages that a loop did not get because it had too many before them.
     pub missed: u64,
 }

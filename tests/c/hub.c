@@ -321,6 +321,85 @@ static void messages(void) {
   room_free(&room);
 }
 
+/* A price of the same key, again and again, for a peer that does not read meanwhile. */
+static void newest(void) {
+  struct room room;
+  struct raw raw;
+  struct frame frame;
+  static char text[2000];
+  uint32_t number = 0, last = 0, frames = 0, enough = check_is_slow() ? 5000 : 20000;
+  wsock_publish_options options;
+  section("who is slow gets the newest of messages with a key");
+  room_open(&room, NULL, NULL);
+  raw_upgrade(&raw, room.loop, room.srv.port, "");
+  PUMP_UNTIL(room.loop, room.srv.count == EARS + 1);
+  CHECK_STATUS(wsock_hub_subscribe(room.hub, conn(&room, EARS), "a"), WSOCK_OK);
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.key = 7;
+  for (number = 1; number <= enough; number++) {
+    memcpy(text, &number, 4);
+    CHECK_STATUS(wsock_hub_publish(room.hub, "a", WSOCK_BINARY, text, sizeof text, &options), WSOCK_OK);
+  }
+  CHECK(wsock_conn_buffered_amount(conn(&room, EARS)) < 200000);
+  wsock_hub_stats stats = hub_stats(room.hub);
+  CHECK(stats.dropped > 1000 && stats.refused == 0);
+  CHECK_INT(stats.deliveries, enough);
+  while (last < enough && raw_next(&raw, &frame)) {
+    if (frame.first != 0x82) continue; /* a ping */
+    memcpy(&number, frame.data, 4);
+    CHECKF(number > last, "%u after %u", (unsigned)number, (unsigned)last);
+    last = number;
+    frames++;
+  }
+  CHECK_INT(last, enough);
+  CHECK_INT(frames, enough - stats.dropped);
+  raw_close(&raw);
+  room_free(&room);
+}
+
+/* Connections that compress in two ways, and one that does not. */
+static void compression(void) {
+  struct room room;
+  char text[3000];
+  wsock_message *message;
+  wsock_options *plain = option(new_options(), WSOCK_OPT_DEFLATE, 0);
+  wsock_options *small = option(option(new_options(), WSOCK_OPT_DEFLATE, 1), WSOCK_OPT_DEFLATE_SERVER_WINDOW_BITS, 10);
+  wsock_options *large = option(new_options(), WSOCK_OPT_DEFLATE, 1), *client[EARS] = {plain, small, large, small};
+  section("a message is compressed once for each way that subscribers have agreed on");
+  memset(&room, 0, sizeof room);
+  room.loop = new_loop();
+  room.hub = new_hub();
+  srv_listen(&room.srv, room.loop, large);
+  for (int i = 0; i < EARS; i++) {
+    room.ears[i].rec.hook = listen_to;
+    room.ears[i].rec.arg = &room.ears[i];
+    connect_to(&room.ears[i].rec, room.loop, url_of(room.srv.port, "/"), client[i]);
+    PUMP_UNTIL(room.loop, room.ears[i].rec.opens && room.srv.count == i + 1);
+    CHECK_STATUS(wsock_hub_subscribe(room.hub, conn(&room, i), "a"), WSOCK_OK);
+  }
+  for (int i = 0; i < 3000; i++) text[i] = (char)('a' + i % 7);
+  REQUIRE(wsock_message_new(WSOCK_TEXT, text, sizeof text, &message) == WSOCK_OK);
+  CHECK_INT(wsock_message_compressions(message), 0);
+  for (int round = 1; round <= 3; round++) {
+    CHECK_STATUS(wsock_hub_publish_message(room.hub, "a", message, NULL), WSOCK_OK);
+    PUMP_UNTIL(room.loop, room.ears[0].rec.messages == round && room.ears[1].rec.messages == round &&
+                              room.ears[2].rec.messages == round && room.ears[3].rec.messages == round);
+    for (int i = 0; i < EARS; i++) CHECK(room.ears[i].rec.len == sizeof text && memcmp(room.ears[i].rec.data, text, sizeof text) == 0);
+    CHECK_INT(wsock_message_compressions(message), wsock_features() & WSOCK_FEATURE_DEFLATE ? 2 : 0);
+  }
+  if (wsock_features() & WSOCK_FEATURE_DEFLATE) {
+    CHECK(conn_stats(conn(&room, 0)).bytes_sent > 9000);
+    for (int i = 1; i < EARS; i++) CHECK(conn_stats(conn(&room, i)).bytes_sent < 600);
+  }
+  wsock_message_free(message);
+  for (int i = 0; i < EARS; i++) room.ears[i].heard[0] = 0;
+  room_free(&room);
+  wsock_options_free(plain);
+  wsock_options_free(small);
+  wsock_options_free(large);
+}
+
 /* A peer that never reads, beside others. */
 static void slow(void) {
   struct room room;
@@ -354,10 +433,11 @@ static void slow(void) {
 #define EACH (check_is_slow() ? 100 : 3000)
 struct listener {
   wsock_conn *conn; /* the server's side */
-  int opened, heard, next[PUBLISHERS], out_of_order;
+  int heard, next[PUBLISHERS], out_of_order;
   uint64_t order;   /* of all messages */
 };
 static struct listener listeners[2][LISTENERS];
+static int subscribed;
 static struct side { wsock_loop *loop; wsock_server *server; int index, count; } sides[2];
 static wsock_hub *shared_hub;
 
@@ -367,7 +447,7 @@ static void side_open(wsock_conn *conn, void *user_data) {
   listener->conn = conn;
   side->count++;
   CHECK_STATUS(wsock_hub_subscribe(shared_hub, conn, side->count % 2 ? "many" : "man*"), WSOCK_OK);
-  __sync_add_and_fetch(&listener->opened, 1);
+  __sync_add_and_fetch(&subscribed, 1);
 }
 static void ear_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user_data) {
   struct listener *listener = user_data;
@@ -380,6 +460,11 @@ static void ear_message(wsock_conn *conn, int32_t type, const uint8_t *data, siz
   listener->next[who] = number + 1;
   listener->order = listener->order * 1099511628211u + (uint64_t)(who * 1000000 + number);
   __sync_add_and_fetch(&listener->heard, 1);
+}
+static int heard_by(int side) {
+  int heard = 0;
+  for (int i = 0; i < LISTENERS; i++) heard += load(&listeners[side][i].heard);
+  return heard;
 }
 static void *run_thread(void *loop) {
   CHECK_STATUS(run_loop(loop), WSOCK_OK);
@@ -423,15 +508,13 @@ static void two_loops(void) {
     }
     pthread_create(&owners[s], NULL, run_thread, sides[s].loop);
   }
-#define ALL(field, value) (load(&listeners[0][0].field) == (value) && load(&listeners[0][LISTENERS - 1].field) == (value) && \
-    load(&listeners[1][0].field) == (value) && load(&listeners[1][LISTENERS - 1].field) == (value))
-  PUMP_UNTIL(clients, ALL(opened, 1));
+  PUMP_UNTIL(clients, load(&subscribed) == 2 * LISTENERS);
   for (int i = 0; i < PUBLISHERS; i++) {
     numbers[i] = i;
     if (i == 0) CHECK_STATUS(wsock_loop_post(sides[0].loop, publish_at_home, &numbers[i], NULL), WSOCK_OK);
     else pthread_create(&threads[i], NULL, publisher, &numbers[i]);
   }
-  PUMP_UNTIL(clients, ALL(heard, PUBLISHERS * EACH));
+  PUMP_UNTIL(clients, heard_by(0) == LISTENERS * PUBLISHERS * EACH && heard_by(1) == LISTENERS * PUBLISHERS * EACH);
   for (int i = 1; i < PUBLISHERS; i++) pthread_join(threads[i], NULL);
   pump_for(clients, 20);
   for (int s = 0; s < 2; s++)
@@ -452,9 +535,10 @@ static void two_loops(void) {
   CHECK_STATUS(wsock_server_broadcast(sides[0].server, message, listeners[0][1].conn), WSOCK_OK);
   CHECK_STATUS(wsock_server_broadcast(sides[0].server, message, NULL), WSOCK_OK);
   wsock_message_free(message);
-  PUMP_UNTIL(clients, load(&listeners[0][0].heard) == PUBLISHERS * EACH + 2 && load(&listeners[0][LISTENERS - 1].heard) == PUBLISHERS * EACH + 2);
-  CHECK_INT(listeners[0][1].heard, PUBLISHERS * EACH + 1);
-  CHECK_INT(listeners[1][0].heard, PUBLISHERS * EACH);
+  PUMP_UNTIL(clients, heard_by(0) == LISTENERS * PUBLISHERS * EACH + 2 * LISTENERS - 1);
+  pump_for(clients, 20);
+  CHECK_INT(heard_by(0), LISTENERS * PUBLISHERS * EACH + 2 * LISTENERS - 1);
+  CHECK_INT(heard_by(1), LISTENERS * PUBLISHERS * EACH);
   for (int s = 0; s < 2; s++) {
     CHECK_STATUS(wsock_loop_stop(sides[s].loop), WSOCK_OK);
     pthread_join(owners[s], NULL);
@@ -550,6 +634,8 @@ int main(void) {
   refusals();
   kept();
   messages();
+  newest();
+  compression();
   slow();
   two_loops();
   racing();

@@ -106,7 +106,8 @@ fn options() -> wsock_publish_options {
     let struct_size = size_of::<wsock_publish_options>();
     let flags = below(9) as u32 % 5;
     let except = if below(2) == 0 { 0 } else { handle(CONN) };
-    wsock_publish_options { struct_size, flags, reserved: 0, except: except as _ }
+    let key = below(2) as u64;
+    wsock_publish_options { struct_size, flags, reserved: 0, key, except: except as _ }
 }
 
 fn topic() -> Option<CString> {
@@ -164,6 +165,7 @@ pub fn nobody_is_left() {
             published: 0,
             deliveries: 0,
             refused: 0,
+            dropped: 0,
             missed: 0,
         };
         // SAFETY: as large as it says.

@@ -40,7 +40,12 @@ fn bury(owner: Loop, conn: Id) {
 
 fn message(topic: &str, size: usize) -> Publication {
     let message = Prepared::new(MessageKind::Binary, Arc::new(vec![0; size])).unwrap();
-    Publication { topic: topic.into(), message: Arc::new(message), except: None, compress: true }
+    Publication {
+        topic: topic.into(),
+        message: Arc::new(message),
+        except: None,
+        options: SendOptions::default(),
+    }
 }
 
 fn turn_once(owner: Loop) {

@@ -48,7 +48,8 @@ fn added_twice_it_must_be_removed_twice() {
     assert_eq!(topics.len(), 2);
     assert!(topics.remove(&topic, 1) && topics.has(&topic, 1));
     assert!(topics.remove(&topic, 1) && !topics.has(&topic, 1));
-    assert!(!topics.remove(&topic, 1) && topics.is_empty() && topics.len() == 0);
+    assert!(!topics.remove(&topic, 1) && topics.is_empty());
+    assert_eq!(topics.len(), 0);
 }
 
 #[test]
