@@ -120,7 +120,7 @@ fn names_are_those_of_the_header() {
 #[test]
 fn overviews_are_complete() {
     let header = native::header();
-    for class in ["loop", "options", "conn", "server", "request"] {
+    for class in ["loop", "options", "conn", "server", "request", "message", "hub"] {
         let end = format!("typedef struct wsock_{class} wsock_{class};");
         let (before, _) = header.split_once(&end).expect("the class");
         let (_, overview) = before.rsplit_once("/**").expect("its overview");
