@@ -35,6 +35,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "WSOCK_LAYER_",
             "WSOCK_TEXT",
             "WSOCK_BINARY",
+            "WSOCK_PART_",
         ],
     ),
     ("Clients", &["wsock_connect"]),

@@ -422,13 +422,16 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 /** Milliseconds of silence after that ping which mean it does not. Default 20000. */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
- * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
- * Default 16 MiB.
+ * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
+ * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
  */
 #define WSOCK_OPT_MAX_MESSAGE_SIZE 10
 /** Largest frame to receive, in bytes. 0: as large as a message. Default 0. */
 #define WSOCK_OPT_MAX_FRAME_SIZE 11
-/** Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072. */
+/**
+ * Frames that one message may be cut into. A peer that sends more gets 1008. Not counted with on_part.
+ * Default 131072.
+ */
 #define WSOCK_OPT_MAX_FRAGMENTS 12
 /** Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000. */
 #define WSOCK_OPT_MAX_CONTROL_RATE 13
@@ -810,6 +813,11 @@ wsock_status wsock_options_add_pin(wsock_options *options,
 /** Message type: any bytes. */
 #define WSOCK_BINARY 2
 
+/** Flag of on_part: a message begins. */
+#define WSOCK_PART_FIRST 1
+/** Flag of on_part: the message ends. */
+#define WSOCK_PART_LAST 2
+
 /** wsock_close_info.initiator: nobody; the network failed, or the connection never was open. */
 #define WSOCK_BY_NOBODY 0
 /** wsock_close_info.initiator: this side. */
@@ -952,6 +960,23 @@ typedef struct {
    * info is valid until the callback returns.
    */
   void (*on_retry)(wsock_conn *conn, const wsock_retry_info *info, void *user_data);
+  /**
+   * The next part of a message: when this is set, messages come through it as they arrive and not through
+   * on_message, so that one may be longer than memory. flags has WSOCK_PART_FIRST for the part that begins
+   * a message and WSOCK_PART_LAST for the one that ends it; a message that has arrived whole is one part
+   * with both. Parts come in order and those of two messages do not mix. Where a message is cut means
+   * nothing: text has been checked to be UTF-8 up to here, but a part may end within a character. The last
+   * part may be empty, no other is. data is valid until the callback returns.
+   *
+   * WSOCK_OPT_MAX_MESSAGE_SIZE bounds the whole message; 0 there allows any size. When the connection ends
+   * in the middle of a message, its last part never comes and on_close tells why.
+   */
+  void (*on_part)(wsock_conn *conn,
+                  int32_t type,
+                  const uint8_t *data,
+                  size_t len,
+                  uint32_t flags,
+                  void *user_data);
 } wsock_handlers;
 
 /* ---- Clients --------------------------------------------------------------------------------- */

@@ -321,7 +321,7 @@ mod tests {
         let checked = place.with(|core| {
             let mut add = |deadline| {
                 let id = core.allocate(Kind::Conn, 0)?;
-                let shared = Shared::new(&Settings::default());
+                let shared = Shared::new(&Settings::default(), &Nobody);
                 let mut session = Session::new(id, Arc::new(Nobody), shared, Phase::Answered);
                 session.deadline = Some(Time(deadline));
                 core.insert(id, Entry::Session(Box::new(session)));

@@ -144,6 +144,10 @@ fn deliver(handler: &dyn Handler, id: Id, event: Event, input: &[u8]) -> Option<
             handler.on_message(id, kind, payload.bytes(input));
             payload
         }
+        Event::Part { kind, payload, first, last } => {
+            handler.on_part(id, kind, payload.bytes(input), first, last);
+            payload
+        }
         Event::Ping(payload) => {
             handler.on_ping(id, payload.bytes(input));
             payload

@@ -20,6 +20,12 @@ pub trait Handler: Send + Sync {
     fn on_open(&self, conn: Id) {}
     /// A whole message.
     fn on_message(&self, conn: Id, kind: Kind, data: &[u8]) {}
+    /// The next part of a message, with `wants_parts`; the last may be empty.
+    fn on_part(&self, conn: Id, kind: Kind, data: &[u8], first: bool, last: bool) {}
+    /// Messages are to come through `on_part` and not through `on_message`.
+    fn wants_parts(&self) -> bool {
+        false
+    }
     /// A ping, answered already.
     fn on_ping(&self, conn: Id, data: &[u8]) {}
     /// A pong.

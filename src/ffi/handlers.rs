@@ -11,8 +11,8 @@ use super::args::{self, Versioned, handle};
 use super::close_info::CloseTexts;
 use super::last_error;
 use super::types::{
-    WSOCK_BINARY, WSOCK_TEXT, wsock_conn_stats, wsock_error_info, wsock_handlers, wsock_retry_info,
-    wsock_server_stats,
+    WSOCK_BINARY, WSOCK_PART_FIRST, WSOCK_PART_LAST, WSOCK_TEXT, wsock_conn_stats,
+    wsock_error_info, wsock_handlers, wsock_retry_info, wsock_server_stats,
 };
 use crate::driver::handler::Handler;
 use crate::driver::report::Report;
@@ -73,6 +73,7 @@ pub const NO_HANDLERS: wsock_handlers = wsock_handlers {
     on_request: None,
     release: None,
     on_retry: None,
+    on_part: None,
 };
 
 impl CHandlers {
@@ -110,6 +111,13 @@ impl CHandlers {
     }
 }
 
+fn message_type(kind: Kind) -> i32 {
+    match kind {
+        Kind::Text => WSOCK_TEXT,
+        Kind::Binary => WSOCK_BINARY,
+    }
+}
+
 impl Handler for CHandlers {
     fn on_request(&self, server: Id, request: Id) -> i32 {
         match self.table.on_request {
@@ -128,13 +136,23 @@ impl Handler for CHandlers {
 
     fn on_message(&self, conn: Id, kind: Kind, data: &[u8]) {
         if let Some(f) = self.table.on_message {
-            let kind = match kind {
-                Kind::Text => WSOCK_TEXT,
-                Kind::Binary => WSOCK_BINARY,
-            };
             // SAFETY: see on_request; `data` lives across the call.
-            unsafe { f(handle(conn), kind, data.as_ptr(), data.len(), self.user()) }
+            unsafe { f(handle(conn), message_type(kind), data.as_ptr(), data.len(), self.user()) }
         }
+    }
+
+    fn on_part(&self, conn: Id, kind: Kind, data: &[u8], first: bool, last: bool) {
+        if let Some(f) = self.table.on_part {
+            let (kind, data, len) = (message_type(kind), data.as_ptr(), data.len());
+            let flags = [(first, WSOCK_PART_FIRST), (last, WSOCK_PART_LAST)];
+            let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
+            // SAFETY: see on_message.
+            unsafe { f(handle(conn), kind, data, len, flags, self.user()) }
+        }
+    }
+
+    fn wants_parts(&self) -> bool {
+        self.table.on_part.is_some()
     }
 
     fn on_ping(&self, conn: Id, data: &[u8]) {

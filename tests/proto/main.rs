@@ -10,6 +10,7 @@ mod deflate;
 mod frames;
 mod messages;
 mod pairs;
+mod parts;
 mod sending;
 mod text;
 mod timers;

@@ -3,12 +3,14 @@
 //! | file | job |
 //! | --- | --- |
 //! | `receive.rs` | from bytes to frames, messages and events |
+//! | `parts.rs` | messages that are handed over as they arrive |
 //! | `send.rs` | messages, pings and pongs into the send queue |
 //! | `close_handshake.rs` | how the connection ends: close frames sent, answered, waited for; failures |
 //! | `timers.rs` | what happens when nothing happens: keepalive, idle and close timeouts |
 //! | `stats.rs` | counting |
 
 mod close_handshake;
+mod parts;
 mod receive;
 mod send;
 mod stats;
