@@ -263,8 +263,9 @@ impl Session {
                 used = 1;
             }
             if stream.takes_bytes()
-                && let Phase::Open(conn) = &self.phase
+                && let Phase::Open(conn) = &mut self.phase
             {
+                conn.fill(cx, now);
                 used += conn.transmit(&mut slices[used..]);
             }
             let sent = stream.write(&slices[..used]).inspect_err(|_| self.writable = false)?;

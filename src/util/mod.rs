@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod beacon;
+pub mod bytes;
 pub mod id;
 pub mod inherited;
 pub mod offer;

@@ -12,6 +12,7 @@
 //!    +-- EOF, lost, abort, dead --+-- EOF or close timeout --> Gone <-+
 //! ```
 
+use super::queue::Line;
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
@@ -46,8 +47,10 @@ pub(super) struct Ending {
 }
 
 impl Connection {
-    /// Begins the close handshake: the close frame goes after all accepted messages. Closing twice is
-    /// fine, the first wins.
+    /// Begins the close handshake: the close frame goes after all accepted messages. A message that has
+    /// still to get parts is lost, and if one of its frames is out, so is all that waits behind it: no
+    /// other message may follow before its end. `Closed::unsent` counts them. Closing twice is fine, the
+    /// first wins.
     pub fn close(
         &mut self,
         cx: &mut Context,
@@ -154,7 +157,7 @@ impl Connection {
     pub(super) fn close_progress(&mut self, now: Time, progress: bool) {
         let (flushed, phase) = (!self.has_output(), self.phase);
         let timeout = self.config.close_timeout_ms;
-        let Some(ending) = &mut self.ending else { return };
+        let Some(ending) = self.rare.as_mut().and_then(|rare| rare.ending.as_mut()) else { return };
         if ending.queued.is_some() && progress && phase != Phase::Failed {
             // Accepted messages come first, however slow the peer is, as long as it takes them.
             ending.deadline = now.plus_ms(timeout);
@@ -191,11 +194,14 @@ impl Connection {
         self.inbox = None;
         let unsent = self.buffered();
         self.output.clear();
+        if let Some(line) = self.line_mut() {
+            line.clear();
+        }
         if finished {
             return;
         }
         let closed = &mut self.ending(Time(0)).closed;
-        closed.unsent = unsent;
+        closed.unsent += unsent;
         if first {
             closed.initiator = initiator;
         }
@@ -206,14 +212,21 @@ impl Connection {
     }
 
     fn queue_close_frame(&mut self, cx: &mut Context, now: Time, code: Option<u16>, reason: &str) {
-        self.queue(cx, Opcode::Close, false, &close::payload(code, reason));
+        let payload = close::payload(code, reason);
+        let lost = self.line_mut().map_or(0, Line::abandon_unfinished);
+        match self.line_mut().filter(|line| !line.is_empty()) {
+            Some(line) => line.close = Some(payload),
+            None => self.queue(cx, Opcode::Close, false, &payload),
+        }
+        self.ending(now).closed.unsent += lost;
         let sent = (code.unwrap_or(close::NO_STATUS), reason.to_owned());
         self.ending(now).queued = Some(sent);
     }
 
     fn ending(&mut self, now: Time) -> &mut Ending {
         let timeout = self.config.close_timeout_ms;
-        self.ending.get_or_insert_with(|| {
+        let rare = self.rare.get_or_insert_default();
+        rare.ending.get_or_insert_with(|| {
             let closed = Closed {
                 code: close::ABNORMAL,
                 reason: String::new(),
@@ -225,7 +238,7 @@ impl Connection {
                 error: None,
             };
             let deadline = now.plus_ms(timeout);
-            Box::new(Ending { closed, queued: None, answered: false, deadline })
+            Ending { closed, queued: None, answered: false, deadline }
         })
     }
 }

@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::proto::close;
 use crate::proto::config::{Config, Role};
 use crate::proto::message::message_too_big;
+use crate::proto::prepared::Prepared;
+use crate::util::bytes::Bytes;
 use crate::util::time::Time;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -73,7 +75,23 @@ impl CodecPool {
         compressor.reset();
         compressor
     }
+
+    /// The same, to be kept until `give_back`.
+    fn take(&mut self, settings: Settings) -> Compress {
+        self.compressor(settings);
+        let at = self.compressors.iter().position(|(made_with, _)| *made_with == settings);
+        self.compressors.swap_remove(at.expect("it is there")).1
+    }
+
+    fn give_back(&mut self, settings: Settings, compressor: Compress) {
+        self.compressors.truncate(KEPT - 1);
+        self.compressors.insert(0, (settings, compressor));
+    }
 }
+
+/// The compressor of a message that is sent in parts, if it has one for itself.
+#[derive(Default)]
+pub struct PartCompressor(Option<Compress>);
 
 /// Compression of one connection, both directions.
 pub struct Deflate {
@@ -111,6 +129,12 @@ impl Deflate {
         })
     }
 
+    /// Whether anything can be compressed at all: zlib has no raw stream with a window of 256 bytes, and
+    /// nobody has to compress.
+    pub fn can_compress(&self) -> bool {
+        self.settings.bits >= 9
+    }
+
     /// Appends the compressed form of `data` to `out`; false when it is to be sent as it is.
     pub fn compress(
         &mut self,
@@ -119,8 +143,7 @@ impl Deflate {
         data: &[u8],
         out: &mut Vec<u8>,
     ) -> bool {
-        // zlib has no raw stream with a window of 256 bytes; nobody has to compress.
-        if self.settings.bits < 9 {
+        if !self.can_compress() {
             return false;
         }
         if !self.takeover {
@@ -134,6 +157,67 @@ impl Deflate {
             own.compressor = None;
         }
         done
+    }
+
+    /// The form of a message that all connections with these settings share; `None` when it is to be
+    /// sent as it is.
+    pub fn prepared(&mut self, pool: &mut CodecPool, message: &Prepared) -> Option<Bytes> {
+        if !self.can_compress() {
+            return None;
+        }
+        let Settings { level, bits } = self.settings;
+        let form = message.compressed(level, bits, |data| {
+            let mut out = Vec::new();
+            let smaller =
+                deflate(pool.compressor(self.settings), data, &mut out) && out.len() < data.len();
+            smaller.then_some(out)
+        })?;
+        // It is now part of what the peer remembers and not of what our compressor does. A fresh one
+        // refers to nothing that was sent before, which context takeover allows.
+        if let Some(own) = &mut self.own {
+            own.compressor = None;
+        }
+        Some(form)
+    }
+
+    /// Appends the compressed form of the next part of a message. `kept` is to be the same for all of its
+    /// parts, and a default one for the first.
+    pub fn compress_part(
+        &mut self,
+        pool: &mut CodecPool,
+        now: Time,
+        kept: &mut PartCompressor,
+        (data, last): (&[u8], bool),
+        out: &mut Vec<u8>,
+    ) {
+        let begin = out.len();
+        let done = if self.takeover {
+            let own = self.own.get_or_insert_with(Own::new);
+            own.compressed = now;
+            let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
+            let done = deflate(compressor, data, out);
+            if !done {
+                own.compressor = None;
+            }
+            done
+        } else {
+            let mut compressor = kept.0.take().unwrap_or_else(|| pool.take(self.settings));
+            let done = deflate(&mut compressor, data, out);
+            match (done, last) {
+                (true, false) => kept.0 = Some(compressor),
+                (true, true) => pool.give_back(self.settings, compressor),
+                // The next part gets a fresh one, which refers to nothing before.
+                (false, _) => {}
+            }
+            done
+        };
+        if !done {
+            out.truncate(begin);
+            store(data, out);
+        }
+        if !last {
+            out.extend_from_slice(&TAIL);
+        }
     }
 
     /// The inflater for the next message of the peer.
@@ -209,6 +293,19 @@ fn deflate(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
     debug_assert!(out.ends_with(&TAIL));
     out.truncate(out.len() - TAIL.len());
     true
+}
+
+/// What `deflate` does, without compressing (RFC 1951 section 3.2.4). Stands between two blocks, where
+/// every flush leaves the stream.
+fn store(data: &[u8], out: &mut Vec<u8>) {
+    for block in data.chunks(0xFFFF) {
+        let len = block.len() as u16;
+        out.push(0);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+    out.push(0);
 }
 
 /// Reads compressed messages piece by piece.
