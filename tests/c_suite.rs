@@ -24,7 +24,7 @@ programs! {
     adopt backpressure badinput close dlopen drain echo embed emfile fork handles handshake_client
     handshake_server idle inherited limits network parts proxy proxy_protocol races reconnect
     reconnect_close reconnect_queue redirect reentrancy report retarget server signal sigpipe
-    socket_options threads timeouts tls unix_sockets whatwg wire
+    socket_options source stream threads timeouts tls unix_sockets whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.

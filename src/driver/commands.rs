@@ -40,6 +40,7 @@ impl Core {
             Command::Abort(id) => self.abort(id),
             Command::Resolved(id, way, result) => self.resolved(id, way, result),
             Command::Task(task) => return Some(task),
+            Command::PullAgain(id) => self.pull_again(id),
         }
         None
     }

@@ -1,5 +1,6 @@
 //! What one loop owns, and the bookkeeping that never calls the application.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -60,8 +61,10 @@ pub struct Core {
     pub retries: VecDeque<Id>,
     /// Sessions whose queue has drained.
     pub drains: VecDeque<Id>,
-    /// Handlers to drop when nothing is borrowed.
-    pub trash: Vec<Arc<dyn Handler>>,
+    /// Sessions with room for what their sources have.
+    pub hungry: VecDeque<Id>,
+    /// Handlers, and whatever else may call the application when it is dropped: when nothing is borrowed.
+    pub trash: Vec<Arc<dyn Any + Send + Sync>>,
     /// Handlers of ended servers, to be dropped by the next turn: nothing ends inside the call that
     /// ends it.
     pub ended: Vec<Arc<dyn Handler>>,
@@ -100,6 +103,7 @@ impl Core {
             endings: VecDeque::new(),
             retries: VecDeque::new(),
             drains: VecDeque::new(),
+            hungry: VecDeque::new(),
             trash: Vec::new(),
             ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
@@ -230,6 +234,7 @@ impl Core {
             && self.dirty.is_empty()
             && self.endings.is_empty()
             && self.drains.is_empty()
+            && self.hungry.is_empty()
             && self.retries.is_empty()
             && self.ended.is_empty())
             || self.place.inbox.has_work()

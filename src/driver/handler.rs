@@ -11,7 +11,7 @@ use crate::util::id::Id;
 /// Called on the thread that polls the loop, never while the loop is borrowed, so every method may
 /// call back into the driver. Dropped when the last object that uses it is gone, also unborrowed.
 #[allow(unused_variables)]
-pub trait Handler: Send + Sync {
+pub trait Handler: Any + Send + Sync {
     /// A client or browser asks. 0 goes on, 200 to 599 is the HTTP answer.
     fn on_request(&self, server: Id, request: Id) -> i32 {
         0

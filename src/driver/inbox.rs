@@ -34,6 +34,8 @@ pub enum Command {
     Resolved(Id, u32, Result<Vec<SocketAddr>, Error>),
     /// Run this.
     Task(Task),
+    /// Ask the application again for what it sends.
+    PullAgain(Id),
 }
 
 /// The queue of one place for loops. Everything is told apart by the loop's generation, so that what was

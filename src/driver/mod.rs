@@ -32,6 +32,7 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod settle;
+pub mod source;
 pub mod timeouts;
 pub mod timers;
 pub mod turn;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::core::Core;
-use super::feed;
 use super::loops::{Entered, Loop};
 use super::report::Report;
 use super::session::{Phase, state};
+use super::{feed, source};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
@@ -96,12 +96,13 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
     serve_ready(entered, &mut buffer)?;
     fire_timers(entered)?;
     settle(entered)?;
+    source::serve(entered)?;
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
-        core.trash.append(&mut core.ended);
+        core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
         core.receive = buffer;
         core.update_beacon();

@@ -20,6 +20,7 @@ pub mod looping;
 pub mod options;
 pub mod request;
 pub mod server;
+pub mod source;
 pub mod status;
 pub mod types;
 pub mod version;

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod beacon;
 pub mod bytes;
+pub mod descriptor;
 pub mod id;
 pub mod inherited;
 pub mod offer;
