@@ -111,7 +111,8 @@ static void between_ours(int deflate) {
   CHECK(taken.len == 0 && taken.alone == 3);
 
   section("one byte more than is allowed");
-  sent = wsock_conn_send(client.conn, WSOCK_BINARY, memset(realloc(data, SIZE + 1), 0, SIZE + 1), SIZE + 1, 0);
+  unsigned char *large = calloc(SIZE + 1, 1);
+  sent = wsock_conn_send(client.conn, WSOCK_BINARY, large, SIZE + 1, 0);
   CHECK(sent == WSOCK_OK || sent == WSOCK_BUFFERED);
   PUMP_UNTIL(loop, client.closes && taken.closes);
   CHECK_INT(taken.status, WSOCK_ERR_TOO_BIG);
@@ -122,6 +123,8 @@ static void between_ours(int deflate) {
   wsock_options_free(o);
   wsock_options_free(c);
   rec_free(&client);
+  free(large);
+  free(data);
 }
 
 static void pause_it(struct taken *taken) {
