@@ -19,7 +19,7 @@ VENV     := target/autobahn/venv
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test bench fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples test tsan bench fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -64,6 +64,9 @@ autobahn: need-python examples ## run all 517 Autobahn cases against both roles,
 interop: need-python examples target/interop/client ## talk to nginx, HAProxy, Apache, proxies, curl, Node and Python
 	tests/interop/install.sh target/interop
 	target/interop/venv/bin/python tests/interop/run.py $(if $(ONLY),--only '$(ONLY)')
+
+tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
+	tests/tsan.sh $(ONLY)
 
 bench: target/bench/bench target/bench/tcp_echo target/c/echo_server ## measure memory and speed against a plain TCP echo
 	target/bench/bench target/bench/tcp_echo target/c/echo_server

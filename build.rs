@@ -23,7 +23,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "wsock_last_error",
         ],
     ),
-    ("Loops", &["wsock_loop_"]),
+    ("Loops", &["wsock_loop_", "wsock_event", "WSOCK_EVENT_"]),
     ("Options", &["WSOCK_OPT_", "WSOCK_ORIGIN_", "WSOCK_CLIENT_CERT_", "wsock_option"]),
     (
         "Callbacks",
@@ -93,6 +93,7 @@ fn generate_header() {
         "types",
         "last_error",
         "looping",
+        "events",
         "options/general",
         "options/client",
         "options/limits",

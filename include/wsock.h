@@ -8,7 +8,9 @@
  * A loop does the work. You make one, connect or listen in it, and let it run; it calls your
  * functions when something happens. There is no other magic: nothing but wsock_loop_run and
  * wsock_loop_poll ever waits, no callback ever comes from a thread that the library made, and
- * without one of those two calls nothing happens at all.
+ * without one of those two calls nothing happens at all. (Programs that want no callbacks fetch
+ * their events with wsock_loop_events. Programs that are busy let wsock_loop_start do the work
+ * meanwhile, and still hear of it where they ask.)
  *
  *     #include <stdio.h>
  *     #include <wsock.h>
@@ -54,8 +56,8 @@
  * refused and nothing happened. The sentence that says why is in wsock_last_error, until the next
  * failing call on the same thread. Outputs are written only on success. What each function's
  * description lists under "Errors" is without the WSOCK_ERR_ in front; beyond that, everything that
- * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, and WSOCK_ERR_POISONED
- * after that.
+ * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, WSOCK_ERR_POISONED after
+ * that, and WSOCK_ERR_STATE in the child of a fork.
  *
  * A failure that no call is there to answer for is told by on_error.
  *
@@ -68,8 +70,8 @@
  * CALLBACKS
  *
  * They run on the thread that is inside wsock_loop_run or wsock_loop_poll, one at a time. From inside
- * one you may call every function, closing and freeing included; only run, poll and loop_free of the
- * same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
+ * one you may call every function, closing and freeing included; only run, poll, events, start and
+ * loop_free of the same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
  * it: it comes from run or poll. (wsock_loop_free is the exception, since nothing comes after it.) Do
  * not let C++ exceptions or longjmp leave a callback.
  *
@@ -79,20 +81,34 @@
  * callback will ever be given the user data again.
  *
  * What you send from inside callbacks leaves together, in one system call per connection, when the
- * callbacks of that turn are done. What you send outside leaves at once.
+ * callbacks of that turn are done; what you send while you work on a batch of wsock_loop_events,
+ * when you fetch the next. What you send otherwise leaves at once.
  *
  * THREADS
  *
  * A loop belongs to the thread that made it, until another thread polls it: then to that one. Each
  * function says who may call it, in a line that begins with "Thread:". "any" means any thread at any
  * time. "loop" means the thread of the loop, inside or outside of callbacks; others get
- * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there.
+ * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there. Of a loop that has
+ * got a thread of its own from wsock_loop_start, every thread may call everything.
  *
  * THE PROCESS
  *
- * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. After
- * fork the library is the parent's: the child leaves it alone until it execs or exits. dlclose does
- * nothing: once loaded, the library stays.
+ * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. dlclose does
+ * nothing: once loaded, the library stays. Two copies of it in one process, such as those of two plug-ins,
+ * share nothing: each answers WSOCK_ERR_INVALID_HANDLE to handles of the other.
+ *
+ * After fork, loops and all that is in them are the parent's. In the child every call about them answers
+ * WSOCK_ERR_STATE, but for two: wsock_loop_free closes the child's copies of the descriptors, unnoticed by
+ * the parent and its peers, and wsock_loop_after_fork makes the loop the child's, with its servers and
+ * without its connections. A callback may fork: in the child, run and poll return WSOCK_ERR_STATE when it
+ * returns. Everything else, such as new loops and options, works in the child at once. A child that neither
+ * frees nor takes over a loop holds copies of its sockets until it execs or exits, so that peers do not see
+ * the end of a connection that the parent closes without a close handshake.
+ *
+ * Fork while no other thread is inside the library, if the child is to use it and not just to exec: what
+ * such a thread was about stays half done in the child. Options, the making of loops and names being looked
+ * up are safe from that: a fork waits a moment for them.
  *
  * THE BROWSER'S WORDS
  *
@@ -122,8 +138,11 @@ extern "C" {
  *
  * - Life: wsock_loop_new, wsock_loop_free.
  * - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
+ * - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush.
+ * - On a thread of its own: wsock_loop_start, wsock_loop_join.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+ * - In the child of a fork: wsock_loop_after_fork.
  * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
  *   wsock_connect_fd and wsock_listen_fd.
  */
@@ -172,12 +191,12 @@ typedef struct wsock_server wsock_server;
 
 /**
  * An HTTP request that has reached a server: whoever wants a WebSocket begins with one. The handle is
- * valid until on_request has returned.
+ * valid until on_request has returned, or wsock_request_answer.
  *
  * - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
  *   wsock_request_header_at, wsock_request_cookie, wsock_request_protocol_at.
  * - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
- *   wsock_request_set_body; what on_request returns decides.
+ *   wsock_request_set_body; what on_request returns decides, or later wsock_request_answer.
  */
 typedef struct wsock_request wsock_request;
 
@@ -198,7 +217,10 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_WRONG_THREAD (-4)
 /** run, poll or loop_free was called from inside a callback of the same loop. */
 #define WSOCK_ERR_REENTRANT (-5)
-/** Not now: the connection is not open yet, or is closing; or the request is no WebSocket's. */
+/**
+ * Not now: the connection is not open yet, or is closing; the request is no WebSocket's; or this is the
+ * child of a fork and the loop is the parent's.
+ */
 #define WSOCK_ERR_STATE (-6)
 /** This library, or this build of it, does not know that. */
 #define WSOCK_ERR_UNSUPPORTED (-7)
@@ -312,6 +334,49 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
+/** wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. */
+#define WSOCK_EVENT_TEXT 1
+/** wsock_event: a binary message, as WSOCK_EVENT_TEXT. */
+#define WSOCK_EVENT_BINARY 2
+/** wsock_event: as on_open. */
+#define WSOCK_EVENT_OPEN 3
+/**
+ * wsock_event: as on_close; data is a const wsock_close_info *, code the close code. The handle is
+ * valid until the next batch.
+ */
+#define WSOCK_EVENT_CLOSE 4
+/** wsock_event: as on_error; data is a const wsock_error_info *. */
+#define WSOCK_EVENT_ERROR 5
+/** wsock_event: as on_drain. */
+#define WSOCK_EVENT_DRAIN 6
+/** wsock_event: as on_ping, with its payload. */
+#define WSOCK_EVENT_PING 7
+/** wsock_event: as on_pong, with its payload. */
+#define WSOCK_EVENT_PONG 8
+/** wsock_event: as on_retry; data is a const wsock_retry_info *, code the attempt. */
+#define WSOCK_EVENT_RETRY 9
+/**
+ * wsock_event, from servers with WSOCK_OPT_ASK: as on_request. object is the wsock_request *, data the
+ * wsock_server *. Answer it with wsock_request_answer.
+ */
+#define WSOCK_EVENT_REQUEST 10
+
+/** One event of a batch; see wsock_loop_events. 40 bytes on every system. */
+typedef struct {
+  /** The handle of the connection, as a number; of the request with WSOCK_EVENT_REQUEST. */
+  uint64_t object;
+  /** Its user data. */
+  uint64_t user;
+  /** The address of what belongs to the event; 0 when nothing does. */
+  uint64_t data;
+  /** Its length in bytes. */
+  uint64_t len;
+  /** WSOCK_EVENT_*. */
+  uint32_t type;
+  /** Depends on the type. */
+  uint32_t code;
+} wsock_event;
+
 /**
  * Makes a loop. It belongs to the calling thread until another one polls it. Free it with
  * wsock_loop_free.
@@ -325,7 +390,8 @@ wsock_status wsock_loop_new(wsock_loop **out_loop);
  * on_close from inside this call, without a close handshake; then all handles of the loop are stale.
  * For a polite end, close servers and connections first and run until nothing is left. NULL is
  * allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
- * release is called.
+ * release is called; and so is, in the child of a fork, a loop that is still the parent's, of which
+ * neither the parent nor its peers notice anything.
  *
  * Thread: any that finds nobody else inside, outside of the loop's callbacks.
  * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
@@ -354,6 +420,30 @@ wsock_status wsock_loop_run(wsock_loop *loop);
  */
 int32_t wsock_loop_poll(wsock_loop *loop,
                         int32_t timeout_ms);
+
+/**
+ * Gives the loop a thread of its own, which from now on waits for sockets, reads, writes, answers pings
+ * and keeps deadlines, also while your program is busy. It never calls you: what happens is queued, and
+ * told on your own thread by wsock_loop_poll, wsock_loop_run or wsock_loop_events, which otherwise only
+ * wait. wsock_loop_fd becomes readable when something is queued.
+ *
+ * Every function that says "Thread: loop" may be called from any thread then; it waits until the loop's
+ * thread is between two turns. Sending never waits. End it with wsock_loop_join or wsock_loop_free.
+ *
+ * Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, REENTRANT, STATE
+ * (started already), SYSTEM (no thread can be made), POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_start(wsock_loop *loop);
+
+/**
+ * Ends the thread that wsock_loop_start has made and waits for that. The loop, with everything in it, is
+ * the calling thread's then, as if it never had been started; what is queued is told by the next
+ * wsock_loop_poll, wsock_loop_run or wsock_loop_events.
+ *
+ * Thread: any, when no other waits for the loop's events. Errors: INVALID_HANDLE, WRONG_KIND,
+ * WRONG_THREAD (another one is waiting), STATE (there is no such thread). Since: 0.1
+ */
+wsock_status wsock_loop_join(wsock_loop *loop);
 
 /**
  * Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
@@ -401,6 +491,71 @@ int32_t wsock_loop_fd(wsock_loop *loop);
  * Thread: loop. Errors (all below -1): INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 int32_t wsock_loop_timeout_ms(wsock_loop *loop);
+
+/**
+ * In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
+ * anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
+ *
+ * - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
+ *   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
+ *   by the process that made it.
+ * - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
+ *   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
+ * - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
+ *   Names that are being looked up are forgotten with their connections.
+ * - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
+ *   the parent's still has the old one.
+ *
+ * In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
+ * was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
+ * only a new loop helps.
+ *
+ * Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
+ * SYSTEM, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_after_fork(wsock_loop *loop);
+
+/**
+ * Events in batches, instead of callbacks: array has room for capacity records of event_size bytes,
+ * sizeof(wsock_event) of your header, and wsock_loop_events fills it. Set it once. Callbacks are then
+ * only called when you let wsock_loop_poll or wsock_loop_run do it. NULL and 0 takes the array back.
+ *
+ * Ownership: array is yours and must stay until the loop is freed or has got another; the last batch
+ * ends with this call. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT,
+ * POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_use_events(wsock_loop *loop,
+                                   wsock_event *array,
+                                   size_t event_size,
+                                   uint32_t capacity);
+
+/**
+ * Fetches the next events into the array of wsock_loop_use_events, in the order in which callbacks would
+ * have come, after waiting for them at most timeout_ms milliseconds: 0 does not wait, -1 waits as long
+ * as it takes. Returns how many there are; 0 when there is none yet. When the array is full, call it
+ * again at once.
+ *
+ * What the events point to, and the handles of connections that have ended, stay valid until the next
+ * call of wsock_loop_events, wsock_loop_poll or wsock_loop_run. What you send meanwhile on this thread
+ * leaves then, in one system call per connection, or with wsock_loop_flush. Functions given to
+ * wsock_loop_post are called from in here, where they stand in line.
+ *
+ * Input of a connection that you do not come to is read up to about 1 MiB, then TCP makes the peer wait.
+ * What a batch holds of a connection that you close in the middle of it is still in there; what is not
+ * fetched yet is dropped. wsock_conn_pause holds back what has not been read.
+ *
+ * Thread: any that finds nobody else inside; without wsock_loop_start the loop is that thread's from now
+ * on. Errors: as wsock_loop_poll, STATE (no wsock_loop_use_events before). Since: 0.1
+ */
+int32_t wsock_loop_events(wsock_loop *loop,
+                          int32_t timeout_ms);
+
+/**
+ * Sends what this thread has queued since wsock_loop_events, without waiting for the next call of it.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_flush(wsock_loop *loop);
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
@@ -461,6 +616,11 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_BACKLOG 40
 /** Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY. */
 #define WSOCK_OPT_ORIGIN_POLICY 50
+/**
+ * Server: 1: with wsock_loop_events, requests come as WSOCK_EVENT_REQUEST and wait for
+ * wsock_request_answer. 0: they go on, as without on_request. Default 0.
+ */
+#define WSOCK_OPT_ASK 45
 /** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
 #define WSOCK_OPT_ORIGIN 100
 
@@ -945,7 +1105,9 @@ typedef struct {
    * Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.
    * Return 0 to go on: a WebSocket is accepted, a plain request is answered 426. Return 200 to 599
    * to answer with that status and what wsock_request_add_header and wsock_request_set_body have
-   * prepared. Anything else becomes 500. The request handle is valid until you return.
+   * prepared. Return WSOCK_REQUEST_LATER to answer with wsock_request_answer, when whoever you have to
+   * ask has told you. Anything else becomes 500. The request handle is valid until you return, or
+   * have answered.
    */
   int32_t (*on_request)(wsock_server *server, wsock_request *request, void *user_data);
   /**
@@ -1548,6 +1710,8 @@ wsock_status wsock_server_adopt(wsock_server *server,
 #define WSOCK_REQUEST_PEER_SUBJECT 8
 /** wsock_request_get_str: the host name that the client's TLS asked for (SNI). */
 #define WSOCK_REQUEST_TLS_SERVER_NAME 9
+/** What on_request returns to answer later, with wsock_request_answer. */
+#define WSOCK_REQUEST_LATER (-1)
 
 /**
  * 1 when the request asks for a WebSocket, 0 when it is plain HTTP, or an error.
@@ -1629,6 +1793,18 @@ wsock_status wsock_request_set_body(wsock_request *request,
                                     const char *content_type,
                                     const void *data,
                                     size_t len);
+
+/**
+ * Answers a request for which on_request has returned WSOCK_REQUEST_LATER, or that came as an event: 0
+ * goes on, 200 to 599 is the status, as on_request returns them. Every such request has to be answered;
+ * who has waited longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS by then has been hung up on. The request handle
+ * ends with this call. Nothing is told from inside it: on_open comes from the loop.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (no such status), STATE (who asked
+ * has gone). Since: 0.1
+ */
+wsock_status wsock_request_answer(wsock_request *request,
+                                  int32_t status);
 
 /* ---- Versions -------------------------------------------------------------------------------- */
 

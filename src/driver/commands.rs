@@ -33,12 +33,14 @@ impl Core {
                     Some(conn) => conn.ping(cx, now, &data),
                     None => Ok(()),
                 });
-                self.taken_up(conn, data.len());
+                self.taken_up(conn, 0);
                 self.dirty(conn);
             }
             Command::Close(id, code, reason) => self.close_now(id, code, &reason),
             Command::Abort(id) => self.abort(id),
             Command::Resolved(id, way, result) => self.resolved(id, way, result),
+            // Whoever asked may have gone, with nobody to tell.
+            Command::Answer(id, decision) => drop(self.answer_request(id, decision)),
             Command::Task(task) => return Some(task),
             Command::PullAgain(id) => self.pull_again(id),
         }

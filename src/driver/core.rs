@@ -6,15 +6,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::batch::Batch;
+use super::deliver::Delivery;
 use super::handler::Handler;
 use super::loops::Loop;
-use super::readiness::WAKE;
+use super::readiness::{Poller, WAKE};
 use super::request::Pending;
+use super::retain::Current;
 use super::server::Server;
 use super::session::Session;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
+use crate::util::arena::Arena;
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
@@ -42,10 +46,10 @@ pub enum Entry {
 pub struct Core {
     /// Where the loop lives: its table and inbox.
     pub place: Loop,
-    /// The operating system's side.
-    pub poll: mio::Poll,
-    /// Room for what it reports.
-    pub events: mio::Events,
+    /// The operating system's side; `None` while a thread of the library's own has it.
+    pub poller: Option<Poller>,
+    /// For watching sockets, whoever has the poller.
+    pub registry: mio::Registry,
     pub(super) entries: Vec<Entry>,
     /// Sessions and servers alive.
     pub living: usize,
@@ -70,8 +74,28 @@ pub struct Core {
     pub ended: Vec<Arc<dyn Handler>>,
     /// Buffers, random bytes, shared compressors.
     pub cx: Context,
-    /// The shared receive buffer, while no turn is using it.
-    pub receive: Vec<u8>,
+    /// The shared receive buffer.
+    pub arena: Arena,
+    /// What the callback that is running was given.
+    pub current: Option<Current>,
+    /// Events that the application has not heard of yet.
+    pub outbox: VecDeque<Delivery>,
+    /// How much they take.
+    pub outbox_weight: usize,
+    /// This turn puts its events there instead of telling them.
+    pub queueing: bool,
+    /// Where batches of events go, once the application has said so.
+    pub batch: Option<Box<dyn Batch>>,
+    /// The last batch: what it points to stays until the next.
+    pub drained: Vec<Delivery>,
+    /// The thread whose sends wait, because it has a batch to work on; 0 for none.
+    pub corked: u64,
+    /// The thread of the library's own that does the work; 0 for none.
+    pub worker: u64,
+    /// Until when it sleeps.
+    pub sleeps_until: Time,
+    /// Whoever waits for events has been told that there are some.
+    pub announced: bool,
     /// The loop is being freed: nothing new begins.
     pub leaving: bool,
     /// A turn is running: what is sent now leaves at its end.
@@ -89,12 +113,13 @@ pub struct Core {
 impl Core {
     /// An empty loop, and what wakes it.
     pub fn new(place: Loop) -> io::Result<(Core, mio::Waker)> {
-        let poll = mio::Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), WAKE)?;
+        let poller = Poller::new()?;
+        let registry = poller.poll.registry().try_clone()?;
+        let waker = mio::Waker::new(&registry, WAKE)?;
         let core = Core {
             place,
-            poll,
-            events: mio::Events::with_capacity(1024),
+            poller: Some(poller),
+            registry,
             entries: Vec::new(),
             living: 0,
             timers: Timers::default(),
@@ -107,7 +132,17 @@ impl Core {
             trash: Vec::new(),
             ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
-            receive: Vec::new(),
+            arena: Arena::default(),
+            current: None,
+            outbox: VecDeque::new(),
+            outbox_weight: 0,
+            queueing: false,
+            batch: None,
+            drained: Vec::new(),
+            corked: 0,
+            worker: 0,
+            sleeps_until: Time(0),
+            announced: false,
             leaving: false,
             dispatching: false,
             callbacks: 0,
@@ -228,8 +263,13 @@ impl Core {
         }
     }
 
-    /// Whether a poll has something to do without waiting.
+    /// Whether a poll has something to do or to tell without waiting.
     pub fn has_work(&self) -> bool {
+        !self.outbox.is_empty() || self.has_turn()
+    }
+
+    /// Whether a turn has something to do without waiting.
+    pub fn has_turn(&self) -> bool {
         !(self.ready.is_empty()
             && self.dirty.is_empty()
             && self.endings.is_empty()

@@ -4,15 +4,23 @@ use super::core::Core;
 use crate::error::{Code, Error, Result};
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+
+#[cfg(target_os = "linux")]
+fn cannot(error: std::io::Error) -> Error {
+    Error::os(Code::System, "cannot make the loop's descriptor", &error)
+}
 
 impl Core {
     /// The descriptor for foreign loops.
     #[cfg(target_os = "linux")]
     pub fn descriptor(&mut self) -> Result<i32> {
-        use std::os::fd::AsRawFd;
         if self.beacon.is_none() {
-            let beacon = Beacon::new(self.poll.as_raw_fd())
-                .map_err(|e| Error::os(Code::System, "cannot make the loop's descriptor", &e))?;
+            let mut beacon = Beacon::new().map_err(cannot)?;
+            if self.poller.is_some() {
+                beacon.watch(self.registry.as_raw_fd()).map_err(cannot)?;
+            }
             self.beacon = Some(beacon);
         }
         self.update_beacon();
@@ -29,10 +37,29 @@ impl Core {
     pub fn update_beacon(&mut self) {
         #[cfg(target_os = "linux")]
         if let Some(mut beacon) = self.beacon.take() {
-            self.tick();
-            let deadline = self.next_deadline();
-            beacon.set(self.now, self.has_work(), deadline);
+            match self.poller {
+                Some(_) => {
+                    self.tick();
+                    let deadline = self.next_deadline();
+                    beacon.set(self.now, self.has_work(), deadline);
+                }
+                // Another thread sees to sockets and timers.
+                None => beacon.set(self.now, !self.outbox.is_empty(), None),
+            }
             self.beacon = Some(beacon);
         }
+    }
+
+    /// Lets the descriptor tell only of events that are queued, or of everything again.
+    pub fn set_beacon_apart(&mut self, apart: bool) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        if let Some(beacon) = &mut self.beacon {
+            match apart {
+                true => beacon.unwatch(self.registry.as_raw_fd()),
+                false => beacon.watch(self.registry.as_raw_fd()).map_err(cannot)?,
+            }
+        }
+        self.update_beacon();
+        Ok(())
     }
 }

@@ -1,12 +1,15 @@
-//! From bytes to callbacks: reads a socket, feeds the handshake or the connection, and calls the
-//! application for each event with nothing borrowed.
+//! From bytes to events: reads a socket, feeds the handshake or the connection, and has the application
+//! told of each event.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::core::{Core, RECEIVE_BUFFER};
+use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
+use super::retain::{Current, Source};
 use super::session::Phase;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Event, Payload};
@@ -20,8 +23,8 @@ const BYTES_PER_TURN: usize = RECEIVE_BUFFER;
 
 /// What reading came to.
 enum Read {
-    /// So many bytes are in the buffer.
-    Bytes(usize),
+    /// So many bytes are in the buffer, from there on.
+    Bytes(Range<usize>),
     /// Nothing for now.
     Nothing,
     /// End of the stream, or an error of the socket, has been told to the session.
@@ -30,9 +33,10 @@ enum Read {
 
 /// What the protocol made of some bytes.
 enum Found {
-    /// Nothing for the application yet.
+    /// Nothing for the application yet, or nothing that it is told now.
     Nothing,
-    Event(Event),
+    /// A message, a ping or a pong, which the application is told now.
+    Input(Input, Source),
     // Once in the life of a connection; boxed so that events move few bytes.
     Request(Box<Request>),
     Refusal(Box<Refusal>),
@@ -41,6 +45,16 @@ enum Found {
     Passage,
     /// A load balancer has told who the client is.
     Address(IpAddr),
+}
+
+/// The same, before it is known whether the application is told at once.
+enum Sense {
+    Event(Event),
+    Found(Found),
+}
+
+impl Sense {
+    const NOTHING: Sense = Sense::Found(Found::Nothing);
 }
 
 /// One step of a session.
@@ -52,25 +66,22 @@ struct Step {
 }
 
 /// Reads what the socket has and handles it, up to a turn's share.
-pub fn serve(entered: &Entered, id: Id, buffer: &mut [u8]) -> Result<()> {
+pub fn serve(entered: &Entered, id: Id) -> Result<()> {
     let mut budget = BYTES_PER_TURN;
     loop {
-        let (held, read) = entered.with(|core| {
-            let held = core.take_held(id);
-            let read = if held.is_some() { Read::Nothing } else { core.read(id, buffer) };
-            Ok((held, read))
-        })?;
-        if let Some(mut held) = held {
-            feed(entered, id, &mut held)?;
-            continue;
-        }
+        let read = entered.with(|core| Ok(core.take_held(id).unwrap_or_else(|| core.read(id))))?;
         match read {
-            Read::Bytes(count) => {
-                feed(entered, id, &mut buffer[..count])?;
-                budget = budget.saturating_sub(count);
+            Read::Bytes(chunk) => {
+                budget = budget.saturating_sub(chunk.len());
+                feed(entered, id, chunk)?;
             }
             Read::Nothing => return Ok(()),
-            Read::End => return at_end(entered, id),
+            Read::End => {
+                return entered.with(|core| {
+                    core.stream_ended(id);
+                    Ok(())
+                });
+            }
         }
         if budget == 0 {
             // The edge will not come again.
@@ -84,35 +95,49 @@ pub fn serve(entered: &Entered, id: Id, buffer: &mut [u8]) -> Result<()> {
     }
 }
 
-/// Handles all of `input`, event by event.
-fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
-    let mut at = 0;
-    let mut spent: Option<Vec<u8>> = None;
+/// Handles a chunk of the arena, event by event.
+fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
+    let mut at = chunk.start;
+    let window = entered.with(|core| Ok(core.arena.window()))?;
+    let mut spent: Option<Arc<Vec<u8>>> = None;
     let mut handler: Option<Arc<dyn Handler>> = None;
     loop {
         let next = entered.with(|core| {
-            if let Some(spent) = spent.take() {
-                core.cx.pool.put(spent);
-            }
-            Ok(core.step(id, &mut input[at..], handler.as_ref()))
+            core.done_with(spent.take());
+            Ok(core.step(id, at..chunk.end, handler.as_ref()))
         })?;
         let Some(step) = next else { return Ok(()) };
         if step.handler.is_some() {
             handler = step.handler;
         }
-        let Some(handler) = &handler else { return Ok(()) };
-        let rest = &input[at..];
         at += step.consumed;
         match step.found {
-            Found::Nothing if step.consumed == 0 || at == input.len() => return Ok(()),
+            Found::Nothing if step.consumed == 0 || at == chunk.end => return Ok(()),
             Found::Nothing => {}
-            Found::Event(event) => {
-                spent = deliver(&**handler, id, event, rest);
-                if at == input.len() && spent.is_none() {
-                    return Ok(());
+            Found::Input(input, source) => {
+                let Some(handler) = &handler else { return Ok(()) };
+                match source {
+                    Source::Range(range) => {
+                        deliver::call_input(&**handler, id, input, window.read(range));
+                        if at == chunk.end {
+                            return Ok(());
+                        }
+                    }
+                    Source::Whole(bytes) => {
+                        deliver::call_input(&**handler, id, input, &bytes);
+                        spent = Some(bytes);
+                    }
+                    Source::Piece(piece) => {
+                        deliver::call_input(&**handler, id, input, piece.as_ref());
+                    }
                 }
             }
-            Found::Request(request) => ask(entered, id, *request)?,
+            Found::Request(request) => {
+                let asked = entered.with(|core| Ok(core.receive_request(id, *request)))?;
+                if let Some((request, server)) = asked {
+                    deliver::tell(entered, id, What::Request(request, server))?;
+                }
+            }
             Found::Refusal(refusal) => entered.with(|core| {
                 core.refuse(id, &refusal);
                 Ok(())
@@ -122,127 +147,70 @@ fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
                 Ok(())
             })?,
             Found::Passage => {
-                let rest = &input[at..];
                 return entered.with(|core| {
-                    core.passed(id, rest);
+                    let rest = core.arena.write(at..chunk.end).to_vec();
+                    core.passed(id, &rest);
                     Ok(())
                 });
             }
             Found::Client(outcome) => {
                 if entered.with(|core| Ok(core.client_handshake_over(id, *outcome)))? {
-                    announce(entered, id)?;
+                    deliver::tell(entered, id, What::Open)?;
                 }
             }
         }
     }
 }
 
-/// Calls the application for one event. Gives back a buffer that is done with.
-fn deliver(handler: &dyn Handler, id: Id, event: Event, input: &[u8]) -> Option<Vec<u8>> {
-    let payload = match event {
-        Event::Message { kind, payload } => {
-            handler.on_message(id, kind, payload.bytes(input));
-            payload
-        }
-        Event::Part { kind, payload, first, last } => {
-            handler.on_part(id, kind, payload.bytes(input), first, last);
-            payload
-        }
-        Event::Ping(payload) => {
-            handler.on_ping(id, payload.bytes(input));
-            payload
-        }
-        Event::Pong(payload) => {
-            handler.on_pong(id, payload.bytes(input));
-            payload
-        }
-    };
-    match payload {
-        Payload::Owned(buffer) => Some(buffer),
-        Payload::Input(_) => None,
-    }
-}
-
-/// Lets the application decide on a request.
-fn ask(entered: &Entered, id: Id, request: Request) -> Result<()> {
-    let asked = entered.with(|core| {
-        let Some(request_id) = core.receive_request(id, request) else { return Ok(None) };
-        core.callbacks += 1;
-        Ok(core
-            .session(id)
-            .and_then(|session| Some((request_id, session.server?, session.handler.clone()))))
-    })?;
-    let Some((request_id, server_id, handler)) = asked else { return Ok(()) };
-    let decision = handler.on_request(server_id, request_id);
-    drop(handler);
-    if entered.with(|core| Ok(core.decide(request_id, decision)))? {
-        announce(entered, id)?;
-    }
-    Ok(())
-}
-
-/// `on_open`, after which the headers of the handshake are let go.
-fn announce(entered: &Entered, id: Id) -> Result<()> {
-    entered.count_callback()?;
-    let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { return Ok(()) };
-    handler.on_open(id);
-    drop(handler);
-    entered.with(|core| {
-        core.send_waiting(id);
-        if let Some(session) = core.session(id) {
-            session.details.headers = None;
-        }
-        Ok(())
-    })
-}
-
-/// The stream has ended; a client's handshake may have an outcome from that.
-fn at_end(entered: &Entered, id: Id) -> Result<()> {
-    entered.with(|core| {
-        core.stream_ended(id);
-        Ok(())
-    })
-}
-
-impl Entered {
-    fn count_callback(&self) -> Result<()> {
-        self.with(|core| {
-            core.callbacks += 1;
-            Ok(())
-        })
-    }
-}
-
 impl Core {
-    /// Who hears of that session.
-    pub fn handler(&mut self, id: Id) -> Option<Arc<dyn Handler>> {
-        self.session(id).map(|session| session.handler.clone())
-    }
-
     /// Input that was held back while reading was paused, once it no longer is.
-    fn take_held(&mut self, id: Id) -> Option<Vec<u8>> {
-        let session = self.session(id)?;
-        (!session.pauses() && !session.held.is_empty()).then(|| std::mem::take(&mut session.held))
+    fn take_held(&mut self, id: Id) -> Option<Read> {
+        if self.has_enough(id) {
+            return Some(Read::Nothing);
+        }
+        let room = self.arena.room(RECEIVE_BUFFER);
+        let mut arena = std::mem::take(&mut self.arena);
+        let taken = self.session(id).and_then(|session| {
+            if session.pauses() || session.held.is_empty() {
+                return None;
+            }
+            let count = session.held.len().min(RECEIVE_BUFFER);
+            let chunk = room.start..room.start + count;
+            arena.write(chunk.clone()).copy_from_slice(&session.held[..count]);
+            session.held.drain(..count);
+            if session.held.is_empty() {
+                session.held = Vec::new();
+            }
+            Some(Read::Bytes(chunk))
+        });
+        self.arena = arena;
+        taken
     }
 
-    fn read(&mut self, id: Id, buffer: &mut [u8]) -> Read {
+    fn read(&mut self, id: Id) -> Read {
         let Some(session) = self.session(id) else { return Read::Nothing };
         if !session.readable || session.pauses() {
             return Read::Nothing;
         }
+        let room = self.arena.room(RECEIVE_BUFFER);
+        let mut arena = std::mem::take(&mut self.arena);
         let read = self.contain(id, |session, _, _| match &mut session.stream {
-            Some(stream) => stream.read(buffer),
+            Some(stream) => stream.read(arena.write(room.clone())),
             None => Ok(Received::Nothing),
         });
+        #[cfg(feature = "test-panic")]
+        if let Ok(Received::Bytes { count, .. }) = read {
+            let text = &arena.write(room.clone())[..count];
+            provoke(text, "panic in the loop");
+        }
+        self.arena = arena;
         let Some(session) = self.session(id) else { return Read::Nothing };
         match read {
             Ok(Received::End) => Read::End,
             Ok(Received::Bytes { count, more }) => {
-                #[cfg(feature = "test-panic")]
-                provoke(&buffer[..count], "panic in the loop");
                 // When nothing more is there now, the end of the stream may be what comes next.
                 session.readable = more || session.hung_up;
-                Read::Bytes(count)
+                Read::Bytes(room.start..room.start + count)
             }
             Ok(Received::Nothing) => {
                 session.readable = false;
@@ -260,27 +228,72 @@ impl Core {
         }
     }
 
-    /// Gives the protocol the next bytes. `None` when there is nobody to give them to.
-    fn step(&mut self, id: Id, input: &mut [u8], known: Option<&Arc<dyn Handler>>) -> Option<Step> {
+    /// Gives the protocol the next bytes. `None` when there is nobody to give them to. Events that are
+    /// queued are dealt with in here, all of them in one step.
+    fn step(
+        &mut self,
+        id: Id,
+        rest: Range<usize>,
+        known: Option<&Arc<dyn Handler>>,
+    ) -> Option<Step> {
         let session = self.session(id)?;
-        if session.pauses() {
-            session.held.extend_from_slice(input);
-            return None;
-        }
         let same = known.is_some_and(|known| Arc::ptr_eq(known, &session.handler));
         let handler = (!same).then(|| session.handler.clone());
         let untouched = !session.in_dirty;
-        let stepped = self.contain(id, |session, cx, now| {
+        let mut arena = std::mem::take(&mut self.arena);
+        let mut at = rest.start;
+        let found = loop {
+            let enough = self.queueing && self.has_enough(id);
+            let Some(session) = self.session(id) else { break None };
+            if enough || session.pauses() {
+                session.held.extend_from_slice(arena.write(at..rest.end));
+                break None;
+            }
+            let Ok((used, sense)) = self.protocol(id, arena.write(at..rest.end)) else {
+                break None;
+            };
+            let start = at;
+            at += used;
+            let event = match sense {
+                Sense::Event(event) => event,
+                Sense::Found(found) => break Some(found),
+            };
+            let (input, source) = located(event, start);
+            if let Source::Range(range) = &source {
+                arena.fix(range.end);
+            }
+            if !self.queueing {
+                self.callbacks += 1;
+                self.current = Some(Current { id, input, source: source.clone() });
+                break Some(Found::Input(input, source));
+            }
+            let held = match source {
+                Source::Range(range) => Held::Piece(arena.keep(range)),
+                Source::Whole(bytes) => Held::Whole(bytes),
+                Source::Piece(piece) => Held::Piece(piece),
+            };
+            self.queue(Delivery { id, what: What::Input(input, held) });
+        };
+        self.arena = arena;
+        if untouched {
+            self.dirty(id);
+        }
+        Some(Step { consumed: at - rest.start, found: found?, handler })
+    }
+
+    /// One step of whatever phase the session is in.
+    fn protocol(&mut self, id: Id, input: &mut [u8]) -> Result<(usize, Sense)> {
+        self.contain(id, |session, cx, now| {
             #[cfg(feature = "test-panic")]
             provoke(input, "panic in the connection");
             Ok(match &mut session.phase {
                 Phase::Open(conn) => {
                     let step = conn.recv(cx, now, input);
-                    (step.consumed, step.event.map_or(Found::Nothing, Found::Event))
+                    (step.consumed, step.event.map_or(Sense::NOTHING, Sense::Event))
                 }
                 Phase::Preface(_) => {
                     let (used, client) = session.recv_preface(input);
-                    (used, client.map_or(Found::Nothing, Found::Address))
+                    (used, client.map_or(Sense::NOTHING, |it| Sense::Found(Found::Address(it))))
                 }
                 Phase::ServerHandshake(handshake) => {
                     let rate = session.shared.settings.limits.min_handshake_rate;
@@ -288,38 +301,36 @@ impl Core {
                         handshake.keep_pace(now, input.len(), rate);
                     }
                     match handshake.recv(input) {
-                        (used, None) => (used, Found::Nothing),
-                        (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
-                        (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
+                        (used, None) => (used, Sense::NOTHING),
+                        (used, Some(Ok(request))) => {
+                            (used, Sense::Found(Found::Request(Box::new(request))))
+                        }
+                        (used, Some(Err(refusal))) => {
+                            (used, Sense::Found(Found::Refusal(Box::new(refusal))))
+                        }
                     }
                 }
                 Phase::ClientHandshake(handshake) => match handshake.recv(input) {
-                    (used, None) => (used, Found::Nothing),
-                    (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),
+                    (used, None) => (used, Sense::NOTHING),
+                    (used, Some(outcome)) => (used, Sense::Found(Found::Client(Box::new(outcome)))),
                 },
                 Phase::Tunnel(tunnel) => {
                     let (used, end) = tunnel.recv(input);
                     session.head.push(&tunnel.output());
                     match end {
-                        Some(Ok(())) => (used, Found::Passage),
+                        Some(Ok(())) => (used, Sense::Found(Found::Passage)),
                         Some(Err(error)) => {
                             session.fail(error);
-                            (used, Found::Nothing)
+                            (used, Sense::NOTHING)
                         }
-                        None => (used, Found::Nothing),
+                        None => (used, Sense::NOTHING),
                     }
                 }
                 Phase::Waiting | Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
-                    (input.len(), Found::Nothing)
+                    (input.len(), Sense::NOTHING)
                 }
             })
-        });
-        if untouched {
-            self.dirty(id);
-        }
-        let (consumed, found) = stepped.ok()?;
-        self.callbacks += matches!(found, Found::Event(_)) as u32;
-        Some(Step { consumed, found, handler })
+        })
     }
 
     /// End of the stream, or its loss.
@@ -351,6 +362,21 @@ impl Core {
         }
         self.dirty(id);
     }
+}
+
+/// What an event of a chunk's part that began at `start` is, and where its bytes are.
+fn located(event: Event, start: usize) -> (Input, Source) {
+    let (input, payload) = match event {
+        Event::Message { kind, payload } => (Input::Message(kind), payload),
+        Event::Part { kind, payload, first, last } => (Input::Part { kind, first, last }, payload),
+        Event::Ping(payload) => (Input::Ping, payload),
+        Event::Pong(payload) => (Input::Pong, payload),
+    };
+    let source = match payload {
+        Payload::Input(range) => Source::Range(range.start + start..range.end + start),
+        Payload::Owned(bytes) => Source::Whole(Arc::new(bytes)),
+    };
+    (input, source)
 }
 
 fn hung_up() -> Error {

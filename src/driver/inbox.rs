@@ -32,6 +32,8 @@ pub enum Command {
     Abort(Id),
     /// A name look-up is done, for the way of that number.
     Resolved(Id, u32, Result<Vec<SocketAddr>, Error>),
+    /// Answer a request.
+    Answer(Id, i32),
     /// Run this.
     Task(Task),
     /// Ask the application again for what it sends.
@@ -74,6 +76,17 @@ impl Inbox {
     pub fn close(&self) -> Vec<Command> {
         *self.waker.write().unwrap_or_else(PoisonError::into_inner) = None;
         std::mem::take(&mut *self.queue()).commands
+    }
+
+    /// The loop goes on in a child of the process that it was in, with another waker. What was queued is for
+    /// the caller to drop. `None` when the fork has left something locked by a thread that is not here.
+    pub fn reopen(&self, waker: mio::Waker) -> Option<Vec<Command>> {
+        let mut slot = self.waker.try_write().ok()?;
+        let mut queue = self.queue.try_lock().ok()?;
+        *slot = Some(waker);
+        self.woken.store(false, Ordering::SeqCst);
+        self.stop.store(0, Ordering::SeqCst);
+        Some(std::mem::take(&mut queue.commands))
     }
 
     /// Queues what `make` makes and wakes, from any thread. When that loop has ended nothing is made, and
@@ -170,5 +183,21 @@ mod tests {
         inbox.stop(8);
         inbox.stop(7);
         assert!(inbox.take_stop(8) && !inbox.take_stop(8));
+    }
+
+    #[test]
+    fn a_loop_that_is_brought_over_begins_with_nothing_asked_of_it() {
+        let (_poll, inbox) = open(7);
+        inbox.stop(7);
+        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
+        let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
+        let waker = |poll: &mio::Poll| mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let held = inbox.queue();
+        let refused = inbox.reopen(waker(&polls[0])).is_none();
+        assert!(refused, "whoever holds it is not there to let go of it");
+        drop(held);
+        assert_eq!(inbox.reopen(waker(&polls[1])).map(|left| left.len()), Some(1));
+        assert!(!inbox.has_work() && !inbox.take_stop(7));
+        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
     }
 }

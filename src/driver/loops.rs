@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::ops::Deref;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::core::Core;
+use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
+use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
@@ -23,6 +25,10 @@ pub struct Place {
     /// The thread that polls: it acts directly, others queue.
     home: AtomicU64,
     poisoned: AtomicBool,
+    /// For a loop with a thread of the library's own.
+    pub helper: Helper,
+    /// The process that may use the loop.
+    process: Mark,
     /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
     /// Ids of everything that lives in the loop.
@@ -34,10 +40,10 @@ pub struct Place {
 static PLACES: [OnceCell<Box<Place>>; MAX_OWNERS] = [const { OnceCell::new() }; MAX_OWNERS];
 
 /// Numbers of vacant places, each with the generation that was there last.
-static VACANT: Lazy<Mutex<Vec<(u16, u32)>>> = Lazy::new(|| {
+static VACANT: Lazy<Lock<Vec<(u16, u32)>>> = Lazy::new(|| {
     let mut entropy = Entropy::from_os();
     let numbers = (0..MAX_OWNERS as u16).rev();
-    Mutex::new(numbers.map(|number| (number, random_start(&mut entropy))).collect())
+    Lock::new(numbers.map(|number| (number, random_start(&mut entropy))).collect())
 });
 
 /// One loop. Not a promise that it still lives: everything checks that once it is inside.
@@ -71,7 +77,7 @@ pub fn stale(kind: Kind) -> Error {
 
 /// Makes a loop that belongs to the calling thread until another polls it.
 pub fn create() -> Result<Id> {
-    let vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let vacant = VACANT.lock().pop();
     let (number, last) = vacant.ok_or_else(|| {
         Error::new(
             Code::Limit,
@@ -84,6 +90,8 @@ pub fn create() -> Result<Id> {
             living: AtomicU32::new(0),
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            helper: Helper::default(),
+            process: Mark::now(),
             core: Owned::new(RefCell::new(None), 0),
             table: Table::new(number),
             inbox: Inbox::default(),
@@ -96,13 +104,14 @@ pub fn create() -> Result<Id> {
             inside.set_key(new.generation);
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
+            place.process.take_over();
             place.home.store(this_thread(), Ordering::SeqCst);
             place.inbox.open(new.generation, waker);
             place.living.store(new.generation, Ordering::SeqCst);
             Ok(new.id())
         }
         Err(e) => {
-            VACANT.lock().unwrap_or_else(PoisonError::into_inner).push((number, last));
+            VACANT.lock().push((number, last));
             Err(Error::os(Code::System, "cannot make an event loop", &e))
         }
     }
@@ -114,6 +123,13 @@ fn place(id: Id) -> Option<&'static Place> {
 
 /// The loop of that id.
 pub fn find(id: Id) -> Result<Loop> {
+    let found = find_of_any_process(id)?;
+    found.check_process()?;
+    Ok(found)
+}
+
+/// The same, also when it is that of the process which this one is forked from.
+pub fn find_of_any_process(id: Id) -> Result<Loop> {
     place(id)
         .filter(|place| place.living() == id.generation() && id.slot() == 0)
         .map(|place| Loop { place, generation: id.generation() })
@@ -126,6 +142,7 @@ pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
     let generation = place.living();
     let cell = place.table.get(id).ok().filter(|_| generation != 0);
     let cell = cell.ok_or_else(|| stale(id.kind()))?;
+    place.check_process()?;
     place.check_poison()?;
     Ok((Loop { place, generation }, cell))
 }
@@ -133,7 +150,7 @@ pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
 /// Whether the id names a loop that lives, or something that lives in one.
 pub fn is_alive(id: Id) -> bool {
     match id.kind() {
-        Kind::Loop => find(id).is_ok(),
+        Kind::Loop => find_of_any_process(id).is_ok(),
         _ => place(id).is_some_and(|place| place.table.get(id).is_ok()),
     }
 }
@@ -160,9 +177,31 @@ impl Place {
         self.living.load(Ordering::SeqCst)
     }
 
-    /// Whether the calling thread is the one that acts directly.
-    pub fn is_home(&self) -> bool {
-        self.home.load(Ordering::Relaxed) == this_thread()
+    /// Whether the calling thread acts directly. With a thread of the library's own every other does.
+    fn is_home(&self) -> bool {
+        self.home.load(Ordering::Relaxed) == this_thread() || self.has_thread()
+    }
+
+    /// Whether a thread of the library's own does the work.
+    pub fn has_thread(&self) -> bool {
+        self.helper.is_running()
+    }
+
+    /// The sockets and the poller of a loop are shared with the process that this one was forked from, so
+    /// nothing is done with it here unless it was brought over.
+    pub fn check_process(&self) -> Result<()> {
+        if !self.process.is_ours() {
+            return Err(Error::new(
+                Code::State,
+                "this loop is the parent's: call wsock_loop_after_fork first",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The loop is this process's from here on.
+    pub fn take_over(&self) {
+        self.process.take_over();
     }
 
     /// Nothing is done any more with a loop that a panic went through, but freeing it.
@@ -178,6 +217,16 @@ impl Place {
 }
 
 impl Loop {
+    /// Where it lives.
+    pub fn place(self) -> &'static Place {
+        self.place
+    }
+
+    /// The calling thread is its own from now on.
+    pub fn come_home(self) {
+        self.home.store(this_thread(), Ordering::SeqCst);
+    }
+
     /// Its id.
     pub fn id(self) -> Id {
         Id::new(Kind::Loop, self.number, 0, self.generation)
@@ -204,6 +253,13 @@ impl Loop {
     /// Makes `run` return, from any thread and from signal handlers.
     pub fn stop(self) {
         self.inbox.stop(self.generation);
+        self.helper.ring();
+    }
+
+    /// Makes whoever waits in a poll return, from any thread and from signal handlers.
+    pub fn wake(self) {
+        self.inbox.wake();
+        self.helper.ring();
     }
 
     /// Whether `stop` was called since the last time this said yes.
@@ -213,14 +269,31 @@ impl Loop {
 
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
-        let inside = self.place.core.try_enter(self.generation);
+        self.enter_by(None)
+    }
+
+    fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
+        let mut inside = self.place.core.try_enter(self.generation);
+        while inside.is_none() && door.is_some() && self.living() == self.generation {
+            // Who came in before there was a door is out in a moment.
+            std::thread::yield_now();
+            inside = self.place.core.try_enter(self.generation);
+        }
         if self.living() != self.generation {
             return Err(stale(Kind::Loop));
         }
         let inside = inside.ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
-        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking() })
+        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking(), _door: door })
+    }
+
+    /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
+    pub fn enter_at_door(self) -> Result<Entered> {
+        match self.core.is_inside() {
+            true => self.enter(),
+            false => self.enter_by(Some(self.place.helper.door())),
+        }
     }
 
     /// Takes the loop over for polling on this thread.
@@ -232,11 +305,11 @@ impl Loop {
 
     /// The same for a loop that a panic may have broken.
     pub fn enter_to_free(self) -> Result<Entered> {
-        if self.core.is_inside() {
-            return Err(Error::new(
-                Code::Reentrant,
-                "run, poll and free must not be called from inside a callback of the same loop",
-            ));
+        if self.core.is_inside() || self.helper.is_visited() {
+            return Err(helper::reentrant());
+        }
+        if self.has_thread() {
+            return Err(Error::new(Code::State, "this loop has a thread of its own"));
         }
         let entered = self.enter()?;
         self.home.store(this_thread(), Ordering::SeqCst);
@@ -245,6 +318,10 @@ impl Loop {
 
     /// Does something with the loop on its own thread; elsewhere that is an error.
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        if self.has_thread() {
+            let entered = self.enter_at_door()?;
+            return self.act(&entered, f);
+        }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
                 Code::WrongThread,
@@ -260,25 +337,38 @@ impl Loop {
         if !self.is_home() {
             return None;
         }
-        let entered = match self.enter() {
-            Err(e) if e.code == Code::WrongThread => return None,
-            entered => entered,
+        let by_door = self.has_thread() && !self.core.is_inside();
+        if by_door && self.inbox.has_work() {
+            // Behind what this thread may have queued when the door was shut.
+            return None;
+        }
+        let entered = match by_door {
+            true => self.enter_by(Some(self.place.helper.try_door()?)),
+            false => self.enter(),
         };
-        let with = |entered: Entered| {
-            self.check_poison()?;
-            entered.with(|core| {
-                if !core.dispatching {
-                    core.tick();
-                }
-                let result = f(core);
-                if !core.dispatching {
-                    core.settle_all();
-                    core.update_beacon();
-                }
-                result
-            })
-        };
-        Some(entered.and_then(with))
+        match entered {
+            Err(e) if e.code == Code::WrongThread => None,
+            Err(e) => Some(Err(e)),
+            Ok(entered) => Some(self.act(&entered, f)),
+        }
+    }
+
+    fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        self.check_poison()?;
+        entered.with(|core| {
+            if !core.dispatching {
+                core.tick();
+            }
+            let result = f(core);
+            if !core.dispatching && !core.is_corked() {
+                core.settle_all();
+            }
+            if !core.dispatching {
+                core.update_beacon();
+                core.rouse();
+            }
+            result
+        })
     }
 
     /// Ends the loop for good: its id and all ids in it are stale from here on.
@@ -293,7 +383,7 @@ impl Loop {
         entered.inside.set_key(0);
         drop(entered);
         if self.generation < LAST_GENERATION {
-            let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut vacant = VACANT.lock();
             vacant.push((self.number, self.generation));
         }
     }
@@ -305,6 +395,8 @@ pub struct Entered {
     place: &'static Place,
     /// A panic was under way already when we entered: it is not the loop's.
     unwinding: bool,
+    /// Held as long as we are inside a loop with a thread of the library's own.
+    _door: Option<MutexGuard<'static, ()>>,
 }
 
 /// A panic that leaves the loop may have left anything half done.
@@ -319,14 +411,23 @@ impl Drop for Entered {
 impl Entered {
     /// Borrows the core for the length of `f`, which must not call the application.
     pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        // A callback of this turn may have forked.
+        self.place.check_process()?;
+        self.with_of_any_process(f)
+    }
+
+    /// The same with a loop of the process which this one is forked from.
+    pub fn with_of_any_process<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         let (result, trash) = {
             let mut core = self.inside.try_borrow_mut().map_err(|_| {
                 Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            let trash = (!core.trash.is_empty()).then(|| std::mem::take(&mut core.trash));
-            (result, trash)
+            // A thread of ours must not call the application.
+            let ours = core.worker != 0 && core.worker == this_thread();
+            let some = !core.trash.is_empty() && !ours;
+            (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything.
         drop(trash);

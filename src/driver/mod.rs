@@ -2,21 +2,25 @@
 //!
 //! One rule makes it safe to call anything from inside a callback: the application is called only
 //! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
-//! [`core::Core`], let go of it, call, and look everything up again.
+//! [`core::Core`], let go of it, have it told by `deliver`, and look everything up again.
 
 pub mod adopt;
 pub mod answer;
+pub mod batch;
 pub mod client;
 pub mod commands;
 pub mod conn;
 pub mod core;
+pub mod deliver;
 pub mod dial;
 pub mod drain;
 pub mod embed;
 pub mod feed;
 #[cfg(test)]
 mod fixtures;
+pub mod fork;
 pub mod handler;
+pub mod helper;
 pub mod inbox;
 pub mod limits;
 pub mod listen;
@@ -26,6 +30,7 @@ pub mod readiness;
 pub mod report;
 pub mod request;
 pub mod resolve;
+pub mod retain;
 pub mod retry;
 pub mod route;
 pub mod server;
@@ -33,6 +38,8 @@ pub mod session;
 pub mod settings;
 pub mod settle;
 pub mod source;
+pub mod thread;
 pub mod timeouts;
 pub mod timers;
 pub mod turn;
+pub mod visit;

@@ -14,39 +14,70 @@ use crate::util::id::Id;
 /// Of what wakes the loop.
 pub const WAKE: Token = Token(usize::MAX);
 
+/// The operating system's side: waits for sockets.
+pub struct Poller {
+    /// Of mio.
+    pub poll: mio::Poll,
+    /// Room for what it reports.
+    events: mio::Events,
+}
+
+impl Poller {
+    /// Watches nothing yet.
+    pub fn new() -> io::Result<Poller> {
+        Ok(Poller { poll: mio::Poll::new()?, events: mio::Events::with_capacity(1024) })
+    }
+
+    /// Waits at most `timeout`.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll.poll(&mut self.events, timeout)
+    }
+}
+
 impl Core {
     /// Watches a socket. `number` 0 is the session's own, others are attempts to connect.
     pub fn register(&self, id: Id, number: u8, socket: &mut Socket) -> io::Result<()> {
-        self.poll.registry().register(socket, token(id, number), BOTH)
+        self.registry.register(socket, token(id, number), BOTH)
     }
 
     /// Makes the socket of a successful attempt the session's own.
     pub fn reregister(&self, id: Id, socket: &mut Socket) -> io::Result<()> {
-        self.poll.registry().reregister(socket, token(id, 0), BOTH)
+        self.registry.reregister(socket, token(id, 0), BOTH)
     }
 
     /// Watches a descriptor from which a session gets what it sends.
     pub fn register_source(&self, id: Id, source: &mut SourceFd) -> io::Result<()> {
-        self.poll.registry().register(source, token(id, SOURCE), Interest::READABLE)
+        self.registry.register(source, token(id, SOURCE), Interest::READABLE)
     }
 
     /// Watches a listener.
     pub fn register_listener(&self, id: Id, listener: &mut Listener) -> io::Result<()> {
-        self.poll.registry().register(listener, token(id, 0), Interest::READABLE)
+        self.registry.register(listener, token(id, 0), Interest::READABLE)
     }
 
     /// Watches it no longer: it goes back to where it came from.
     pub fn deregister(&self, source: &mut impl mio::event::Source) {
         // One that was never watched is as good as one that no longer is.
-        let _ = self.poll.registry().deregister(source);
+        let _ = self.registry.deregister(source);
     }
 
     /// Waits for the operating system, at most `timeout`, and notes what it reports.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll.poll(&mut self.events, timeout)?;
+        let Some(mut poller) = self.poller.take() else {
+            return Err(io::Error::other("another thread waits for it"));
+        };
+        let waited = poller.wait(timeout);
+        if waited.is_ok() {
+            self.note(&poller);
+        }
+        self.poller = Some(poller);
+        waited
+    }
+
+    /// Notes what the operating system has reported.
+    pub fn note(&mut self, poller: &Poller) {
         self.tick();
-        let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
-        for event in &events {
+        for event in &poller.events {
             let Token(bits) = event.token();
             let (slot, generation, number) = parts(event.token());
             match self.entries.get_mut(slot) {
@@ -81,8 +112,6 @@ impl Core {
                 _ => {}
             }
         }
-        self.events = events;
-        Ok(())
     }
 
     /// Puts a session on the list to be served, because there is more to do than one turn allows.

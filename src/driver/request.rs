@@ -1,7 +1,9 @@
 //! A request that the application is looking at, and what becomes of its answer.
 
 use super::core::{Core, Entry};
-use super::loops::Loop;
+use super::deliver::{Delivery, What};
+use super::inbox::Command;
+use super::loops::{self, Loop};
 use super::session::{Head, Phase, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
@@ -16,7 +18,10 @@ use crate::util::text::TextCache;
 /// How long a peer may take to fetch the answer to a plain request.
 const ANSWER_MS: u64 = 30_000;
 
-/// Lives from the arrival of the request until `on_request` has returned.
+/// What `on_request` returns when the answer will come with `answer`.
+pub const LATER: i32 = -1;
+
+/// Lives from the arrival of the request until it is answered.
 pub struct Pending {
     /// Its handle.
     pub id: Id,
@@ -44,6 +49,19 @@ pub fn with<R>(owner: Loop, id: Id, f: impl FnOnce(&mut Pending) -> Result<R>) -
             Err(Error::new(Code::InvalidHandle, "the request has been answered already"))
         })
     })
+}
+
+/// Answers a request after its `on_request` has returned, or when there is none. From any thread.
+pub fn answer(id: Id, decision: i32) -> Result<()> {
+    let (owner, _) = loops::find_object(id)?;
+    if decision != 0 && !(200..=599).contains(&decision) {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("{decision} is no answer: use 0 to go on, or an HTTP status from 200 to 599"),
+        ));
+    }
+    let direct = owner.try_with(|core| core.answer_request(id, decision));
+    direct.unwrap_or_else(|| owner.push(Command::Answer(id, decision)))
 }
 
 impl Pending {
@@ -95,8 +113,9 @@ fn url(request: &Request, secure: bool) -> String {
 }
 
 impl Core {
-    /// A request has arrived: refuses it, or gives it a handle for the application to look at.
-    pub fn receive_request(&mut self, session_id: Id, request: Request) -> Option<Id> {
+    /// A request has arrived: refuses it, or gives it a handle for the application to look at, beside that
+    /// of the server.
+    pub fn receive_request(&mut self, session_id: Id, request: Request) -> Option<(Id, Id)> {
         if self.refuse_while_draining(session_id, &request) {
             return None;
         }
@@ -131,7 +150,7 @@ impl Core {
             texts: TextCache::default(),
         };
         self.insert(id, Entry::Request(Box::new(pending)));
-        Some(id)
+        Some((id, server_id))
     }
 
     /// Sends a refusal of the library's own and ends the exchange.
@@ -166,14 +185,15 @@ impl Core {
 
     /// The application has decided. True when the connection is open now.
     pub fn decide(&mut self, request_id: Id, decision: i32) -> bool {
+        // It may have been answered by a call before on_request returned.
+        if self.request(request_id).is_none() {
+            return false;
+        }
         let Entry::Request(pending) = self.remove(request_id) else { return false };
         let session_id = pending.session;
         let is_upgrade = pending.request.upgrade.is_some();
-        // The application may have ended the session meanwhile.
-        let waiting = self
-            .session(session_id)
-            .is_some_and(|session| matches!(session.phase, Phase::ServerHandshake(_)));
-        if !waiting {
+        // The session may have ended meanwhile.
+        if !self.session(session_id).is_some_and(|session| session.is_asking()) {
             return false;
         }
         if is_upgrade && decision == 0 {
@@ -202,6 +222,27 @@ impl Core {
         };
         self.answer(session_id, response);
         false
+    }
+
+    /// Whether whoever asked is still there.
+    pub fn awaits_answer(&mut self, request_id: Id) -> bool {
+        let asker = self.request(request_id).map(|pending| pending.session);
+        asker.and_then(|id| self.session(id)).is_some_and(|session| session.is_asking())
+    }
+
+    /// See `answer`. Nothing is opened or told inside the call that leads to it.
+    pub fn answer_request(&mut self, request_id: Id, decision: i32) -> Result<()> {
+        let waits = self.awaits_answer(request_id);
+        let Some(session) = self.request(request_id).map(|pending| pending.session) else {
+            return Err(loops::stale(Kind::Request));
+        };
+        if self.decide(request_id, decision) {
+            self.queue(Delivery { id: session, what: What::Open });
+        }
+        match waits {
+            true => Ok(()),
+            false => Err(Error::new(Code::State, "who asked has gone")),
+        }
     }
 
     fn open_accepted(&mut self, pending: Pending) {

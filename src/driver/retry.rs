@@ -154,7 +154,6 @@ impl Core {
         let news = session.retry()?.news.take()?;
         session.deadline = Some(now.plus_ms(news.delay_ms));
         self.arm(id);
-        self.callbacks += 1;
         Some((id, *news))
     }
 

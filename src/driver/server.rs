@@ -323,6 +323,11 @@ impl Server {
         self.backed_off.into_iter().chain(drain).min()
     }
 
+    /// Where its connections come from.
+    pub fn listeners(&mut self) -> &mut Vec<Listener> {
+        &mut self.listeners
+    }
+
     /// Whoever knocks from here on is refused by the system.
     pub fn stop_listening(&mut self) {
         self.listeners.clear();

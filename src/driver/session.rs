@@ -162,6 +162,10 @@ pub struct Session {
     pub lost: Option<Error>,
     /// The application does not want input now.
     pub paused: bool,
+    /// How much of its input waits in the loop's queue for the application.
+    pub undelivered: usize,
+    /// That was enough: no more is read until the application has taken some.
+    pub stalled: bool,
     /// Our side of TCP is shut down.
     pub half_closed: bool,
     /// The application has a handle to it, so `on_close` is owed.
@@ -196,6 +200,8 @@ impl Session {
             in_ready: false,
             in_dirty: false,
             paused: false,
+            undelivered: 0,
+            stalled: false,
             half_closed: false,
             announced: false,
             counted: false,
@@ -206,6 +212,11 @@ impl Session {
     /// Whether the application wants no input now. A handshake does not wait for that.
     pub fn pauses(&self) -> bool {
         self.paused && matches!(self.phase, Phase::Open(_))
+    }
+
+    /// Whether its request waits for an answer.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.phase, Phase::ServerHandshake(_))
     }
 
     /// The open connection.

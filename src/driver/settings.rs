@@ -28,6 +28,8 @@ pub struct Settings {
     pub low_water: usize,
     /// At this many `send` refuses.
     pub max_buffered: usize,
+    /// In batches of events: requests are told and wait for their answer.
+    pub ask: bool,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
     /// What the sockets are to be like.
@@ -71,6 +73,7 @@ impl Default for Settings {
             high_water: 1024 * 1024,
             low_water: 256 * 1024,
             max_buffered: 64 * 1024 * 1024,
+            ask: false,
             backlog: 4096,
             socket: SocketOptions::default(),
             trusted_proxies: Vec::new(),

@@ -14,6 +14,7 @@ use mio::unix::SourceFd;
 
 use super::conn;
 use super::core::Core;
+use super::deliver::{self, What};
 use super::inbox::{Command, Task};
 use super::loops::{self, Entered, Loop};
 use super::session::{Phase, Session};
@@ -141,14 +142,14 @@ pub fn pull_again(id: Id) -> Result<()> {
 
 /// Lets every connection that has room get more from its sources.
 pub fn serve(entered: &Entered) -> Result<()> {
-    let count = entered.with(|core| Ok(core.hungry.len()))?;
+    let (count, place) = entered.with(|core| Ok((core.hungry.len(), core.place.id())))?;
     for _ in 0..count {
         let Some(id) = entered.with(|core| Ok(core.next_hungry()))? else { continue };
         for _ in 0..PIECES_PER_TURN {
             match entered.with(|core| Ok(core.next_piece(id)))? {
                 Next::Went => {}
                 Next::Nothing => break,
-                Next::Ask(task) => task(),
+                Next::Ask(task) => deliver::tell(entered, place, What::Task(Some(task)))?,
             }
         }
         entered.with(|core| {
@@ -251,9 +252,7 @@ impl Core {
         let (read, left) = match &mut source.origin {
             Origin::Application { pull, asked, again } => {
                 (*asked, *again) = (true, false);
-                let task = ask(place, id, stream, pull.clone(), buffer);
-                self.callbacks += 1;
-                return Next::Ask(task);
+                return Next::Ask(ask(place, id, stream, pull.clone(), buffer));
             }
             Origin::Descriptor { file, left, .. } => {
                 let most = left.map_or(PIECE, |left| left.min(PIECE as u64) as usize);

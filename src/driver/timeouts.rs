@@ -14,7 +14,7 @@ impl Core {
         let handled = self.contain(id, |session, cx, now| {
             if let Phase::Open(conn) = &mut session.phase {
                 // Its signs of life may lie in the socket.
-                if session.paused || session.readable {
+                if session.paused || session.readable || session.stalled {
                     conn.not_listening(now);
                 }
                 conn.handle_timeout(cx, now);

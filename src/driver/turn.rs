@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::core::Core;
+use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
 use super::report::Report;
-use super::session::{Phase, state};
-use super::{feed, source};
+use super::session::Phase;
+use super::{batch, feed, source, thread, visit};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
@@ -15,7 +16,11 @@ use crate::util::id::{Id, Kind};
 
 /// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
 pub fn run(place: Loop) -> Result<()> {
+    if place.has_thread() {
+        return visit::run(place);
+    }
     let entered = place.enter_to_poll()?;
+    batch::let_go(&Way::Inside(&entered))?;
     loop {
         if place.take_stop() || entered.with(|core| Ok(core.is_idle()))? {
             return Ok(());
@@ -30,7 +35,11 @@ pub fn run(place: Loop) -> Result<()> {
 
 /// One turn that waits at most `limit`, or for as long as it takes. Answers how many callbacks ran.
 pub fn poll(place: Loop, limit: Option<Duration>) -> Result<u32> {
+    if place.has_thread() {
+        return visit::poll(place, limit);
+    }
     let entered = place.enter_to_poll()?;
+    batch::let_go(&Way::Inside(&entered))?;
     turn(place, &entered, limit)
 }
 
@@ -40,6 +49,9 @@ pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
         if core.has_work() {
             return Ok(Some(0));
         }
+        if place.has_thread() {
+            return Ok(None);
+        }
         core.tick();
         let now = core.now;
         Ok(core.next_deadline().map(|at| at.ms_after(now)))
@@ -48,9 +60,17 @@ pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
 
 /// Ends everything in the loop, tells the application of it, and ends the loop.
 pub fn free(place: Loop) -> Result<()> {
+    if place.check_process().is_err() {
+        place.place().helper.forget();
+    }
+    if place.has_thread() {
+        let _visit = place.place().helper.visit()?;
+        thread::take_back(place)?;
+    }
     let entered = place.enter_to_free()?;
-    // Nothing of a broken loop can be trusted to run, but it can be dropped.
-    if place.check_poison().is_ok() {
+    // Nothing of a broken loop can be trusted to run, but it can be dropped. That of the process which this
+    // one is forked from has its good-bye said there.
+    if place.check_process().and_then(|()| place.check_poison()).is_ok() {
         say_good_bye(&entered)?;
     }
     place.vacate(entered);
@@ -58,11 +78,13 @@ pub fn free(place: Loop) -> Result<()> {
 }
 
 fn say_good_bye(entered: &Entered) -> Result<()> {
+    batch::let_go(&Way::Inside(entered))?;
     entered.with(|core| {
         core.tick();
         // Callbacks can make nothing new from here on.
         core.leaving = true;
         core.dispatching = true;
+        core.keep_endings();
         for id in core.servers() {
             core.close_server(id, 0, close::GOING_AWAY, "");
         }
@@ -72,11 +94,13 @@ fn say_good_bye(entered: &Entered) -> Result<()> {
         core.settle_all();
         Ok(())
     })?;
+    deliver::tell_queued(&Way::Inside(entered), usize::MAX)?;
     tell_endings(entered)
 }
 
-fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> {
-    let mut buffer = entered.with(|core| {
+/// One turn.
+pub fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> {
+    entered.with(|core| {
         core.tick();
         let wait = core.waiting_time(limit);
         core.callbacks = 0;
@@ -85,15 +109,23 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
                 Error::os(Code::Interrupted, "a signal interrupted the wait", &e)
             }
             _ => Error::os(Code::System, "waiting for events failed", &e),
-        })?;
-        core.dispatching = true;
-        let mut buffer = std::mem::take(&mut core.receive);
-        buffer.resize(super::core::RECEIVE_BUFFER, 0);
-        Ok(buffer)
+        })
     })?;
+    work(place, entered)
+}
+
+/// What a turn does when it has waited.
+pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
+    let waiting = entered.with(|core| {
+        core.dispatching = true;
+        Ok(if core.queueing { 0 } else { core.outbox.len() })
+    })?;
+    if waiting > 0 {
+        deliver::tell_queued(&Way::Inside(entered), waiting)?;
+    }
     take_commands(place, entered)?;
     // What has arrived counts before the time that has passed: a busy application is no dead peer.
-    serve_ready(entered, &mut buffer)?;
+    serve_ready(entered)?;
     fire_timers(entered)?;
     settle(entered)?;
     source::serve(entered)?;
@@ -104,7 +136,7 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
         core.settle_all();
         core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
-        core.receive = buffer;
+        core.current = None;
         core.update_beacon();
         Ok(core.callbacks)
     })
@@ -124,13 +156,9 @@ fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
         return Ok(());
     }
     for command in place.inbox.take() {
-        let task = entered.with(|core| {
-            let task = core.obey(command);
-            core.callbacks += task.is_some() as u32;
-            Ok(task)
-        })?;
+        let task = entered.with(|core| Ok(core.obey(command)))?;
         if let Some(task) = task {
-            task();
+            deliver::tell(entered, place.id(), What::Task(Some(task)))?;
         }
     }
     Ok(())
@@ -150,13 +178,22 @@ fn fire_timers(entered: &Entered) -> Result<()> {
     })
 }
 
-fn serve_ready(entered: &Entered, buffer: &mut [u8]) -> Result<()> {
+fn serve_ready(entered: &Entered) -> Result<()> {
     // Only what is ready now: what becomes ready meanwhile has its turn after everybody else.
     let mut count = entered.with(|core| Ok(core.ready.len()))?;
     while count > 0 {
         count -= 1;
-        let Some(id) = entered.with(|core| Ok(core.next_ready()))? else { continue };
-        feed::serve(entered, id, buffer)?;
+        let next = entered.with(|core| {
+            // A connection may have been opened by a callback; it hears of that first.
+            let queued = !core.queueing && !core.outbox.is_empty();
+            Ok((core.next_ready(), queued))
+        })?;
+        if next.1 {
+            deliver::tell_queued(&Way::Inside(entered), usize::MAX)?;
+        }
+        if let Some(id) = next.0 {
+            feed::serve(entered, id)?;
+        }
     }
     Ok(())
 }
@@ -164,13 +201,8 @@ fn serve_ready(entered: &Entered, buffer: &mut [u8]) -> Result<()> {
 fn tell_drains(entered: &Entered) -> Result<()> {
     let count = entered.with(|core| Ok(core.drains.len()))?;
     for _ in 0..count {
-        let next = entered.with(|core| {
-            let Some(id) = core.drains.pop_front() else { return Ok(None) };
-            core.callbacks += 1;
-            Ok(core.handler(id).map(|handler| (id, handler)))
-        })?;
-        if let Some((id, handler)) = next {
-            handler.on_drain(id);
+        if let Some(id) = entered.with(|core| Ok(core.drains.pop_front()))? {
+            deliver::tell(entered, id, What::Drain)?;
         }
     }
     Ok(())
@@ -180,12 +212,8 @@ fn tell_drains(entered: &Entered) -> Result<()> {
 fn tell_retries(entered: &Entered) -> Result<()> {
     let count = entered.with(|core| Ok(core.retries.len()))?;
     for _ in 0..count {
-        let next = entered.with(|core| {
-            let next = core.next_retry();
-            Ok(next.and_then(|(id, news)| Some((id, news, core.handler(id)?))))
-        })?;
-        if let Some((id, news, handler)) = next {
-            handler.on_retry(id, &news);
+        if let Some((id, news)) = entered.with(|core| Ok(core.next_retry()))? {
+            deliver::tell(entered, id, What::Retry(Box::new(news)))?;
         }
     }
     Ok(())
@@ -197,25 +225,18 @@ fn tell_endings(entered: &Entered) -> Result<()> {
     for _ in 0..count {
         let ending = entered.with(|core| Ok(core.next_ending()))?;
         let Some((id, report)) = ending else { continue };
-        for last in [false, true] {
-            let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { break };
-            match (&report.closed.error, last) {
-                (_, true) => handler.on_close(id, &report),
-                (Some(error), false) => handler.on_error(id, error),
-                (None, false) => {}
-            }
+        if let Some(error) = &report.closed.error {
+            deliver::tell(entered, id, What::Error(Box::new(error.clone())))?;
         }
-        entered.with(|core| {
-            core.bury(id);
-            Ok(())
-        })?;
+        deliver::tell(entered, id, What::Close(Box::new(report)))?;
     }
     Ok(())
 }
 
 impl Core {
-    fn waiting_time(&mut self, limit: Option<Duration>) -> Option<Duration> {
-        if self.has_work() {
+    /// How long the next turn may wait.
+    pub fn waiting_time(&mut self, limit: Option<Duration>) -> Option<Duration> {
+        if self.has_turn() || !self.queueing && !self.outbox.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.now;
@@ -241,16 +262,12 @@ impl Core {
 
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
-        let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
+        let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
         let session = self.session(id)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
         let unsent = (closed.unsent + incoming + session.stranded()) as u64;
         let rtt_us = session.details.stats.map_or(0, |stats| stats.rtt_us);
-        if let Ok(cell) = self.table().get(id) {
-            cell.advance_state(id, state::CLOSED);
-        }
-        self.callbacks += 1 + closed.error.is_some() as u32;
         Some((id, Report { closed, unsent, rtt_us }))
     }
 }

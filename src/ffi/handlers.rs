@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::ffi::c_void;
-use std::ptr;
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
@@ -10,9 +9,10 @@ use once_cell::sync::OnceCell;
 use super::args::{self, Versioned, handle};
 use super::close_info::CloseTexts;
 use super::last_error;
+use super::retry_info::RetryDetail;
 use super::types::{
     WSOCK_BINARY, WSOCK_PART_FIRST, WSOCK_PART_LAST, WSOCK_TEXT, wsock_conn_stats,
-    wsock_error_info, wsock_handlers, wsock_retry_info, wsock_server_stats,
+    wsock_error_info, wsock_handlers, wsock_server_stats,
 };
 use crate::driver::handler::Handler;
 use crate::driver::report::Report;
@@ -111,6 +111,11 @@ impl CHandlers {
     }
 }
 
+/// WSOCK_PART_*.
+pub fn part_flags(first: bool, last: bool) -> u32 {
+    u32::from(first) * WSOCK_PART_FIRST | u32::from(last) * WSOCK_PART_LAST
+}
+
 fn message_type(kind: Kind) -> i32 {
     match kind {
         Kind::Text => WSOCK_TEXT,
@@ -144,8 +149,7 @@ impl Handler for CHandlers {
     fn on_part(&self, conn: Id, kind: Kind, data: &[u8], first: bool, last: bool) {
         if let Some(f) = self.table.on_part {
             let (kind, data, len) = (message_type(kind), data.as_ptr(), data.len());
-            let flags = [(first, WSOCK_PART_FIRST), (last, WSOCK_PART_LAST)];
-            let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
+            let flags = part_flags(first, last);
             // SAFETY: see on_message.
             unsafe { f(handle(conn), kind, data, len, flags, self.user()) }
         }
@@ -186,19 +190,9 @@ impl Handler for CHandlers {
 
     fn on_retry(&self, conn: Id, news: &News) {
         let Some(f) = self.table.on_retry else { return };
-        let close = CloseTexts::new(&news.report);
-        let close = close.info(&news.report);
-        let error = news.report.closed.error.as_ref().map(last_error::info);
-        let info = wsock_retry_info {
-            struct_size: size_of::<wsock_retry_info>(),
-            attempt: i32::try_from(news.attempt).unwrap_or(i32::MAX),
-            reserved: 0,
-            delay_ms: news.delay_ms,
-            error: error.as_ref().map_or(ptr::null(), ptr::from_ref),
-            close: &close,
-        };
-        // SAFETY: see on_request; `info` and what it points to live across the call.
-        unsafe { f(handle(conn), &info, self.user()) }
+        let detail = RetryDetail::new(news);
+        // SAFETY: see on_request; `detail` lives across the call.
+        unsafe { f(handle(conn), detail.info(), self.user()) }
     }
 
     fn on_close(&self, conn: Id, report: &Report) {

@@ -8,8 +8,8 @@ use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_loop;
 use crate::driver::inbox::Command;
-use crate::driver::{loops, turn};
-use crate::error::{Code, Error};
+use crate::driver::{fork, loops, thread, turn};
+use crate::error::{Code, Error, Result};
 
 /// Makes a loop. It belongs to the calling thread until another one polls it. Free it with
 /// wsock_loop_free.
@@ -29,7 +29,8 @@ pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock
 /// on_close from inside this call, without a close handshake; then all handles of the loop are stale.
 /// For a polite end, close servers and connections first and run until nothing is left. NULL is
 /// allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
-/// release is called.
+/// release is called; and so is, in the child of a fork, a loop that is still the parent's, of which
+/// neither the parent nor its peers notice anything.
 ///
 /// Thread: any that finds nobody else inside, outside of the loop's callbacks.
 /// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
@@ -37,7 +38,7 @@ pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock
 pub extern "C" fn wsock_loop_free(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| match r#loop.is_null() {
         true => Ok(()),
-        false => turn::free(loops::find(id(r#loop)?)?),
+        false => turn::free(loops::find_of_any_process(id(r#loop)?)?),
     })
 }
 
@@ -64,18 +65,48 @@ pub extern "C" fn wsock_loop_run(r#loop: *mut wsock_loop) -> wsock_status {
 pub extern "C" fn wsock_loop_poll(r#loop: *mut wsock_loop, timeout_ms: i32) -> i32 {
     boundary::number(|| {
         let place = loops::find(id(r#loop)?)?;
-        let limit = match timeout_ms {
-            -1 => None,
-            _ => Some(u64::try_from(timeout_ms).map_err(|_| {
-                Error::new(
-                    Code::InvalidArgument,
-                    format!("timeout_ms is {timeout_ms}; use -1 to wait as long as it takes"),
-                )
-            })?),
-        };
-        let ran = turn::poll(place, limit.map(Duration::from_millis))?;
+        let ran = turn::poll(place, time_limit(timeout_ms)?)?;
         Ok(i32::try_from(ran).unwrap_or(i32::MAX))
     })
+}
+
+/// A time to wait as C passes it.
+pub fn time_limit(timeout_ms: i32) -> Result<Option<Duration>> {
+    match timeout_ms {
+        -1 => Ok(None),
+        _ => u64::try_from(timeout_ms).map(|ms| Some(Duration::from_millis(ms))).map_err(|_| {
+            Error::new(
+                Code::InvalidArgument,
+                format!("timeout_ms is {timeout_ms}; use -1 to wait as long as it takes"),
+            )
+        }),
+    }
+}
+
+/// Gives the loop a thread of its own, which from now on waits for sockets, reads, writes, answers pings
+/// and keeps deadlines, also while your program is busy. It never calls you: what happens is queued, and
+/// told on your own thread by wsock_loop_poll, wsock_loop_run or wsock_loop_events, which otherwise only
+/// wait. wsock_loop_fd becomes readable when something is queued.
+///
+/// Every function that says "Thread: loop" may be called from any thread then; it waits until the loop's
+/// thread is between two turns. Sending never waits. End it with wsock_loop_join or wsock_loop_free.
+///
+/// Thread: loop, outside of callbacks. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, REENTRANT, STATE
+/// (started already), SYSTEM (no thread can be made), POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_start(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| thread::start(loops::find(id(r#loop)?)?))
+}
+
+/// Ends the thread that wsock_loop_start has made and waits for that. The loop, with everything in it, is
+/// the calling thread's then, as if it never had been started; what is queued is told by the next
+/// wsock_loop_poll, wsock_loop_run or wsock_loop_events.
+///
+/// Thread: any, when no other waits for the loop's events. Errors: INVALID_HANDLE, WRONG_KIND,
+/// WRONG_THREAD (another one is waiting), STATE (there is no such thread). Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_join(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| thread::join(loops::find(id(r#loop)?)?))
 }
 
 /// Makes wsock_loop_run return WSOCK_OK when the callbacks of this turn are done. When nobody is
@@ -97,7 +128,7 @@ pub extern "C" fn wsock_loop_stop(r#loop: *mut wsock_loop) -> wsock_status {
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_loop_wakeup(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| {
-        loops::find(id(r#loop)?)?.inbox.wake();
+        loops::find(id(r#loop)?)?.wake();
         Ok(())
     })
 }
@@ -172,4 +203,28 @@ pub extern "C" fn wsock_loop_timeout_ms(r#loop: *mut wsock_loop) -> i32 {
         let timeout = turn::timeout_ms(loops::find(id(r#loop)?)?)?;
         Ok(timeout.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX)))
     })
+}
+
+/// In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
+/// anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
+///
+/// - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
+///   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
+///   by the process that made it.
+/// - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
+///   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
+/// - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
+///   Names that are being looked up are forgotten with their connections.
+/// - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
+///   the parent's still has the old one.
+///
+/// In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
+/// was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
+/// only a new loop helps.
+///
+/// Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
+/// SYSTEM, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_after_fork(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| fork::after_fork(loops::find_of_any_process(id(r#loop)?)?))
 }

@@ -11,11 +11,13 @@ mod boundary;
 mod close_info;
 mod handlers;
 mod last_error;
+mod retry_info;
 mod texts;
 
 pub mod adopt;
 pub mod client;
 pub mod conn;
+pub mod events;
 pub mod looping;
 pub mod options;
 pub mod request;

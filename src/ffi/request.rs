@@ -33,6 +33,9 @@ pub const WSOCK_REQUEST_PEER_SUBJECT: i32 = 8;
 /// wsock_request_get_str: the host name that the client's TLS asked for (SNI).
 pub const WSOCK_REQUEST_TLS_SERVER_NAME: i32 = 9;
 
+/// What on_request returns to answer later, with wsock_request_answer.
+pub const WSOCK_REQUEST_LATER: i32 = -1;
+
 fn with<R>(request: *const wsock_request, f: impl FnOnce(&mut Pending) -> Result<R>) -> Result<R> {
     let id = id(request)?;
     request::with(loops::find_object(id)?.0, id, f)
@@ -233,4 +236,16 @@ pub unsafe extern "C" fn wsock_request_set_body(
             unsafe { (optional_text(content_type, "content_type"), bytes(data.cast(), len)) };
         with(request, |pending| pending.set_body(content_type?, data?))
     })
+}
+
+/// Answers a request for which on_request has returned WSOCK_REQUEST_LATER, or that came as an event: 0
+/// goes on, 200 to 599 is the status, as on_request returns them. Every such request has to be answered;
+/// who has waited longer than WSOCK_OPT_HANDSHAKE_TIMEOUT_MS by then has been hung up on. The request handle
+/// ends with this call. Nothing is told from inside it: on_open comes from the loop.
+///
+/// Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (no such status), STATE (who asked
+/// has gone). Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_request_answer(request: *mut wsock_request, status: i32) -> wsock_status {
+    boundary::status(|| request::answer(id(request)?, status))
 }

@@ -18,7 +18,8 @@ pub const WSOCK_ERR_WRONG_KIND: i32 = -3;
 pub const WSOCK_ERR_WRONG_THREAD: i32 = -4;
 /// run, poll or loop_free was called from inside a callback of the same loop.
 pub const WSOCK_ERR_REENTRANT: i32 = -5;
-/// Not now: the connection is not open yet, or is closing; or the request is no WebSocket's.
+/// Not now: the connection is not open yet, or is closing; the request is no WebSocket's; or this is the
+/// child of a fork and the loop is the parent's.
 pub const WSOCK_ERR_STATE: i32 = -6;
 /// This library, or this build of it, does not know that.
 pub const WSOCK_ERR_UNSUPPORTED: i32 = -7;

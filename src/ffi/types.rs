@@ -7,8 +7,11 @@ use std::ffi::{c_char, c_void};
 ///
 /// - Life: wsock_loop_new, wsock_loop_free.
 /// - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
+/// - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush.
+/// - On a thread of its own: wsock_loop_start, wsock_loop_join.
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+/// - In the child of a fork: wsock_loop_after_fork.
 /// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
 ///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
@@ -44,12 +47,12 @@ pub struct wsock_server {
 }
 
 /// An HTTP request that has reached a server: whoever wants a WebSocket begins with one. The handle is
-/// valid until on_request has returned.
+/// valid until on_request has returned, or wsock_request_answer.
 ///
 /// - Read: wsock_request_is_upgrade, wsock_request_get_str, wsock_request_header,
 ///   wsock_request_header_at, wsock_request_cookie, wsock_request_protocol_at.
 /// - Shape the answer: wsock_request_select_protocol, wsock_request_add_header,
-///   wsock_request_set_body; what on_request returns decides.
+///   wsock_request_set_body; what on_request returns decides, or later wsock_request_answer.
 pub struct wsock_request {
     _id: (),
 }
@@ -258,7 +261,9 @@ pub struct wsock_handlers {
     /// Server: a request has arrived, for a WebSocket (wsock_request_is_upgrade) or for plain HTTP.
     /// Return 0 to go on: a WebSocket is accepted, a plain request is answered 426. Return 200 to 599
     /// to answer with that status and what wsock_request_add_header and wsock_request_set_body have
-    /// prepared. Anything else becomes 500. The request handle is valid until you return.
+    /// prepared. Return WSOCK_REQUEST_LATER to answer with wsock_request_answer, when whoever you have to
+    /// ask has told you. Anything else becomes 500. The request handle is valid until you return, or
+    /// have answered.
     pub on_request: Option<
         unsafe extern "C-unwind" fn(
             server: *mut wsock_server,
@@ -300,6 +305,24 @@ pub struct wsock_handlers {
             user_data: *mut c_void,
         ),
     >,
+}
+
+/// One event of a batch; see wsock_loop_events. 40 bytes on every system.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_event {
+    /// The handle of the connection, as a number; of the request with WSOCK_EVENT_REQUEST.
+    pub object: u64,
+    /// Its user data.
+    pub user: u64,
+    /// The address of what belongs to the event; 0 when nothing does.
+    pub data: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// WSOCK_EVENT_*.
+    pub r#type: u32,
+    /// Depends on the type.
+    pub code: u32,
 }
 
 /// Figures of one connection.

@@ -32,8 +32,8 @@ fn check(result: i32) -> io::Result<()> {
 }
 
 impl Beacon {
-    /// Watches `poller` and nothing else yet.
-    pub fn new(poller: RawFd) -> io::Result<Beacon> {
+    /// Quiet, until it watches a poller.
+    pub fn new() -> io::Result<Beacon> {
         // SAFETY: plain system calls without pointers.
         let (set, timer, flag) = unsafe {
             (
@@ -45,14 +45,46 @@ impl Beacon {
                 owned(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?,
             )
         };
-        for member in [poller, timer.as_raw_fd(), flag.as_raw_fd()] {
-            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
-            // SAFETY: `event` lives across the call, which copies it.
-            check(unsafe {
-                libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, member, &mut event)
-            })?;
+        let beacon = Beacon { set, timer, flag, deadline: None, raised: false };
+        beacon.add(beacon.timer.as_raw_fd())?;
+        beacon.add(beacon.flag.as_raw_fd())?;
+        Ok(beacon)
+    }
+
+    /// Is readable from now on also while this poller has something to tell.
+    pub fn watch(&mut self, poller: RawFd) -> io::Result<()> {
+        self.add(poller)
+    }
+
+    /// Another thread waits for the poller.
+    pub fn unwatch(&mut self, poller: RawFd) {
+        // SAFETY: no event is needed to take one out. One that is not in there is as good as out.
+        unsafe {
+            let none = std::ptr::null_mut();
+            libc::epoll_ctl(self.set.as_raw_fd(), libc::EPOLL_CTL_DEL, poller, none);
         }
-        Ok(Beacon { set, timer, flag, deadline: None, raised: false })
+    }
+
+    fn add(&self, member: RawFd) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+        // SAFETY: `event` lives across the call, which copies it.
+        check(unsafe {
+            libc::epoll_ctl(self.set.as_raw_fd(), libc::EPOLL_CTL_ADD, member, &mut event)
+        })
+    }
+
+    /// One over another poller, under the number that this one has: for a child of a fork, whose parent goes
+    /// on using this one.
+    pub fn renew(&mut self, poller: RawFd) -> io::Result<()> {
+        let mut fresh = Beacon::new()?;
+        fresh.watch(poller)?;
+        // SAFETY: both are open; the number goes on to belong to `self.set`.
+        check(unsafe { libc::dup3(fresh.set.as_raw_fd(), self.set.as_raw_fd(), libc::O_CLOEXEC) })?;
+        self.timer = fresh.timer;
+        self.flag = fresh.flag;
+        self.deadline = None;
+        self.raised = false;
+        Ok(())
     }
 
     /// The descriptor to watch.
@@ -102,9 +134,26 @@ mod tests {
     }
 
     #[test]
+    fn a_new_one_under_the_old_number_leaves_the_old_one_to_others() {
+        let (old, new) = (mio::Poll::new().unwrap(), mio::Poll::new().unwrap());
+        let mut beacon = Beacon::new().unwrap();
+        beacon.watch(old.as_raw_fd()).unwrap();
+        beacon.set(Time(0), true, None);
+        let fd = beacon.fd();
+        let others = beacon.set.try_clone().unwrap();
+        let (others_flag, others_timer) = (beacon.flag.try_clone(), beacon.timer.try_clone());
+        beacon.renew(new.as_raw_fd()).unwrap();
+        assert!(beacon.fd() == fd && !readable(fd, 0) && readable(others.as_raw_fd(), 0));
+        beacon.set(Time(0), true, None);
+        assert!(readable(fd, 0));
+        drop((others_flag, others_timer));
+    }
+
+    #[test]
     fn flag_and_timer_make_it_readable_and_quiet_again() {
         let poller = mio::Poll::new().unwrap();
-        let mut beacon = Beacon::new(poller.as_raw_fd()).unwrap();
+        let mut beacon = Beacon::new().unwrap();
+        beacon.watch(poller.as_raw_fd()).unwrap();
         assert!(!readable(beacon.fd(), 0));
         beacon.set(Time(0), true, None);
         assert!(readable(beacon.fd(), 0) && readable(beacon.fd(), 0));

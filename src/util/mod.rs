@@ -1,9 +1,12 @@
 //! Small tools without knowledge of WebSocket. All `unsafe` below `ffi` lives here.
 
+pub mod arena;
 pub mod backoff;
 pub mod beacon;
+pub mod bell;
 pub mod bytes;
 pub mod descriptor;
+pub mod forks;
 pub mod id;
 pub mod inherited;
 pub mod offer;

@@ -28,6 +28,14 @@ AT(wsock_error_info, message, 24);
 AT(wsock_error_info, tls_alert, 256);
 AT(wsock_error_info, reserved, 260);
 
+SIZE(wsock_event, 40);
+AT(wsock_event, object, 0);
+AT(wsock_event, user, 8);
+AT(wsock_event, data, 16);
+AT(wsock_event, len, 24);
+AT(wsock_event, type, 32);
+AT(wsock_event, code, 36);
+
 SIZE(wsock_close_info, 96);
 AT(wsock_close_info, struct_size, 0);
 AT(wsock_close_info, code, 8);

@@ -34,7 +34,14 @@ static int32_t call_wsock_loop_stop(void *h) { return wsock_loop_stop(h); }
 static int32_t call_wsock_loop_wakeup(void *h) { return wsock_loop_wakeup(h); }
 static int32_t call_wsock_loop_post(void *h) { return wsock_loop_post(h, count_task, NULL, NULL); }
 static int32_t call_wsock_loop_fd(void *h) { return wsock_loop_fd(h); }
+static int32_t call_wsock_loop_after_fork(void *h) { return wsock_loop_after_fork(h); }
 static int32_t call_wsock_loop_timeout_ms(void *h) { return wsock_loop_timeout_ms(h); }
+static int32_t call_wsock_loop_use_events(void *h) { return wsock_loop_use_events(h, NULL, 0, 0); }
+static int32_t call_wsock_loop_events(void *h) { return wsock_loop_events(h, 0); }
+static int32_t call_wsock_loop_flush(void *h) { return wsock_loop_flush(h); }
+static int32_t call_wsock_loop_start(void *h) { return wsock_loop_start(h); }
+static int32_t call_wsock_loop_join(void *h) { return wsock_loop_join(h); }
+static int32_t call_wsock_request_answer(void *h) { return wsock_request_answer(h, 403); }
 static int32_t call_wsock_connect(void *h) {
   wsock_handlers handlers = refused_handlers();
   wsock_conn *out = UNCHANGED;
@@ -310,7 +317,9 @@ static const struct row table[] = {
     ROW(wsock_features, ANY), ROW(wsock_strerror, ANY), ROW(wsock_error_name, ANY), ROW(wsock_last_error, ANY),
     ROW(wsock_loop_new, ANY), ROW_NULL_IS_FINE(wsock_loop_free, LOOP), ROW(wsock_loop_run, LOOP),
     ROW(wsock_loop_poll, LOOP), ROW(wsock_loop_stop, LOOP), ROW(wsock_loop_wakeup, LOOP), ROW(wsock_loop_post, LOOP),
-    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP),
+    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_use_events, LOOP),
+    ROW(wsock_loop_events, LOOP), ROW(wsock_loop_flush, LOOP), ROW(wsock_loop_start, LOOP), ROW(wsock_loop_join, LOOP),
+    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_after_fork, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
     ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
     ROW(wsock_options_add_cookie, OPTIONS), ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
@@ -331,7 +340,7 @@ static const struct row table[] = {
     ROW(wsock_request_cookie, REQUEST),
     ROW(wsock_request_header_at, REQUEST), ROW(wsock_request_protocol_at, REQUEST),
     ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),
-    ROW(wsock_request_set_body, REQUEST),
+    ROW(wsock_request_set_body, REQUEST), ROW(wsock_request_answer, REQUEST),
 };
 #define ROWS (sizeof table / sizeof table[0])
 

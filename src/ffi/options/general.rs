@@ -48,6 +48,9 @@ pub const WSOCK_OPT_MAX_REQUEST_LINE: i32 = 19;
 pub const WSOCK_OPT_BACKLOG: i32 = 40;
 /// Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY.
 pub const WSOCK_OPT_ORIGIN_POLICY: i32 = 50;
+/// Server: 1: with wsock_loop_events, requests come as WSOCK_EVENT_REQUEST and wait for
+/// wsock_request_answer. 0: they go on, as without on_request. Default 0.
+pub const WSOCK_OPT_ASK: i32 = 45;
 /// Client: the Origin header it sends, a text (wsock_options_set_str). Default none.
 pub const WSOCK_OPT_ORIGIN: i32 = 100;
 
@@ -78,6 +81,7 @@ pub(super) const INT_OPTIONS: &[IntOption] = &[
     int_option!(WSOCK_OPT_MAX_REQUEST_LINE, 64, GIB, settings.head.max_line as usize),
     int_option!(WSOCK_OPT_BACKLOG, 1, 65_535, settings.backlog as i32),
     int_option!(WSOCK_OPT_ORIGIN_POLICY, 0, 2, origin_policy as i64),
+    int_option!(WSOCK_OPT_ASK, settings.ask as bool),
 ];
 
 /// See `table::set_text`.

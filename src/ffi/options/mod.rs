@@ -10,7 +10,7 @@ mod table;
 pub mod tls;
 
 use std::ffi::c_char;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use once_cell::sync::Lazy;
 
@@ -25,6 +25,7 @@ use crate::driver::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::subprotocol;
 use crate::proto::http::{check_application_header, cookie};
+use crate::util::forks::{Lock, Locked};
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::table::Table;
 
@@ -34,11 +35,11 @@ struct Registry {
     drafts: Vec<Option<Box<Draft>>>,
 }
 
-static REGISTRY: Lazy<Mutex<Registry>> =
-    Lazy::new(|| Mutex::new(Registry { table: Table::new(0), drafts: Vec::new() }));
+static REGISTRY: Lazy<Lock<Registry>> =
+    Lazy::new(|| Lock::new(Registry { table: Table::new(0), drafts: Vec::new() }));
 
-fn registry() -> MutexGuard<'static, Registry> {
-    REGISTRY.lock().unwrap_or_else(|poison| poison.into_inner())
+fn registry() -> Locked<'static, Registry> {
+    REGISTRY.lock()
 }
 
 impl Registry {

@@ -1,0 +1,147 @@
+//! Events in batches: the application gives room for so many records, and fetches what has happened. In
+//! place of callbacks, in the same order, with the same promises.
+
+use std::time::Duration;
+
+use super::core::Core;
+use super::deliver::{Delivery, Way, What};
+use super::handler::Handler;
+use super::inbox::Task;
+use super::loops::Loop;
+use super::{turn, visit};
+use crate::error::{Code, Error, Result};
+use crate::util::id::Id;
+use crate::util::owner::this_thread;
+
+/// Where a batch is written to.
+pub trait Batch: Send {
+    /// A new batch begins; nobody looks at the last one any more.
+    fn begin(&mut self);
+    /// Records in this batch.
+    fn len(&self) -> u32;
+    /// Whether another would not fit.
+    fn is_full(&self) -> bool;
+    /// Writes a record. The delivery stays where it is until the next batch begins.
+    fn add(&mut self, delivery: &Delivery, handler: Option<&dyn Handler>);
+}
+
+/// From now on batches go there. The last one is over.
+pub fn use_batch(place: Loop, batch: Option<Box<dyn Batch>>) -> Result<()> {
+    let_go(&Way::Visiting(place))?;
+    place.with(|core| {
+        core.batch = batch;
+        Ok(())
+    })
+}
+
+/// Fetches a batch, after waiting for it at most `limit`. Answers how many records it has.
+pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
+    if place.has_thread() {
+        return visit::fetch(place, limit);
+    }
+    let entered = place.enter_to_poll()?;
+    let way = Way::Inside(&entered);
+    let_go(&way)?;
+    let waiting = fill(&way)?;
+    if waiting > 0 {
+        return Ok(waiting);
+    }
+    let queueing = |on| {
+        entered.with(|core| {
+            core.queueing = on;
+            Ok(())
+        })
+    };
+    queueing(true)?;
+    let turned = turn::turn(place, &entered, limit);
+    queueing(false)?;
+    turned?;
+    fill(&way)
+}
+
+/// Sends what was queued while a batch was worked on.
+pub fn flush(place: Loop) -> Result<()> {
+    place.with(|core| {
+        core.settle_all();
+        Ok(())
+    })
+}
+
+/// The application is done with the last batch, and what it has sent meanwhile leaves.
+pub fn let_go(way: &Way<'_>) -> Result<()> {
+    way.with(|core| {
+        for delivery in std::mem::take(&mut core.drained) {
+            core.settle_told(delivery, None);
+        }
+        if core.corked != 0 {
+            core.corked = 0;
+            core.settle_all();
+        }
+        Ok(())
+    })
+}
+
+/// Fills the application's records with what is queued. Tasks run in between, where they stand in line.
+pub fn fill(way: &Way<'_>) -> Result<u32> {
+    let mut begun = false;
+    loop {
+        let task = way.with(|core| {
+            let Some(mut batch) = core.batch.take() else {
+                let message = "there is no room for events: call wsock_loop_use_events first";
+                return Err(Error::new(Code::State, message));
+            };
+            if !begun {
+                batch.begin();
+            }
+            let task = core.fill(&mut *batch);
+            let count = batch.len();
+            core.corked = if count > 0 { this_thread() } else { 0 };
+            core.batch = Some(batch);
+            Ok((task, count))
+        })?;
+        begun = true;
+        match task {
+            (Some(task), _) => task(),
+            (None, count) => return Ok(count),
+        }
+    }
+}
+
+impl Core {
+    /// A task comes back when it is first in line.
+    fn fill(&mut self, batch: &mut dyn Batch) -> Option<Task> {
+        while !batch.is_full() {
+            let (mut delivery, handler) = self.next_delivery()?;
+            self.current = None;
+            if let What::Task(task) = &mut delivery.what {
+                if batch.len() == 0 {
+                    return task.take();
+                }
+                self.put_back(delivery);
+                return None;
+            }
+            if matches!(delivery.what, What::Request(..)) && !self.is_asked(delivery.id) {
+                self.settle_told(delivery, Some(0));
+                continue;
+            }
+            self.drained.push(delivery);
+            let delivery = self.drained.last().expect("pushed above");
+            batch.add(delivery, handler.as_deref());
+            if let Some(handler) = handler {
+                // It may be the last one.
+                self.trash.push(handler);
+            }
+        }
+        None
+    }
+
+    /// Whether the application wants to decide on the requests of this connection's server.
+    fn is_asked(&mut self, id: Id) -> bool {
+        self.session(id).is_some_and(|session| session.shared.settings.ask)
+    }
+
+    /// Whether the calling thread works on a batch, so that what it sends waits for the end of that.
+    pub fn is_corked(&self) -> bool {
+        self.corked != 0 && self.corked == this_thread()
+    }
+}

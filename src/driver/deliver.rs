@@ -1,0 +1,346 @@
+//! The only calls into the application. What happens is told at once, or queued and told from the
+//! queue later: to programs that fetch their events in batches, and to those whose loop runs on a thread
+//! of the library's own. Either way the order is the same, nothing of the loop is borrowed, and what has
+//! to follow an event follows when the application is done with it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::handler::Handler;
+use super::inbox::Task;
+use super::loops::{Entered, Loop};
+use super::report::Report;
+use super::request::LATER;
+use super::retain::Current;
+use super::retry::News;
+use super::session::{Phase, state};
+use crate::error::{Error, Result};
+use crate::proto::event::Kind;
+use crate::util::arena::Piece;
+use crate::util::id::Id;
+use crate::util::table::GIVEN_UP;
+
+/// Input of one connection that may wait for an application that works on something else. Beyond that TCP
+/// makes the peer wait.
+const MAX_UNDELIVERED: usize = 1 << 20;
+/// The same for all connections together. Those that have nothing there may still add to it.
+const MAX_QUEUED: usize = 64 << 20;
+
+/// The bytes of a message that outlive the buffer they came in.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// Where the socket was read to.
+    Piece(Piece),
+    /// Assembled or inflated.
+    Whole(Arc<Vec<u8>>),
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Held::Piece(piece) => piece.as_ref(),
+            Held::Whole(bytes) => bytes,
+        }
+    }
+}
+
+/// What the peer sent, beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A whole message.
+    Message(Kind),
+    /// The next part of a message.
+    Part {
+        /// Of which kind.
+        kind: Kind,
+        /// The message begins with it.
+        first: bool,
+        /// The message ends with it.
+        last: bool,
+    },
+    /// A ping, answered already.
+    Ping,
+    /// A pong.
+    Pong,
+}
+
+impl Input {
+    /// Of which kind it is, when it is a whole message.
+    pub fn whole(self) -> Option<Kind> {
+        match self {
+            Input::Message(kind) | Input::Part { kind, first: true, last: true } => Some(kind),
+            _ => None,
+        }
+    }
+}
+
+/// Something the application is told.
+pub enum What {
+    /// A server was asked for a connection, or for a page: the request, and the server.
+    Request(Id, Id),
+    /// The handshake is done.
+    Open,
+    /// Something the peer sent.
+    Input(Input, Held),
+    /// The send queue fell to the low-water mark.
+    Drain,
+    /// The connection failed.
+    Error(Box<Error>),
+    /// A client will try again.
+    Retry(Box<News>),
+    /// The last event of a connection.
+    Close(Box<Report>),
+    /// Something that was posted.
+    Task(Option<Task>),
+}
+
+/// One event and whose it is: a connection's, or for a task the loop's.
+pub struct Delivery {
+    /// A connection, or the loop.
+    pub id: Id,
+    /// What has happened.
+    pub what: What,
+}
+
+impl Delivery {
+    /// What it counts for in the limit of what may wait for the application.
+    pub fn weight(&self) -> usize {
+        size_of::<Delivery>()
+            + match &self.what {
+                What::Input(_, held) => held.as_ref().len(),
+                _ => 0,
+            }
+    }
+}
+
+/// How whoever tells gets at the loop in between.
+pub enum Way<'a> {
+    /// It is inside anyway.
+    Inside(&'a Entered),
+    /// It comes in for a moment each time: another thread does the work.
+    Visiting(Loop),
+}
+
+impl Way<'_> {
+    /// Borrows the core for the length of `f`, which must not call the application.
+    pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        match self {
+            Way::Inside(entered) => entered.with(f),
+            Way::Visiting(place) => place.with(f),
+        }
+    }
+}
+
+/// Tells it now, or queues it when this turn queues.
+pub fn tell(entered: &Entered, id: Id, what: What) -> Result<()> {
+    let mut delivery = Delivery { id, what };
+    let next = entered.with(|core| {
+        if core.queueing {
+            let what = std::mem::replace(&mut delivery.what, What::Open);
+            core.queue(Delivery { id, what });
+            return Ok(None);
+        }
+        Ok(Some(core.begin(&delivery)))
+    })?;
+    let Some(handler) = next else { return Ok(()) };
+    let decision = call(handler, &mut delivery);
+    if entered.with(|core| Ok(core.told(delivery, decision)))? {
+        tell(entered, id, What::Open)?;
+    }
+    Ok(())
+}
+
+/// Tells what is queued, at most `limit` events, and answers how many there were.
+pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
+    let mut last = None;
+    let mut count = 0;
+    loop {
+        let next = way.with(|core| {
+            if let Some((delivery, decision)) = last.take() {
+                core.settle_told(delivery, decision);
+            }
+            Ok(if count < limit { core.next_delivery() } else { None })
+        })?;
+        let Some((mut delivery, handler)) = next else { return Ok(count as u32) };
+        count += 1;
+        let decision = call(handler, &mut delivery);
+        last = Some((delivery, decision));
+    }
+}
+
+/// The call itself. What `on_request` answers is handed back.
+fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+    let id = delivery.id;
+    if let What::Task(task) = &mut delivery.what {
+        if let Some(task) = task.take() {
+            task();
+        }
+        return None;
+    }
+    let handler = handler?;
+    match &delivery.what {
+        What::Request(request, server) => return Some(handler.on_request(*server, *request)),
+        What::Open => handler.on_open(id),
+        What::Input(input, held) => call_input(&*handler, id, *input, held.as_ref()),
+        What::Drain => handler.on_drain(id),
+        What::Error(error) => handler.on_error(id, error),
+        What::Retry(news) => handler.on_retry(id, news),
+        What::Close(report) => handler.on_close(id, report),
+        What::Task(_) => {}
+    }
+    None
+}
+
+/// The call for what the peer sent, the most frequent of all.
+#[inline]
+pub fn call_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
+    match input {
+        Input::Message(kind) => handler.on_message(id, kind, bytes),
+        Input::Part { kind, first, last } => handler.on_part(id, kind, bytes, first, last),
+        Input::Ping => handler.on_ping(id, bytes),
+        Input::Pong => handler.on_pong(id, bytes),
+    }
+}
+
+impl Core {
+    /// Who hears of that session.
+    pub fn handler(&mut self, id: Id) -> Option<Arc<dyn Handler>> {
+        self.session(id).map(|session| session.handler.clone())
+    }
+
+    /// Puts an event at the end of the queue.
+    pub fn queue(&mut self, delivery: Delivery) {
+        let weight = delivery.weight();
+        self.outbox_weight += weight;
+        if let Some(session) = self.session(delivery.id) {
+            session.undelivered += weight;
+        }
+        self.outbox.push_back(delivery);
+    }
+
+    /// Whether as much of the session's input waits for the application as may.
+    pub fn has_enough(&mut self, id: Id) -> bool {
+        let crowded = self.outbox_weight > MAX_QUEUED;
+        let Some(session) = self.session(id) else { return false };
+        let undelivered = session.undelivered;
+        if undelivered > MAX_UNDELIVERED || crowded && undelivered > 0 {
+            session.stalled = matches!(session.phase, Phase::Open(_));
+        }
+        session.stalled
+    }
+
+    /// The next event of the queue and who hears of it. What nobody wants to hear any more is left out.
+    pub fn next_delivery(&mut self) -> Option<(Delivery, Option<Arc<dyn Handler>>)> {
+        loop {
+            let delivery = self.outbox.pop_front()?;
+            let weight = delivery.weight();
+            self.outbox_weight -= weight;
+            if let Some(session) = self.session(delivery.id) {
+                session.undelivered -= weight;
+                if session.stalled && session.undelivered <= MAX_UNDELIVERED / 2 {
+                    session.stalled = false;
+                    self.make_ready(delivery.id);
+                }
+            }
+            if self.is_void(&delivery) {
+                self.settle_told(delivery, None);
+                continue;
+            }
+            let handler = self.begin(&delivery);
+            return Some((delivery, handler));
+        }
+    }
+
+    /// Not now: it stays the next.
+    pub fn put_back(&mut self, delivery: Delivery) {
+        let weight = delivery.weight();
+        self.outbox_weight += weight;
+        if let Some(session) = self.session(delivery.id) {
+            session.undelivered += weight;
+        }
+        self.outbox.push_front(delivery);
+    }
+
+    /// Whether nobody wants to hear of it: who has closed a connection may have freed what a message of
+    /// it would need, and a request may be gone with who asked.
+    fn is_void(&mut self, delivery: &Delivery) -> bool {
+        match delivery.what {
+            What::Input(..) | What::Drain => {
+                self.table().get(delivery.id).is_ok_and(|cell| cell.has(GIVEN_UP))
+            }
+            What::Request(request, _) => {
+                let void = !self.awaits_answer(request);
+                if void && self.request(request).is_some() {
+                    self.remove(request);
+                }
+                void
+            }
+            _ => false,
+        }
+    }
+
+    /// The application is about to hear of it: from whom?
+    fn begin(&mut self, delivery: &Delivery) -> Option<Arc<dyn Handler>> {
+        let id = delivery.id;
+        if let What::Close(_) = delivery.what
+            && let Ok(cell) = self.table().get(id)
+        {
+            cell.advance_state(id, state::CLOSED);
+        }
+        self.callbacks += 1;
+        self.current = Current::of(delivery);
+        self.handler(id)
+    }
+
+    /// As `told`, with the opening of a connection put into the queue.
+    pub fn settle_told(&mut self, delivery: Delivery, decision: Option<i32>) {
+        let id = delivery.id;
+        if self.told(delivery, decision) {
+            self.queue(Delivery { id, what: What::Open });
+        }
+    }
+
+    /// The application has heard of it and is done with what it was given. True when that has opened the
+    /// connection.
+    fn told(&mut self, delivery: Delivery, decision: Option<i32>) -> bool {
+        let id = delivery.id;
+        self.current = None;
+        match delivery.what {
+            What::Request(request, _) => match decision {
+                Some(LATER) | None => {}
+                Some(decision) => return self.decide(request, decision),
+            },
+            What::Open => {
+                self.send_waiting(id);
+                if let Some(session) = self.session(id) {
+                    session.details.headers = None;
+                }
+            }
+            What::Close(_) => self.bury(id),
+            What::Input(_, Held::Whole(bytes)) => self.done_with(Some(bytes)),
+            What::Input(..) => {}
+            What::Drain | What::Error(_) | What::Retry(_) | What::Task(_) => {}
+        }
+        false
+    }
+
+    /// The application has seen what the peer sent; unless it keeps it, the buffer is used again.
+    pub fn done_with(&mut self, bytes: Option<Arc<Vec<u8>>>) {
+        let Some(bytes) = bytes else { return };
+        self.current = None;
+        if let Some(bytes) = Arc::into_inner(bytes) {
+            self.cx.pool.put(bytes);
+        }
+    }
+
+    /// What is left of the queue when the loop ends: only how connections ended still matters. The rest
+    /// goes when the loop does, since dropping a task may call the application.
+    pub fn keep_endings(&mut self) {
+        let ends = |it: &Delivery| matches!(it.what, What::Error(_) | What::Close(_));
+        let queued = std::mem::take(&mut self.outbox);
+        let (endings, others): (Vec<_>, Vec<_>) = queued.into_iter().partition(ends);
+        self.outbox = VecDeque::from(endings);
+        self.drained.extend(others);
+    }
+}

@@ -1,0 +1,88 @@
+//! Keeping what was received beyond its callback, without a copy.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::deliver::{Delivery, Held, Input, What};
+use super::loops;
+use crate::error::{Code, Error, Result};
+use crate::proto::event::Kind;
+use crate::util::arena::Piece;
+use crate::util::id::Id;
+
+/// Where the bytes of an event are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In the arena of the loop.
+    Range(Range<usize>),
+    /// Assembled or inflated.
+    Whole(Arc<Vec<u8>>),
+    /// Taken out of the arena already.
+    Piece(Piece),
+}
+
+/// What the callback that is running was given.
+pub struct Current {
+    /// Whose it is.
+    pub id: Id,
+    /// What it is.
+    pub input: Input,
+    /// Its bytes.
+    pub source: Source,
+}
+
+impl Current {
+    /// The same of an event from the queue.
+    pub fn of(delivery: &Delivery) -> Option<Current> {
+        match &delivery.what {
+            What::Input(input, held) => {
+                let source = match held {
+                    Held::Piece(piece) => Source::Piece(piece.clone()),
+                    Held::Whole(bytes) => Source::Whole(bytes.clone()),
+                };
+                Some(Current { id: delivery.id, input: *input, source })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Keeps the message of this connection whose bytes begin at that address: the one of the callback that
+/// is running, or one of the batch that was fetched last.
+pub fn retain(id: Id, address: usize) -> Result<(Kind, Held)> {
+    let (owner, _) = loops::find_object(id)?;
+    owner.with(|core| {
+        core.current_at(id, address).or_else(|| core.fetched_at(id, address)).ok_or_else(|| {
+            Error::new(
+                Code::InvalidArgument,
+                "data is not what the callback that is running, or an event of the last batch, was given",
+            )
+        })
+    })
+}
+
+impl Core {
+    fn current_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {
+        let current = self.current.as_ref().filter(|current| current.id == id)?;
+        let kind = current.input.whole()?;
+        let held = match current.source.clone() {
+            // The callback shows what is fixed already, so nothing changes but that it stays so.
+            Source::Range(range) => Held::Piece(self.arena.keep(range)),
+            Source::Whole(bytes) => Held::Whole(bytes),
+            Source::Piece(piece) => Held::Piece(piece),
+        };
+        (held.as_ref().as_ptr().addr() == address).then_some((kind, held))
+    }
+
+    fn fetched_at(&self, id: Id, address: usize) -> Option<(Kind, Held)> {
+        self.drained.iter().find_map(|delivery| match &delivery.what {
+            What::Input(input, held)
+                if delivery.id == id && held.as_ref().as_ptr().addr() == address =>
+            {
+                Some((input.whole()?, held.clone()))
+            }
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! Fetching the events of a loop that has a thread of the library's own: waiting for them, telling them
+//! from the application's thread.
+
+use std::time::Duration;
+
+use super::batch;
+use super::core::Core;
+use super::deliver::{self, Way};
+use super::loops::Loop;
+use crate::error::{Code, Result};
+use crate::util::owner::this_thread;
+
+/// As `turn::run`.
+pub fn run(place: Loop) -> Result<()> {
+    let _visit = place.place().helper.visit()?;
+    batch::let_go(&Way::Visiting(place))?;
+    loop {
+        // A callback may have taken the work back to this thread.
+        if !place.has_thread() || place.take_stop() || place.with(|core| Ok(core.is_idle()))? {
+            return Ok(());
+        }
+        match tell(place, None) {
+            Err(e) if e.code == Code::Interrupted && place.take_stop() => return Ok(()),
+            told => told?,
+        };
+    }
+}
+
+/// As `turn::poll`.
+pub fn poll(place: Loop, limit: Option<Duration>) -> Result<u32> {
+    let _visit = place.place().helper.visit()?;
+    batch::let_go(&Way::Visiting(place))?;
+    tell(place, limit)
+}
+
+/// As `batch::fetch`.
+pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
+    let _visit = place.place().helper.visit()?;
+    let way = Way::Visiting(place);
+    batch::let_go(&way)?;
+    wait(place, limit)?;
+    let fetched = batch::fill(&way);
+    place.with(|core| {
+        core.hush();
+        Ok(())
+    })?;
+    fetched
+}
+
+fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
+    let waiting = wait(place, limit)?;
+    place.with(|core| {
+        core.corked = this_thread();
+        Ok(())
+    })?;
+    let told = deliver::tell_queued(&Way::Visiting(place), waiting);
+    place.with(|core| {
+        core.corked = 0;
+        core.hush();
+        Ok(())
+    })?;
+    told
+}
+
+/// Waits until there are events, or somebody wants to be heard, or the time is over. How many there are.
+fn wait(place: Loop, limit: Option<Duration>) -> Result<usize> {
+    let queued = || place.with(|core| Ok(core.outbox.len()));
+    match queued()? {
+        0 => {
+            place.place().helper.wait(limit)?;
+            place.with(|core| {
+                core.hush();
+                Ok(core.outbox.len())
+            })
+        }
+        count => Ok(count),
+    }
+}
+
+impl Core {
+    /// The bell rings only as long as something is queued.
+    fn hush(&mut self) {
+        if self.outbox.is_empty() {
+            self.announced = false;
+            self.place.place().helper.quiet();
+        }
+    }
+}
