@@ -166,6 +166,7 @@ typedef struct wsock_options wsock_options;
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
  * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+ * - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
@@ -602,13 +603,16 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 /** Milliseconds of silence after that ping which mean it does not. Default 20000. */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
- * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
- * Default 16 MiB.
+ * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
+ * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
  */
 #define WSOCK_OPT_MAX_MESSAGE_SIZE 10
 /** Largest frame to receive, in bytes. 0: as large as a message. Default 0. */
 #define WSOCK_OPT_MAX_FRAME_SIZE 11
-/** Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072. */
+/**
+ * Frames that one message may be cut into. A peer that sends more gets 1008. Not counted with on_part.
+ * Default 131072.
+ */
 #define WSOCK_OPT_MAX_FRAGMENTS 12
 /** Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000. */
 #define WSOCK_OPT_MAX_CONTROL_RATE 13
@@ -995,6 +999,11 @@ wsock_status wsock_options_add_pin(wsock_options *options,
 /** Message type: any bytes. */
 #define WSOCK_BINARY 2
 
+/** Flag of on_part: a message begins. */
+#define WSOCK_PART_FIRST 1
+/** Flag of on_part: the message ends. */
+#define WSOCK_PART_LAST 2
+
 /** wsock_close_info.initiator: nobody; the network failed, or the connection never was open. */
 #define WSOCK_BY_NOBODY 0
 /** wsock_close_info.initiator: this side. */
@@ -1139,6 +1148,23 @@ typedef struct {
    * info is valid until the callback returns.
    */
   void (*on_retry)(wsock_conn *conn, const wsock_retry_info *info, void *user_data);
+  /**
+   * The next part of a message: when this is set, messages come through it as they arrive and not through
+   * on_message, so that one may be longer than memory. flags has WSOCK_PART_FIRST for the part that begins
+   * a message and WSOCK_PART_LAST for the one that ends it; a message that has arrived whole is one part
+   * with both. Parts come in order and those of two messages do not mix. Where a message is cut means
+   * nothing: text has been checked to be UTF-8 up to here, but a part may end within a character. The last
+   * part may be empty, no other is. data is valid until the callback returns.
+   *
+   * WSOCK_OPT_MAX_MESSAGE_SIZE bounds the whole message; 0 there allows any size. When the connection ends
+   * in the middle of a message, its last part never comes and on_close tells why.
+   */
+  void (*on_part)(wsock_conn *conn,
+                  int32_t type,
+                  const uint8_t *data,
+                  size_t len,
+                  uint32_t flags,
+                  void *user_data);
 } wsock_handlers;
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -1237,6 +1263,11 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
  * (WSOCK_OPT_DANGER_ACCEPT_ANY_CERTIFICATE).
  */
 #define WSOCK_CONN_PEER_SUBJECT 10
+
+/** What a pull function of wsock_conn_send_from answers when it has nothing now. */
+#define WSOCK_PULL_LATER (-1)
+/** What it answers when the message cannot be finished. */
+#define WSOCK_PULL_FAILED (-2)
 
 /** Figures of one connection. */
 typedef struct {
@@ -1450,6 +1481,66 @@ wsock_server *wsock_conn_server(const wsock_conn *conn);
  */
 wsock_status wsock_conn_get_stats(const wsock_conn *conn,
                                   wsock_conn_stats *out_stats);
+
+/**
+ * Sends what a descriptor gives as one message: a file from where it stands, a pipe, a socket, a
+ * terminal. It is read in pieces of at most 64 KiB, when the connection has room for more, so the message
+ * may be longer than memory. len is how many bytes to send, or UINT64_MAX for all up to the end. type and
+ * flags are as for wsock_conn_send. Text has to be UTF-8.
+ *
+ * The message has its place among the others: what is sent after it waits for its end, in memory. It goes
+ * on when wsock_conn_close is called, as long as the connection has not waited for WSOCK_OPT_CLOSE_TIMEOUT_MS
+ * for more of it. When reading fails, or the end comes before len bytes, the message cannot be finished,
+ * nor can another follow: the connection is closed with 1011, and on_error tells why.
+ *
+ * A pipe, a socket or a terminal is watched by the loop and never waited for, whether it is non-blocking or
+ * not; nobody else should read from it meanwhile. Reading a regular file may wait for the disk.
+ *
+ * Ownership: on success fd is the library's, which closes it when it needs it no longer; after a refusal it
+ * is yours, unchanged. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, STATE (not open),
+ * INVALID_ARGUMENT (type; not open for reading, a directory), UNSUPPORTED (flags), SYSTEM, POISONED.
+ * Since: 0.1
+ */
+wsock_status wsock_conn_send_fd(wsock_conn *conn,
+                                int32_t type,
+                                int32_t fd,
+                                uint64_t len,
+                                uint32_t flags);
+
+/**
+ * Sends a message that your function makes, piece by piece, when the connection has room for more, so it may
+ * be longer than memory. type and flags are as for wsock_conn_send; the message has its place among the
+ * others as with wsock_conn_send_fd.
+ *
+ * pull is called from the loop like a callback, with room for capacity bytes, and may call anything. It
+ * writes to buffer and answers how many bytes that was, at least one; 0 when the message ends;
+ * WSOCK_PULL_LATER when it has nothing now, to be called again after wsock_conn_pull_again; WSOCK_PULL_FAILED
+ * when it cannot go on, which closes the connection with 1011. Text may be cut anywhere but has to be UTF-8.
+ *
+ * release may be NULL. It is called exactly once, when pull will not be called any more: the message has
+ * ended, or the connection has.
+ *
+ * Ownership: user_data is yours until release; after a refusal it is yours and release is not called.
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, STATE (not open), INVALID_ARGUMENT (type;
+ * pull is NULL), UNSUPPORTED (flags), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_from(wsock_conn *conn,
+                                  int32_t type,
+                                  int64_t (*pull)(wsock_conn *conn,
+                                                  void *buffer,
+                                                  size_t capacity,
+                                                  void *user_data),
+                                  void *user_data,
+                                  void (*release)(void *user_data),
+                                  uint32_t flags);
+
+/**
+ * There is more for a pull function of this connection that answered WSOCK_PULL_LATER: it is called again.
+ * Calling this without need does no harm, and a call just before pull answers is not lost.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
+ */
+wsock_status wsock_conn_pull_again(wsock_conn *conn);
 
 /* ---- Servers --------------------------------------------------------------------------------- */
 

@@ -46,6 +46,7 @@ impl Core {
             Command::Broadcast { server, message, except } => {
                 self.take_broadcast(server, &message, except);
             }
+            Command::PullAgain(id) => self.pull_again(id),
         }
         None
     }

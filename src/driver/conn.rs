@@ -21,7 +21,7 @@ use crate::util::table::{ACCEPTED, Cell, GIVEN_UP, POISONED, QUEUES};
 const MAX_PING: usize = 125;
 
 /// For whoever wants to do something with it. Looking is still allowed after a panic.
-fn find(id: Id) -> Result<(Loop, &'static Cell)> {
+pub(super) fn find(id: Id) -> Result<(Loop, &'static Cell)> {
     let (owner, cell) = loops::find_object(id)?;
     if cell.has(POISONED) {
         return Err(Error::new(

@@ -49,6 +49,8 @@ pub enum Command {
         /// To whom not.
         except: Option<Id>,
     },
+    /// Ask the application again for what it sends.
+    PullAgain(Id),
 }
 
 /// The queue of one place for loops. Everything is told apart by the loop's generation, so that what was

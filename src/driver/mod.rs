@@ -39,6 +39,7 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod settle;
+pub mod source;
 pub mod subscribers;
 pub mod thread;
 pub mod timeouts;

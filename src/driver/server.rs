@@ -189,7 +189,7 @@ impl Core {
             self.table().remove(id);
             return Err(failed(e));
         }
-        let shared = Shared::new(settings);
+        let shared = Shared::new(settings, &*handler);
         let server = Server {
             id,
             handler,

@@ -89,6 +89,7 @@ impl Core {
         }
         self.publish(id);
         self.arm(id);
+        self.tend_sources(id);
     }
 
     /// Paused or not, how the connection ends must be seen.
@@ -131,6 +132,7 @@ impl Core {
     /// The session is over: its socket closes now, the application hears of it from the loop.
     fn end(&mut self, id: Id) {
         let table = self.table();
+        self.drop_sources(id);
         let Some(session) = self.session(id) else { return };
         if session.ended {
             return;

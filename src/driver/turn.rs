@@ -8,7 +8,7 @@ use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
 use super::report::Report;
 use super::session::Phase;
-use super::{batch, feed, thread, visit};
+use super::{batch, feed, source, thread, visit};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
@@ -128,12 +128,13 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     serve_ready(entered)?;
     fire_timers(entered)?;
     settle(entered)?;
+    source::serve(entered)?;
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
-        core.trash.append(&mut core.ended);
+        core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
         core.current = None;
         core.update_beacon();

@@ -5,7 +5,7 @@ use std::ptr;
 use super::args::id;
 use super::boundary;
 use super::close_info::CloseTexts;
-use super::handlers::CHandlers;
+use super::handlers::{CHandlers, part_flags};
 use super::last_error;
 use super::looping::time_limit;
 use super::retry_info::RetryDetail;
@@ -19,7 +19,8 @@ use crate::driver::report::Report;
 use crate::error::{Code, Error};
 use crate::proto::event::Kind;
 
-/// wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST.
+/// wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. With on_part
+/// among the handlers: the next part of one, with the flags of on_part in code.
 pub const WSOCK_EVENT_TEXT: u32 = 1;
 /// wsock_event: a binary message, as WSOCK_EVENT_TEXT.
 pub const WSOCK_EVENT_BINARY: u32 = 2;
@@ -41,9 +42,6 @@ pub const WSOCK_EVENT_RETRY: u32 = 9;
 /// wsock_event, from servers with WSOCK_OPT_ASK: as on_request. object is the wsock_request *, data the
 /// wsock_server *. Answer it with wsock_request_answer.
 pub const WSOCK_EVENT_REQUEST: u32 = 10;
-
-/// Both ends of a message are in its event.
-const WHOLE: u32 = 3;
 
 /// What records point to beside payloads, kept for its address.
 #[allow(dead_code)] // nobody reads it here
@@ -84,6 +82,13 @@ impl Records {
     }
 }
 
+fn message(kind: Kind) -> u32 {
+    match kind {
+        Kind::Text => WSOCK_EVENT_TEXT,
+        Kind::Binary => WSOCK_EVENT_BINARY,
+    }
+}
+
 impl Batch for Records {
     fn begin(&mut self) {
         self.used = 0;
@@ -106,9 +111,9 @@ impl Batch for Records {
         match &delivery.what {
             What::Input(input, held) => {
                 let bytes = held.as_ref();
-                (event.r#type, event.code) = match input {
-                    Input::Message(Kind::Text) => (WSOCK_EVENT_TEXT, WHOLE),
-                    Input::Message(Kind::Binary) => (WSOCK_EVENT_BINARY, WHOLE),
+                (event.r#type, event.code) = match *input {
+                    Input::Message(kind) => (message(kind), part_flags(true, true)),
+                    Input::Part { kind, first, last } => (message(kind), part_flags(first, last)),
                     Input::Ping => (WSOCK_EVENT_PING, 0),
                     Input::Pong => (WSOCK_EVENT_PONG, 0),
                 };

@@ -24,6 +24,7 @@ pub mod message;
 pub mod options;
 pub mod request;
 pub mod server;
+pub mod source;
 pub mod status;
 pub mod types;
 pub mod version;

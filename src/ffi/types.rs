@@ -22,6 +22,7 @@ pub struct wsock_loop {
 /// ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
 ///
 /// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+/// - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
@@ -105,6 +106,11 @@ pub const WSOCK_CLOSED: i32 = 3;
 pub const WSOCK_TEXT: i32 = 1;
 /// Message type: any bytes.
 pub const WSOCK_BINARY: i32 = 2;
+
+/// Flag of on_part: a message begins.
+pub const WSOCK_PART_FIRST: u32 = 1;
+/// Flag of on_part: the message ends.
+pub const WSOCK_PART_LAST: u32 = 2;
 
 /// wsock_close_info.initiator: nobody; the network failed, or the connection never was open.
 pub const WSOCK_BY_NOBODY: i32 = 0;
@@ -300,6 +306,25 @@ pub struct wsock_handlers {
         unsafe extern "C-unwind" fn(
             conn: *mut wsock_conn,
             info: *const wsock_retry_info,
+            user_data: *mut c_void,
+        ),
+    >,
+    /// The next part of a message: when this is set, messages come through it as they arrive and not through
+    /// on_message, so that one may be longer than memory. flags has WSOCK_PART_FIRST for the part that begins
+    /// a message and WSOCK_PART_LAST for the one that ends it; a message that has arrived whole is one part
+    /// with both. Parts come in order and those of two messages do not mix. Where a message is cut means
+    /// nothing: text has been checked to be UTF-8 up to here, but a part may end within a character. The last
+    /// part may be empty, no other is. data is valid until the callback returns.
+    ///
+    /// WSOCK_OPT_MAX_MESSAGE_SIZE bounds the whole message; 0 there allows any size. When the connection ends
+    /// in the middle of a message, its last part never comes and on_close tells why.
+    pub on_part: Option<
+        unsafe extern "C-unwind" fn(
+            conn: *mut wsock_conn,
+            r#type: i32,
+            data: *const u8,
+            len: usize,
+            flags: u32,
             user_data: *mut c_void,
         ),
     >,

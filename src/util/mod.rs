@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod beacon;
 pub mod bell;
 pub mod bytes;
+pub mod descriptor;
 pub mod forks;
 pub mod id;
 pub mod inherited;

@@ -63,7 +63,7 @@ AT(wsock_retry_info, delay_ms, 16);
 AT(wsock_retry_info, error, 24);
 AT(wsock_retry_info, close, 32);
 
-SIZE(wsock_handlers, 88);
+SIZE(wsock_handlers, 96);
 AT(wsock_handlers, struct_size, 0);
 AT(wsock_handlers, on_open, 8);
 AT(wsock_handlers, on_message, 16);
@@ -75,6 +75,7 @@ AT(wsock_handlers, on_drain, 56);
 AT(wsock_handlers, on_request, 64);
 AT(wsock_handlers, release, 72);
 AT(wsock_handlers, on_retry, 80);
+AT(wsock_handlers, on_part, 88);
 
 SIZE(wsock_conn_stats, 96);
 AT(wsock_conn_stats, struct_size, 0);

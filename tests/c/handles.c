@@ -126,6 +126,13 @@ static int32_t call_wsock_conn_ping(void *h) { return wsock_conn_ping(h, "a", 1)
 static int32_t call_wsock_conn_close(void *h) { return wsock_conn_close(h, 1000, ""); }
 static int32_t call_wsock_conn_abort(void *h) { return wsock_conn_abort(h); }
 static int32_t call_wsock_conn_pause(void *h) { return wsock_conn_pause(h); }
+static int32_t call_wsock_conn_send_fd(void *h) { return wsock_conn_send_fd(h, WSOCK_TEXT, -1, 0, 0); }
+static int64_t pull_nothing(wsock_conn *conn, void *buffer, size_t capacity, void *user_data) {
+  (void)conn, (void)buffer, (void)capacity, (void)user_data;
+  return 0;
+}
+static int32_t call_wsock_conn_send_from(void *h) { return wsock_conn_send_from(h, WSOCK_TEXT, pull_nothing, NULL, NULL, 0); }
+static int32_t call_wsock_conn_pull_again(void *h) { return wsock_conn_pull_again(h); }
 static int32_t call_wsock_conn_resume(void *h) { return wsock_conn_resume(h); }
 static int32_t call_wsock_conn_state(void *h) { return defaulted(wsock_conn_state(h) == WSOCK_CLOSED); }
 static int32_t call_wsock_conn_buffered_amount(void *h) { return defaulted(wsock_conn_buffered_amount(h) == 0); }
@@ -371,6 +378,7 @@ static const struct row table[] = {
     ROW(wsock_options_add_cert_files, OPTIONS), ROW(wsock_options_add_cert_pem, OPTIONS), ROW(wsock_options_add_pin, OPTIONS),
     ROW(wsock_connect, LOOP), ROW(wsock_connect_fd, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
     ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
+    ROW(wsock_conn_send_fd, CONN), ROW(wsock_conn_send_from, CONN), ROW(wsock_conn_pull_again, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),

@@ -11,6 +11,7 @@ mod forms;
 mod frames;
 mod messages;
 mod pairs;
+mod parts;
 mod sending;
 mod streams;
 mod text;

@@ -63,6 +63,8 @@ pub struct Conn {
     pub open: bool,
     pub opened: u32,
     pub retries: u32,
+    /// A message has begun in parts and not ended.
+    pub inside: bool,
     /// What WSOCK_OPT_RECONNECT was, as long as that is known.
     pub attempts: Option<i64>,
     /// It began with WSOCK_OPT_RECONNECT.

@@ -19,7 +19,7 @@ fn new_hub() -> Arc<Hub> {
 fn join(owner: Loop) -> Id {
     let joined = owner.with(|core| {
         let id = core.allocate(Kind::Conn, state::OPEN)?;
-        let shared = Shared::new(&Settings::default());
+        let shared = Shared::new(&Settings::default(), &*Log::new());
         core.insert(
             id,
             Entry::Session(Box::new(Session::new(id, Log::new(), shared, Phase::Answered))),

@@ -12,7 +12,6 @@
 //!    +-- EOF, lost, abort, dead --+-- EOF or close timeout --> Gone <-+
 //! ```
 
-use super::queue::Line;
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
@@ -122,6 +121,7 @@ impl Connection {
             self.queue_close_frame(cx, now, echo, "");
             self.ending(now).closed.initiator = Initiator::Peer;
         }
+        self.abandon_unfinished(now);
         self.phase = Phase::CloseDone;
         self.inbox = None;
         let timeout = self.config.close_timeout_ms;
@@ -143,6 +143,7 @@ impl Connection {
         } else {
             // Our close frame went before; there is only one.
             error.close_code = 0;
+            self.abandon_unfinished(now);
         }
         self.phase = Phase::Failed;
         let timeout = self.config.close_timeout_ms;
@@ -155,7 +156,8 @@ impl Connection {
 
     /// Bytes were sent, or tried to be, after the connection stopped being open.
     pub(super) fn close_progress(&mut self, now: Time, progress: bool) {
-        let (flushed, phase) = (!self.has_output(), self.phase);
+        let waits = self.line().is_some_and(|line| line.close.is_some());
+        let (flushed, phase) = (!self.has_output() && !waits, self.phase);
         let timeout = self.config.close_timeout_ms;
         let Some(ending) = self.rare.as_mut().and_then(|rare| rare.ending.as_mut()) else { return };
         if ending.queued.is_some() && progress && phase != Phase::Failed {
@@ -213,7 +215,9 @@ impl Connection {
 
     fn queue_close_frame(&mut self, cx: &mut Context, now: Time, code: Option<u16>, reason: &str) {
         let payload = close::payload(code, reason);
-        let lost = self.line_mut().map_or(0, Line::abandon_unfinished);
+        // What outlives our close does so only in CloseSent.
+        let keep = self.phase == Phase::CloseSent;
+        let lost = self.line_mut().map_or(0, |line| line.abandon_unfinished(keep));
         match self.line_mut().filter(|line| !line.is_empty()) {
             Some(line) => line.close = Some(payload),
             None => self.queue(cx, Opcode::Close, false, &payload),
@@ -221,6 +225,19 @@ impl Connection {
         self.ending(now).closed.unsent += lost;
         let sent = (code.unwrap_or(close::NO_STATUS), reason.to_owned());
         self.ending(now).queued = Some(sent);
+    }
+
+    /// How it will have ended, once that has begun.
+    pub(super) fn closing(&mut self) -> Option<&mut Closed> {
+        self.rare.as_mut()?.ending.as_mut().map(|ending| &mut ending.closed)
+    }
+
+    /// No message that is not whole goes on.
+    pub(super) fn abandon_unfinished(&mut self, now: Time) {
+        let lost = self.line_mut().map_or(0, |line| line.abandon_unfinished(false));
+        if lost > 0 {
+            self.ending(now).closed.unsent += lost;
+        }
     }
 
     fn ending(&mut self, now: Time) -> &mut Ending {

@@ -3,8 +3,10 @@
 //! | file | job |
 //! | --- | --- |
 //! | `receive.rs` | from bytes to frames, messages and events |
+//! | `parts.rs` | messages that are handed over as they arrive |
 //! | `send.rs` | messages, pings and pongs that are to be sent |
 //! | `stream.rs` | messages that are sent in parts |
+//! | `source.rs` | those of them that the loop goes on with after `close` |
 //! | `queue.rs` | messages that wait before they are encoded |
 //! | `encode.rs` | from messages to frames in the send queue |
 //! | `close_handshake.rs` | how the connection ends: close frames sent, answered, waited for; failures |
@@ -13,9 +15,11 @@
 
 mod close_handshake;
 mod encode;
+mod parts;
 mod queue;
 mod receive;
 mod send;
+mod source;
 mod stats;
 mod stream;
 mod timers;

@@ -65,6 +65,8 @@ pub(super) struct Entry {
 /// See `Entry::parts`.
 pub(super) struct Parts {
     pub id: u32,
+    /// It goes on after we have closed.
+    pub outlives_close: bool,
     /// How far text has been checked.
     pub text: Validator,
     pub compressor: PartCompressor,
@@ -222,6 +224,14 @@ impl Line {
         self.last_id
     }
 
+    /// The message in parts of that number goes on after we have closed.
+    pub fn outlive_close(&mut self, id: u32) {
+        let entry = self.parts.get(&id).and_then(|at| self.entries.get_mut(at));
+        if let Some(parts) = entry.and_then(|entry| entry.parts.as_mut()) {
+            parts.outlives_close = true;
+        }
+    }
+
     /// The message in parts of that number, until its last part is encoded; and whether it is its turn.
     pub fn take_parts(&mut self, id: u32) -> Option<(u64, Entry, bool)> {
         let at = *self.parts.get(&id)?;
@@ -234,15 +244,17 @@ impl Line {
         *self = Line { dropped: self.dropped, ..Line::default() };
     }
 
-    /// No part will come any more: what is unfinished goes, and with one that has begun all that waits
-    /// behind it, since nothing but its end may follow (RFC 6455 section 5.4). Gives the bytes back that
-    /// are lost by this.
-    pub fn abandon_unfinished(&mut self) -> usize {
+    /// No part will come any more, but of those that outlive the close if they are to be kept: what is
+    /// unfinished goes, and with one that has begun all that waits behind it, since nothing but its end
+    /// may follow (RFC 6455 section 5.4). Gives the bytes back that are lost by this.
+    pub fn abandon_unfinished(&mut self, keep: bool) -> usize {
+        let outlives = |entry: &Entry| entry.parts.as_ref().is_some_and(|it| it.outlives_close);
+        let lost = |entry: &Entry| !(entry.whole || keep && outlives(entry));
         let before = self.bytes;
-        if self.first().is_some_and(|first| first.begun && !first.whole) {
+        if self.first().is_some_and(|first| first.begun && lost(first)) {
             while self.take_first().is_some() {}
         }
-        let unfinished = self.entries.iter().filter(|(_, entry)| !entry.whole);
+        let unfinished = self.entries.iter().filter(|(_, entry)| lost(entry));
         for at in unfinished.map(|(at, _)| *at).collect::<Vec<_>>() {
             self.remove(at);
         }
@@ -329,7 +341,7 @@ mod tests {
             line.push(Entry { whole: false, begun, ..entry("part", 0, false) });
             line.push(entry("x", 0, false));
             line.push(Entry { whole: false, ..entry("other", 0, false) });
-            assert_eq!(line.abandon_unfinished(), if begun { 10 } else { 9 });
+            assert_eq!(line.abandon_unfinished(true), if begun { 10 } else { 9 });
             assert_eq!(texts(line), left);
         }
     }

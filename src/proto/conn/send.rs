@@ -189,7 +189,9 @@ impl Connection {
     /// Answers a ping (RFC 6455 section 5.5.3). While the peer does not read, only the newest answer
     /// is kept, and it overtakes the messages that wait.
     pub(super) fn pong(&mut self, cx: &mut Context, data: &[u8]) {
-        if self.phase != Phase::Open {
+        // Until our close frame is out, a message may go on for long.
+        let close_waits = self.line().is_some_and(|line| line.close.is_some());
+        if self.phase != Phase::Open && !close_waits {
             return;
         }
         if self.blocked && !self.output.is_empty() {

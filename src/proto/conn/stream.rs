@@ -2,6 +2,7 @@
 //! line like all others: what is sent after one began waits until its last part is out (RFC 6455
 //! section 5.4), and parts that come before its turn wait with it.
 
+use super::close_handshake::Phase;
 use super::encode::ROOM;
 use super::queue::{Data, Dropped, Entry, Line, Parts};
 use super::send::{Queued, not_utf8};
@@ -21,7 +22,12 @@ impl Connection {
         let compress = compress && self.deflate.as_ref().is_some_and(Deflate::can_compress);
         let line = self.line_or_new();
         let id = line.next_id();
-        let parts = Parts { id, text: Validator::default(), compressor: PartCompressor::default() };
+        let parts = Parts {
+            id,
+            outlives_close: false,
+            text: Validator::default(),
+            compressor: PartCompressor::default(),
+        };
         line.push(Entry {
             kind,
             data: Data::Copied(Vec::new()),
@@ -47,7 +53,10 @@ impl Connection {
         data: &[u8],
         last: bool,
     ) -> Result<Queued> {
-        self.check_open()?;
+        // After our close only those are in line that outlive it.
+        if self.phase != Phase::CloseSent {
+            self.check_open()?;
+        }
         self.with_line(|conn, line| conn.add_part(cx, now, line, id, (data, last)))?;
         self.last_message = now;
         self.counters.messages_sent += u64::from(last);

@@ -31,6 +31,11 @@ const PADDING: [u8; 300] = {
 };
 /// How far back the data of a peer may refer.
 const WINDOW: usize = 1 << 15;
+/// Bytes of one part of a message.
+const PART: usize = 64 * 1024;
+/// More than the last byte of a piece and the tail can stand for: with what the stream may hold of a
+/// byte and of a match that is 47 bits, each at most a match of 258 bytes, and that match.
+const LAST: usize = 16 * 1024;
 /// Streams of each kind that wait in the pool.
 const KEPT: usize = 4;
 
@@ -311,12 +316,17 @@ pub struct Inflater {
     ended: bool,
     /// The last byte that came in.
     last: u8,
+    /// Bytes of the message that were taken in parts.
+    taken: u64,
+    /// The last of them.
+    window: Vec<u8>,
 }
 
 impl Inflater {
     fn new(bits: u8, takeover: bool) -> Inflater {
         let stream = Decompress::new_with_window_bits(false, bits);
-        Inflater { stream, takeover, ended: false, last: u8::MAX }
+        let window = Vec::new();
+        Inflater { stream, takeover, ended: false, last: u8::MAX, taken: 0, window }
     }
 
     /// Appends what the next piece of a message inflates to; `out` never grows past `limit` + 1.
@@ -336,8 +346,39 @@ impl Inflater {
         Ok(())
     }
 
+    /// As `push`, until `out` has enough for a part; answers how much of `input` it took. The last byte
+    /// of it is taken only into plenty of room, so that whatever waits inside the stream waits for input
+    /// and nothing else.
+    pub fn push_part(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
+        let Some((_, body)) = input.split_last() else { return Ok(0) };
+        let mut used = 0;
+        while used < body.len() && out.len() < PART - LAST {
+            grow(out, input.len(), PART);
+            used += self.step(&body[used..], out, limit)?;
+        }
+        if used == body.len() && out.len() < PART - LAST {
+            grow(out, input.len(), PART);
+            self.push(&input[used..], out, limit)?;
+            used += 1;
+        }
+        Ok(used)
+    }
+
+    /// What `out` had is taken as a part of the message.
+    pub fn part_taken(&mut self, part: &[u8]) {
+        self.taken += part.len() as u64;
+        slide(&mut self.window, part);
+    }
+
     /// Ends the message with the tail that was not sent, and checks that the data ended there too.
     pub fn finish(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
+        let ended = self.end(out, limit);
+        self.taken = 0;
+        self.window = Vec::new();
+        ended
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
         let last = std::mem::replace(&mut self.last, u8::MAX);
         if std::mem::take(&mut self.ended) {
             return Ok(());
@@ -364,17 +405,16 @@ impl Inflater {
 
     /// One call of the stream; the bytes it consumed.
     fn step(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-        if out.len() == out.capacity() {
-            let wanted = (2 * out.capacity()).max(4 * input.len()).max(512).min(limit);
-            out.reserve_exact(wanted.saturating_sub(out.len()));
-        }
+        // The first byte too many shows that there is one.
+        let beyond = (limit - self.taken).saturating_add(1);
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
+        grow(out, input.len(), beyond);
         self.ended = false;
         let (before, len) = (self.stream.total_in(), out.len());
         let status = self.stream.decompress_vec(input, out, FlushDecompress::None);
         let used = (self.stream.total_in() - before) as usize;
-        if out.len() >= limit {
-            return Err(message_too_big(limit as u64 - 1));
+        if out.len() >= beyond {
+            return Err(message_too_big(limit));
         }
         match status {
             Ok(Status::StreamEnd) => {
@@ -391,15 +431,38 @@ impl Inflater {
     fn restart(&mut self, out: &[u8]) -> Result<()> {
         self.ended = true;
         self.stream.reset(false);
-        if out.is_empty() {
+        let mut joined = Vec::new();
+        let window = if self.window.is_empty() || out.len() >= WINDOW {
+            &out[out.len().saturating_sub(WINDOW)..]
+        } else {
+            joined.extend_from_slice(&self.window);
+            slide(&mut joined, out);
+            &joined
+        };
+        if window.is_empty() {
             return Ok(());
         }
-        let window = &out[out.len().saturating_sub(WINDOW)..];
         match self.stream.set_dictionary(window) {
             Ok(_) => Ok(()),
             Err(_) => Err(close::invalid_data("compressed message that is corrupt")),
         }
     }
+}
+
+/// Makes room in a full buffer for what `input` bytes may inflate to, but not for more than `most`.
+fn grow(out: &mut Vec<u8>, input: usize, most: usize) {
+    if out.len() == out.capacity() {
+        let wanted = (2 * out.capacity()).max(4 * input).max(512).min(most);
+        out.reserve_exact(wanted.saturating_sub(out.len()));
+    }
+}
+
+/// Appends `bytes` and keeps what data may refer to.
+fn slide(window: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = &bytes[bytes.len().saturating_sub(WINDOW)..];
+    let excess = (window.len() + bytes.len()).saturating_sub(WINDOW);
+    window.drain(..excess);
+    window.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
