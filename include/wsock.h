@@ -206,7 +206,7 @@ typedef struct wsock_request wsock_request;
  * compressing that the connections have negotiated. You make it and free it; what was sent of it does
  * not need the handle any more.
  *
- * - Life: wsock_message_new, wsock_message_free.
+ * - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
  * - Look: wsock_message_data, wsock_message_compressions.
  * - Send: wsock_server_broadcast, wsock_hub_publish_message.
  */
@@ -1544,6 +1544,21 @@ wsock_status wsock_conn_send_from(wsock_conn *conn,
  * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
  */
 wsock_status wsock_conn_pull_again(wsock_conn *conn);
+
+/**
+ * Keeps a message that conn has received, beyond the callback or the batch that it was given to, without
+ * a copy: data is the pointer that on_message was given, or data of a WSOCK_EVENT_TEXT or
+ * WSOCK_EVENT_BINARY of the last batch. It can be read (wsock_message_data) and sent to others without a
+ * copy, from any thread, until wsock_message_free. Small messages share the memory they came in, up to 1
+ * MiB that stays as long as one of them is kept: copy what you keep for long.
+ *
+ * Thread: loop, inside the callback or before the next batch is fetched.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (data is no such pointer, or a part of
+ * a message), LIMIT (a million messages). Since: 0.1
+ */
+wsock_status wsock_conn_retain(const wsock_conn *conn,
+                               const void *data,
+                               wsock_message **out_message);
 
 /* ---- Servers --------------------------------------------------------------------------------- */
 

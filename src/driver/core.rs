@@ -89,6 +89,8 @@ pub struct Core {
     pub batch: Option<Box<dyn Batch>>,
     /// The last batch: what it points to stays until the next.
     pub drained: Vec<Delivery>,
+    /// Which of them was retained last.
+    pub retained: usize,
     /// The thread whose sends wait, because it has a batch to work on; 0 for none.
     pub corked: u64,
     /// The thread of the library's own that does the work; 0 for none.
@@ -142,6 +144,7 @@ impl Core {
             queueing: false,
             batch: None,
             drained: Vec::new(),
+            retained: 0,
             corked: 0,
             worker: 0,
             sleeps_until: Time(0),

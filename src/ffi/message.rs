@@ -10,10 +10,12 @@ use super::args::{bytes, handle, id, optional_id, out};
 use super::boundary;
 use super::status::wsock_status;
 use super::types::{WSOCK_BINARY, WSOCK_TEXT, wsock_conn, wsock_message, wsock_server};
-use crate::driver::{broadcast, loops};
+use crate::driver::deliver::Held;
+use crate::driver::{broadcast, loops, retain};
 use crate::error::{Code, Error, Result};
 use crate::proto::event;
 use crate::proto::prepared::Prepared;
+use crate::util::bytes::Bytes;
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::registry::Registry;
 
@@ -78,6 +80,34 @@ pub unsafe extern "C" fn wsock_message_new(
         let (out, message) =
             unsafe { (out(out_message, "out_message")?, prepare(r#type, data, len)?) };
         out.write(register(message)?);
+        Ok(())
+    })
+}
+
+/// Keeps a message that conn has received, beyond the callback or the batch that it was given to, without
+/// a copy: data is the pointer that on_message was given, or data of a WSOCK_EVENT_TEXT or
+/// WSOCK_EVENT_BINARY of the last batch. It can be read (wsock_message_data) and sent to others without a
+/// copy, from any thread, until wsock_message_free. Small messages share the memory they came in, up to 1
+/// MiB that stays as long as one of them is kept: copy what you keep for long.
+///
+/// Thread: loop, inside the callback or before the next batch is fetched.
+/// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (data is no such pointer, or a part of
+/// a message), LIMIT (a million messages). Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_retain(
+    conn: *const wsock_conn,
+    data: *const c_void,
+    out_message: *mut *mut wsock_message,
+) -> wsock_status {
+    boundary::status(|| {
+        // SAFETY: NULL or writable.
+        let out = unsafe { out(out_message, "out_message") }?;
+        let (kind, held) = retain::retain(id(conn)?, data.addr())?;
+        let bytes: Bytes = match held {
+            Held::Piece(piece) => Arc::new(piece),
+            Held::Whole(bytes) => bytes,
+        };
+        out.write(register(Arc::new(Prepared::received(kind, bytes)))?);
         Ok(())
     })
 }

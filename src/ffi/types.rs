@@ -75,7 +75,7 @@ pub struct wsock_options {
 /// compressing that the connections have negotiated. You make it and free it; what was sent of it does
 /// not need the handle any more.
 ///
-/// - Life: wsock_message_new, wsock_message_free.
+/// - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
 /// - Look: wsock_message_data, wsock_message_compressions.
 /// - Send: wsock_server_broadcast, wsock_hub_publish_message.
 pub struct wsock_message {

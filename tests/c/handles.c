@@ -45,6 +45,12 @@ static int32_t call_wsock_loop_events(void *h) { return wsock_loop_events(h, 0);
 static int32_t call_wsock_loop_flush(void *h) { return wsock_loop_flush(h); }
 static int32_t call_wsock_loop_start(void *h) { return wsock_loop_start(h); }
 static int32_t call_wsock_loop_join(void *h) { return wsock_loop_join(h); }
+static int32_t call_wsock_conn_retain(void *h) {
+  wsock_message *out = UNCHANGED;
+  wsock_status status = wsock_conn_retain(h, "x", &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
 static int32_t call_wsock_request_answer(void *h) { return wsock_request_answer(h, 403); }
 static int32_t call_wsock_connect(void *h) {
   wsock_handlers handlers = refused_handlers();
@@ -383,7 +389,7 @@ static const struct row table[] = {
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),
     ROW(wsock_conn_set_target, CONN), ROW(wsock_conn_set_user_data, CONN),
-    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN),
+    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN), ROW(wsock_conn_retain, CONN),
     ROW(wsock_listen, LOOP), ROW(wsock_listen_fd, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
     ROW(wsock_server_port, SERVER), ROW(wsock_server_set_tls, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
     ROW(wsock_server_get_stats, SERVER),
