@@ -19,6 +19,7 @@ pub mod conn;
 pub mod looping;
 pub mod options;
 pub mod request;
+pub mod send;
 pub mod server;
 pub mod status;
 pub mod types;
