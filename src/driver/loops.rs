@@ -13,6 +13,7 @@ use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
+use crate::util::outside::{self, Within};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
 use crate::util::table::{Cell, Table, random_start};
@@ -289,7 +290,9 @@ impl Loop {
         let inside = inside.ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
-        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking(), _door: door })
+        let _within = inside.is_outermost().then(outside::enter);
+        let unwinding = std::thread::panicking();
+        Ok(Entered { inside, place: self.place, unwinding, _door: door, _within })
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
@@ -401,6 +404,9 @@ pub struct Entered {
     unwinding: bool,
     /// Held as long as we are inside a loop with a thread of the library's own.
     _door: Option<MutexGuard<'static, ()>>,
+    /// Of the way in, not of those from within. Last, so that what has waited for its end finds the loop
+    /// free.
+    _within: Option<Within>,
 }
 
 /// A panic that leaves the loop may have left anything half done.

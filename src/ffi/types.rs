@@ -376,6 +376,11 @@ pub struct wsock_conn_stats {
     pub rtt_us: u64,
     /// 1 when the TLS handshake took up an earlier session again, else 0.
     pub tls_resumed: u64,
+    /// Messages to send that WSOCK_OVERFLOW_DROP_NEWEST, WSOCK_OVERFLOW_DROP_OLDEST or a newer one with the
+    /// same key has dropped.
+    pub messages_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
 }
 
 /// Figures of one server.
@@ -431,6 +436,33 @@ pub struct wsock_server_stats {
     pub drain_closed: u64,
     /// Milliseconds until it has sent the last of them and stops listening.
     pub drain_remaining_ms: u64,
+    /// Messages to send that were dropped, on all its connections, ended ones included.
+    pub messages_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
+}
+
+/// How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_send_options {
+    /// Set this to sizeof(wsock_send_options).
+    pub struct_size: usize,
+    /// 0 or WSOCK_SEND_NO_COMPRESS.
+    pub flags: u32,
+    /// What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
+    /// WSOCK_OPT_OVERFLOW says.
+    pub overflow: i32,
+    /// When a message with the same key waits, this one takes its place in the line instead of going to its
+    /// end; 0: no key. For values of which only the newest counts.
+    pub key: u64,
+    /// With this the message is not copied: data stays yours to keep, unchanged, until release is called
+    /// with data, len and release_user: exactly once, soon after the last byte has left or was copied,
+    /// perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
+    pub release:
+        Option<unsafe extern "C-unwind" fn(data: *const c_void, len: usize, user: *mut c_void)>,
+    /// What release is given last.
+    pub release_user: *mut c_void,
 }
 
 /// How to publish.
