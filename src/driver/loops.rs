@@ -11,6 +11,7 @@ use super::core::Core;
 use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
+use crate::util::outside::{self, Within};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
 use crate::util::table::{Cell, Table, random_start};
@@ -224,7 +225,8 @@ impl Loop {
         let inside = inside.ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
-        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking() })
+        let _within = inside.is_outermost().then(outside::enter);
+        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking(), _within })
     }
 
     /// Takes the loop over for polling on this thread.
@@ -309,6 +311,9 @@ pub struct Entered {
     place: &'static Place,
     /// A panic was under way already when we entered: it is not the loop's.
     unwinding: bool,
+    /// Of the way in, not of those from within. Last, so that what has waited for its end finds the loop
+    /// free.
+    _within: Option<Within>,
 }
 
 /// A panic that leaves the loop may have left anything half done.

@@ -137,6 +137,8 @@ pub struct Session {
     pub phase: Phase,
     /// Bytes of the HTTP exchange that go out before any frame.
     pub head: Head,
+    /// The message in parts that is being sent.
+    pub parts: Option<u32>,
     /// Input that waits because reading is paused.
     pub held: Vec<u8>,
     /// Rarely needed.
@@ -182,6 +184,7 @@ impl Session {
             stream: None,
             phase,
             head: Head::default(),
+            parts: None,
             held: Vec::new(),
             details: Box::default(),
             deadline: None,
@@ -320,6 +323,7 @@ impl Session {
     /// The handshake is done.
     pub fn open(&mut self, conn: Connection) {
         self.phase = Phase::Open(conn);
+        self.parts = None;
         self.deadline = None;
         self.announced = true;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::limits::Limits;
 use super::preface::TrustedProxy;
 use super::retry::RetrySettings;
+use super::send::Overflow;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub low_water: usize,
     /// At this many `send` refuses.
     pub max_buffered: usize,
+    /// What becomes of messages beyond that, unless they say it themselves.
+    pub overflow: Overflow,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
     /// What the sockets are to be like.
@@ -70,6 +73,7 @@ impl Default for Settings {
             high_water: 1024 * 1024,
             low_water: 256 * 1024,
             max_buffered: 64 * 1024 * 1024,
+            overflow: Overflow::default(),
             backlog: 4096,
             socket: SocketOptions::default(),
             trusted_proxies: Vec::new(),

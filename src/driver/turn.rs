@@ -12,6 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
+use crate::util::outside;
 
 /// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
 pub fn run(place: Loop) -> Result<()> {
@@ -99,14 +100,17 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
-    entered.with(|core| {
+    let callbacks = entered.with(|core| {
         core.settle_all();
         core.trash.append(&mut core.ended);
         core.dispatching = false;
         core.receive = buffer;
         core.update_beacon();
         Ok(core.callbacks)
-    })
+    })?;
+    // Memory of the application's that is not needed any more.
+    outside::flush();
+    Ok(callbacks)
 }
 
 fn settle(entered: &Entered) -> Result<()> {

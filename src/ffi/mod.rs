@@ -21,6 +21,7 @@ pub mod looping;
 pub mod message;
 pub mod options;
 pub mod request;
+pub mod send;
 pub mod server;
 pub mod status;
 pub mod types;

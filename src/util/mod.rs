@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod id;
 pub mod inherited;
 pub mod offer;
+pub mod outside;
 pub mod owner;
 pub mod pool;
 pub mod registry;

@@ -110,7 +110,7 @@ AT(wsock_server_stats, drain_remaining_ms, 176);
 SIZE(wsock_publish_options, 32);
 AT(wsock_publish_options, struct_size, 0);
 AT(wsock_publish_options, flags, 8);
-AT(wsock_publish_options, reserved, 12);
+AT(wsock_publish_options, overflow, 12);
 AT(wsock_publish_options, key, 16);
 AT(wsock_publish_options, except, 24);
 
