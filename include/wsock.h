@@ -454,7 +454,7 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
  * What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
- * wsock_conn_send_with may say otherwise for each. Default WSOCK_OVERFLOW_REFUSE.
+ * wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.
  */
 #define WSOCK_OPT_OVERFLOW 7
 /**
@@ -1049,6 +1049,28 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 /** wsock_conn_state: it is over, or never was. */
 #define WSOCK_CLOSED 3
 
+/** Flag for sending: do not compress this message, although the connection could. */
+#define WSOCK_SEND_NO_COMPRESS 1
+/** Flag for wsock_conn_send_part: the message ends with this part. */
+#define WSOCK_SEND_LAST 2
+
+/** What WSOCK_OPT_OVERFLOW says. */
+#define WSOCK_OVERFLOW_DEFAULT 0
+/** Sending answers WSOCK_ERR_LIMIT, and the message is not sent. */
+#define WSOCK_OVERFLOW_REFUSE 1
+/** The message is dropped. */
+#define WSOCK_OVERFLOW_DROP_NEWEST 2
+/**
+ * The oldest messages that wait and were sent this way are dropped until there is room; when that is not
+ * enough, this message is dropped instead.
+ */
+#define WSOCK_OVERFLOW_DROP_OLDEST 3
+/**
+ * Sending answers WSOCK_ERR_LIMIT, and the connection is closed with 1008, since its peer is too slow:
+ * on_error tells WSOCK_ERR_POLICY. What waits is sent as far as WSOCK_OPT_CLOSE_TIMEOUT_MS allows.
+ */
+#define WSOCK_OVERFLOW_CLOSE 4
+
 /** wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for. */
 #define WSOCK_CONN_URL 1
 /** wsock_conn_get_str: the subprotocol agreed on. */
@@ -1084,27 +1106,31 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
  */
 #define WSOCK_CONN_PEER_SUBJECT 10
 
-/** Flag for sending: do not compress this message, although the connection could. */
-#define WSOCK_SEND_NO_COMPRESS 1
-/** Flag for wsock_conn_send_part: the message ends with this part. */
-#define WSOCK_SEND_LAST 2
-
-/** What WSOCK_OPT_OVERFLOW says. */
-#define WSOCK_OVERFLOW_DEFAULT 0
-/** Sending answers WSOCK_ERR_LIMIT, and the message is not sent. */
-#define WSOCK_OVERFLOW_REFUSE 1
-/** The message is dropped. */
-#define WSOCK_OVERFLOW_DROP_NEWEST 2
-/**
- * The oldest messages that wait and were sent this way are dropped until there is room; when that is not
- * enough, this message is dropped instead.
- */
-#define WSOCK_OVERFLOW_DROP_OLDEST 3
-/**
- * Sending answers WSOCK_ERR_LIMIT, and the connection is closed with 1008, since its peer is too slow:
- * on_error tells WSOCK_ERR_POLICY. What waits is sent as far as WSOCK_OPT_CLOSE_TIMEOUT_MS allows.
- */
-#define WSOCK_OVERFLOW_CLOSE 4
+/** How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send. */
+typedef struct {
+  /** Set this to sizeof(wsock_send_options). */
+  size_t struct_size;
+  /** 0 or WSOCK_SEND_NO_COMPRESS. */
+  uint32_t flags;
+  /**
+   * What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
+   * WSOCK_OPT_OVERFLOW says.
+   */
+  int32_t overflow;
+  /**
+   * When a message with the same key waits, this one takes its place in the line instead of going to its
+   * end; 0: no key. For values of which only the newest counts.
+   */
+  uint64_t key;
+  /**
+   * With this the message is not copied: data stays yours to keep, unchanged, until release is called
+   * with data, len and release_user: exactly once, soon after the last byte has left or was copied,
+   * perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
+   */
+  void (*release)(const void *data, size_t len, void *user);
+  /** What release is given last. */
+  void *release_user;
+} wsock_send_options;
 
 /** Figures of one connection. */
 typedef struct {
@@ -1141,31 +1167,82 @@ typedef struct {
   uint64_t bytes_dropped;
 } wsock_conn_stats;
 
-/** How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send. */
-typedef struct {
-  /** Set this to sizeof(wsock_send_options). */
-  size_t struct_size;
-  /** 0 or WSOCK_SEND_NO_COMPRESS. */
-  uint32_t flags;
-  /**
-   * What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
-   * WSOCK_OPT_OVERFLOW says.
-   */
-  int32_t overflow;
-  /**
-   * When a message with the same key waits, this one takes its place in the line instead of going to its
-   * end; 0: no key. For values of which only the newest counts.
-   */
-  uint64_t key;
-  /**
-   * With this the message is not copied: data stays yours to keep, unchanged, until release is called
-   * with data, len and release_user: exactly once, soon after the last byte has left or was copied,
-   * perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
-   */
-  void (*release)(const void *data, size_t len, void *user);
-  /** What release is given last. */
-  void *release_user;
-} wsock_send_options;
+/**
+ * Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
+ * WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
+ * the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
+ * one thread sends arrive in that order. WSOCK_OPT_OVERFLOW says what is done when there is no room;
+ * WSOCK_DROPPED, that something was dropped.
+ *
+ * Ownership: data is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
+ * (type, data, not UTF-8), UNSUPPORTED (flags), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send(wsock_conn *conn,
+                             int32_t type,
+                             const void *data,
+                             size_t len,
+                             uint32_t flags);
+
+/**
+ * Sends a text message of len bytes of UTF-8; a NUL at the end does not count. Otherwise as
+ * wsock_conn_send.
+ *
+ * Ownership: text is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_text(wsock_conn *conn, const char *text, size_t len);
+
+/**
+ * Sends a binary message. Otherwise as wsock_conn_send.
+ *
+ * Ownership: data is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_binary(wsock_conn *conn, const void *data, size_t len);
+
+/**
+ * Sends a message as options say: without a copy, in place of an older one that waits, or with what to
+ * do when there is no room. NULL options: as wsock_conn_send.
+ *
+ * With release the bytes are lent: a server without compression sends them from where they are; when they
+ * have to be masked or compressed they are copied piece by piece. release is called exactly once, when they
+ * are not needed any more, and also when the call is refused; in either case that may be before it returns.
+ * Only when options itself cannot be read (its struct_size) it is not called.
+ *
+ * From another thread than the loop's, messages with WSOCK_OVERFLOW_DROP_* may wait up to twice
+ * WSOCK_OPT_MAX_BUFFERED; what the loop then drops is told by messages_dropped in wsock_conn_stats.
+ *
+ * Ownership: data is copied, or lent until release is called. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+ * INVALID_ARGUMENT (type, data, not UTF-8), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_with(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  const wsock_send_options *options);
+
+/**
+ * Sends the next part of a message whose length need not be known: the first part begins it, the one with
+ * WSOCK_SEND_LAST ends it, and that may be empty. flags is WSOCK_SEND_LAST or 0, and with the first part
+ * also WSOCK_SEND_NO_COMPRESS; type is the same for all parts. Text may be cut anywhere; a part with
+ * which it cannot be UTF-8 is refused, and the next one may follow in its place.
+ *
+ * Parts leave as they come; the peer gets one message. Other messages sent meanwhile wait until its last
+ * part has been sent. When the connection closes before that the message is lost, and with it those that
+ * waited for it: unsent_bytes counts them.
+ *
+ * Ownership: data is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open, or no more the connection that took the first part),
+ * LIMIT (WSOCK_OPT_MAX_BUFFERED, whatever WSOCK_OPT_OVERFLOW says), INVALID_ARGUMENT (type, data, not UTF-8),
+ * UNSUPPORTED (flags), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_part(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  uint32_t flags);
 
 /**
  * Sends a ping with at most 125 bytes. The answer comes as on_pong, and its time as rtt_us in
@@ -1318,83 +1395,6 @@ wsock_server *wsock_conn_server(const wsock_conn *conn);
  */
 wsock_status wsock_conn_get_stats(const wsock_conn *conn,
                                   wsock_conn_stats *out_stats);
-
-/**
- * Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
- * WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
- * the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
- * one thread sends arrive in that order. WSOCK_OPT_OVERFLOW says what is done when there is no room;
- * WSOCK_DROPPED, that something was dropped.
- *
- * Ownership: data is copied. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
- * (type, data, not UTF-8), UNSUPPORTED (flags), POISONED. Since: 0.1
- */
-wsock_status wsock_conn_send(wsock_conn *conn,
-                             int32_t type,
-                             const void *data,
-                             size_t len,
-                             uint32_t flags);
-
-/**
- * Sends a text message of len bytes of UTF-8; a NUL at the end does not count. Otherwise as
- * wsock_conn_send.
- *
- * Ownership: text is copied. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
- */
-wsock_status wsock_conn_send_text(wsock_conn *conn, const char *text, size_t len);
-
-/**
- * Sends a binary message. Otherwise as wsock_conn_send.
- *
- * Ownership: data is copied. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
- */
-wsock_status wsock_conn_send_binary(wsock_conn *conn, const void *data, size_t len);
-
-/**
- * Sends a message as options say: without a copy, in place of an older one that waits, or with what to
- * do when there is no room. NULL options: as wsock_conn_send.
- *
- * With release the bytes are lent: a server without compression sends them from where they are; when they
- * have to be masked or compressed they are copied piece by piece. release is called exactly once, when they
- * are not needed any more, and also when the call is refused; in either case that may be before it returns.
- * Only when options itself cannot be read (its struct_size) it is not called.
- *
- * From another thread than the loop's, messages with WSOCK_OVERFLOW_DROP_* may wait up to twice
- * WSOCK_OPT_MAX_BUFFERED; what the loop then drops is told by messages_dropped in wsock_conn_stats.
- *
- * Ownership: data is copied, or lent until release is called. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
- * INVALID_ARGUMENT (type, data, not UTF-8), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
- */
-wsock_status wsock_conn_send_with(wsock_conn *conn,
-                                  int32_t type,
-                                  const void *data,
-                                  size_t len,
-                                  const wsock_send_options *options);
-
-/**
- * Sends the next part of a message whose length need not be known: the first part begins it, the one with
- * WSOCK_SEND_LAST ends it, and that may be empty. flags is WSOCK_SEND_LAST or 0, and with the first part
- * also WSOCK_SEND_NO_COMPRESS; type is the same for all parts. Text may be cut anywhere; a part with
- * which it cannot be UTF-8 is refused, and the next one may follow in its place.
- *
- * Parts leave as they come; the peer gets one message. Other messages sent meanwhile wait until its last
- * part has been sent. When the connection closes before that the message is lost, and with it those that
- * waited for it: unsent_bytes counts them.
- *
- * Ownership: data is copied. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open, or no more the connection that took the first part),
- * LIMIT (WSOCK_OPT_MAX_BUFFERED, whatever WSOCK_OPT_OVERFLOW says), INVALID_ARGUMENT (type, data, not UTF-8),
- * UNSUPPORTED (flags), POISONED. Since: 0.1
- */
-wsock_status wsock_conn_send_part(wsock_conn *conn,
-                                  int32_t type,
-                                  const void *data,
-                                  size_t len,
-                                  uint32_t flags);
 
 /* ---- Servers --------------------------------------------------------------------------------- */
 

@@ -112,9 +112,25 @@ static int32_t call_wsock_options_add_cert_files(void *h) { return wsock_options
 static int32_t call_wsock_options_add_cert_pem(void *h) { return wsock_options_add_cert_pem(h, "no PEM", "no PEM"); }
 static int32_t call_wsock_options_add_pin(void *h) { return wsock_options_add_pin(h, "sha256//2tHZ9Vm1VDLMWlLDkaHSHPRCcVyUYYZxPYIb4CrFBMo="); }
 /* connection */
+static void count_release(const void *data, size_t len, void *user) {
+  CHECK(len == 1 && *(const char *)data == 'a');
+  ++*(int *)user;
+}
 static int32_t call_wsock_conn_send(void *h) { return wsock_conn_send(h, WSOCK_TEXT, "a", 1, 0); }
 static int32_t call_wsock_conn_send_text(void *h) { return wsock_conn_send_text(h, "a", 1); }
 static int32_t call_wsock_conn_send_binary(void *h) { return wsock_conn_send_binary(h, "a", 1); }
+static int32_t call_wsock_conn_send_with(void *h) {
+  wsock_send_options options;
+  int releases = 0;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.release = count_release;
+  options.release_user = &releases;
+  wsock_status status = wsock_conn_send_with(h, WSOCK_TEXT, "a", 1, &options);
+  CHECK_INT(releases, 1); /* also of what was refused */
+  return status;
+}
+static int32_t call_wsock_conn_send_part(void *h) { return wsock_conn_send_part(h, WSOCK_TEXT, "a", 1, WSOCK_SEND_LAST); }
 static int32_t call_wsock_conn_ping(void *h) { return wsock_conn_ping(h, "a", 1); }
 static int32_t call_wsock_conn_close(void *h) { return wsock_conn_close(h, 1000, ""); }
 static int32_t call_wsock_conn_abort(void *h) { return wsock_conn_abort(h); }
@@ -364,6 +380,7 @@ static const struct row table[] = {
     ROW(wsock_options_add_cert_files, OPTIONS), ROW(wsock_options_add_cert_pem, OPTIONS), ROW(wsock_options_add_pin, OPTIONS),
     ROW(wsock_connect, LOOP), ROW(wsock_connect_fd, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
     ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
+    ROW(wsock_conn_send_with, CONN), ROW(wsock_conn_send_part, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),

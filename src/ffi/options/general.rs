@@ -22,7 +22,7 @@ pub const WSOCK_OPT_PING_INTERVAL_MS: i32 = 5;
 /// Milliseconds of silence after that ping which mean it does not. Default 20000.
 pub const WSOCK_OPT_PONG_TIMEOUT_MS: i32 = 6;
 /// What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
-/// wsock_conn_send_with may say otherwise for each. Default WSOCK_OVERFLOW_REFUSE.
+/// wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.
 pub const WSOCK_OPT_OVERFLOW: i32 = 7;
 /// Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
 /// Default 16 MiB.
