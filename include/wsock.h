@@ -229,7 +229,6 @@ typedef struct wsock_hub wsock_hub;
 #define WSOCK_OK 0
 /** The message was accepted, and the queue is now above the high-water mark: on_drain will come. */
 #define WSOCK_BUFFERED 1
-/** The message was accepted, and a message, this or an older one, was dropped for want of room. */
 /**
  * There was no room, and a message was dropped as WSOCK_OVERFLOW_* says: this one, or older ones for it.
  * Or it has taken the place of one with its key.

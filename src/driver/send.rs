@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::conn::{check_takes, find, limit_reached, reserve};
 use super::core::Core;
 use super::inbox::Command;
+use super::loops;
 use super::session::{Phase, Session};
 use crate::error::{Code, Result};
 use crate::proto::close;
@@ -14,7 +15,7 @@ use crate::proto::context::Context;
 use crate::proto::event::Kind;
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
-use crate::util::id::Id;
+use crate::util::id::{self, Id};
 use crate::util::table::Cell;
 use crate::util::time::Time;
 
@@ -61,6 +62,16 @@ pub struct Manner {
 impl Default for Manner {
     fn default() -> Self {
         Manner { compress: true, overflow: None, key: 0 }
+    }
+}
+
+impl Manner {
+    /// What that means for a connection.
+    fn terms(self, cell: &Cell) -> Terms {
+        let overflow = self.overflow.unwrap_or_else(|| Overflow::from_number(cell.overflow()));
+        let droppable = overflow == Overflow::DropOldest;
+        let options = SendOptions { compress: self.compress, key: self.key, droppable };
+        Terms { options, overflow }
     }
 }
 
@@ -138,19 +149,10 @@ pub struct Taken {
 pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
     let (owner, cell) = find(id)?;
     check_takes(cell)?;
-    let overflow = manner.overflow.unwrap_or_else(|| Overflow::from_number(cell.overflow()));
-    let droppable = overflow == Overflow::DropOldest;
-    let options = SendOptions { compress: manner.compress, key: manner.key, droppable };
-    let terms = Terms { options, overflow };
+    let terms = manner.terms(cell);
+    let overflow = terms.overflow;
     let direct = owner.try_with(|core| {
-        let taken = core
-            .contain(id, |session, cx, now| session.take_message(cx, now, body, terms, Some(cell)));
-        if overflow == Overflow::Close && matches!(&taken, Err(e) if e.code == Code::Limit) {
-            core.too_slow(id);
-        }
-        let taken = taken?;
-        cell.set_buffered(taken.buffered);
-        core.dirty(id);
+        let taken = core.send_now(id, cell, body, terms)?;
         let sent = Sent::of(cell);
         Ok(if taken.dropped == Dropped::default() { sent } else { Sent::Dropped })
     });
@@ -179,6 +181,32 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
 }
 
 impl Core {
+    /// Sends a message of the loop's own thread.
+    fn send_now(&mut self, id: Id, cell: &Cell, body: &Body, terms: Terms) -> Result<Taken> {
+        let taken = self
+            .contain(id, |session, cx, now| session.take_message(cx, now, body, terms, Some(cell)));
+        if terms.overflow == Overflow::Close && matches!(&taken, Err(e) if e.code == Code::Limit) {
+            self.too_slow(id);
+        }
+        let taken = taken?;
+        cell.set_buffered(taken.buffered);
+        self.dirty(id);
+        Ok(taken)
+    }
+
+    /// The same for a message that goes to many. The answer is what was dropped, be it the message itself.
+    pub fn send_prepared(
+        &mut self,
+        id: Id,
+        message: &Arc<Prepared>,
+        manner: Manner,
+    ) -> Result<Dropped> {
+        let cell = self.table().get(id).map_err(|_| loops::stale(id::Kind::Conn))?;
+        check_takes(cell)?;
+        let body = Body::Prepared(message);
+        Ok(self.send_now(id, cell, &body, manner.terms(cell))?.dropped)
+    }
+
     /// Takes up what another thread sent. It was told "accepted", so only dropping may be done about it.
     pub fn take_up(&mut self, id: Id, parcel: &Parcel, terms: Terms) {
         let body = parcel.body();

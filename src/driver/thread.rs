@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use super::core::Core;
+use super::deliver::{Delivery, What};
 use super::loops::Loop;
 use super::readiness::Poller;
 use super::timers::NEVER;
 use super::turn;
 use crate::error::{Code, Error, Result};
+use crate::util::outside;
 use crate::util::owner::this_thread;
 use crate::util::signals;
 use crate::util::time::Time;
@@ -94,6 +96,7 @@ impl Drop for Farewell {
 }
 
 fn work(place: Loop, mut poller: Poller) {
+    outside::mute();
     let _farewell = Farewell(place);
     loop {
         let Ok(entered) = place.enter_at_door() else { return };
@@ -124,6 +127,9 @@ fn work(place: Loop, mut poller: Poller) {
 impl Core {
     /// The thread's turn is done: how long may it wait?
     fn fall_asleep(&mut self) -> Option<Duration> {
+        for work in outside::take_calls() {
+            self.queue(Delivery { id: self.place.id(), what: What::Task(Some(work)) });
+        }
         let helper = &self.place.place().helper;
         if (!self.outbox.is_empty() || !self.trash.is_empty()) && !self.announced {
             self.announced = true;

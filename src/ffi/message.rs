@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use once_cell::sync::Lazy;
 
-use super::args::{bytes, handle, id, optional_id, out};
+use super::args::{bytes, handle, id, optional_id, out, sized_in};
 use super::boundary;
+use super::send::{answer, kind_of};
 use super::status::wsock_status;
-use super::types::{WSOCK_BINARY, WSOCK_TEXT, wsock_conn, wsock_message, wsock_server};
+use super::types::{
+    WSOCK_BINARY, WSOCK_TEXT, wsock_conn, wsock_message, wsock_send_options, wsock_server,
+};
 use crate::driver::deliver::Held;
+use crate::driver::send::{self, Manner};
 use crate::driver::{broadcast, loops, retain};
 use crate::error::{Code, Error, Result};
+use crate::proto::conn::Body;
 use crate::proto::event;
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
@@ -38,18 +43,6 @@ pub fn register(message: Arc<Prepared>) -> Result<*mut wsock_message> {
 pub fn find(message: *const wsock_message) -> Result<Arc<Prepared>> {
     let found = REGISTRY.with(id(message)?, |message| message.clone());
     found.ok_or_else(|| loops::stale(Kind::Message))
-}
-
-/// A message type as C passes it.
-pub fn kind_of(r#type: i32) -> Result<event::Kind> {
-    match r#type {
-        WSOCK_TEXT => Ok(event::Kind::Text),
-        WSOCK_BINARY => Ok(event::Kind::Binary),
-        _ => Err(Error::new(
-            Code::InvalidArgument,
-            format!("{type} is no message type; use WSOCK_TEXT or WSOCK_BINARY"),
-        )),
-    }
 }
 
 /// A message of bytes as C passes them.
@@ -165,8 +158,38 @@ pub extern "C" fn wsock_message_compressions(message: *const wsock_message) -> u
     boundary::value(0, || Ok(find(message)?.compressions()))
 }
 
+/// Sends a message on one connection, without a copy unless it has to be masked, as wsock_conn_send_with
+/// does; options may be NULL, and their release must be NULL.
+///
+/// Ownership: the message is still yours. Thread: any.
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+/// INVALID_ARGUMENT (release), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_send_message(
+    conn: *mut wsock_conn,
+    message: *const wsock_message,
+    options: *const wsock_send_options,
+) -> wsock_status {
+    boundary::number(|| {
+        let (message, conn) = (find(message)?, id(conn)?);
+        let mut manner = Manner::default();
+        if !options.is_null() {
+            // SAFETY: a struct with its size in front.
+            let options = unsafe { sized_in(options, "the send options struct") }?;
+            if options.release.is_some() {
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    "a message keeps its own bytes: there is nothing to release",
+                ));
+            }
+            manner = super::send::manner(&options)?;
+        }
+        send::send(conn, &Body::Prepared(&message), manner).map(answer)
+    })
+}
+
 /// Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
-/// Whose queue is full does not get it; nobody waits for anybody.
+/// Each is sent to as WSOCK_OPT_OVERFLOW of the server says; nobody waits for anybody.
 ///
 /// Ownership: the message is still yours. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1

@@ -32,7 +32,8 @@ pub const WSOCK_OVERFLOW_DROP_OLDEST: i32 = 3;
 /// on_error tells WSOCK_ERR_POLICY. What waits is sent as far as WSOCK_OPT_CLOSE_TIMEOUT_MS allows.
 pub const WSOCK_OVERFLOW_CLOSE: i32 = 4;
 
-fn answer(sent: Sent) -> i32 {
+/// What a call answers that has sent.
+pub fn answer(sent: Sent) -> i32 {
     match sent {
         Sent::Queued => WSOCK_OK,
         Sent::Above => WSOCK_BUFFERED,
@@ -40,7 +41,8 @@ fn answer(sent: Sent) -> i32 {
     }
 }
 
-fn kind_of(r#type: i32) -> Result<Kind> {
+/// A message type as C passes it.
+pub fn kind_of(r#type: i32) -> Result<Kind> {
     match r#type {
         WSOCK_TEXT => Ok(Kind::Text),
         WSOCK_BINARY => Ok(Kind::Binary),
@@ -51,7 +53,8 @@ fn kind_of(r#type: i32) -> Result<Kind> {
     }
 }
 
-fn check_flags(flags: u32, known: u32) -> Result<()> {
+/// Flags without bits that nobody knows.
+pub fn check_flags(flags: u32, known: u32) -> Result<()> {
     match flags & !known {
         0 => Ok(()),
         _ => Err(Error::new(
@@ -61,7 +64,8 @@ fn check_flags(flags: u32, known: u32) -> Result<()> {
     }
 }
 
-fn overflow_of(number: i32) -> Result<Option<Overflow>> {
+/// A WSOCK_OVERFLOW_*; `None` for what the connection says.
+pub fn overflow_of(number: i32) -> Result<Option<Overflow>> {
     match number {
         WSOCK_OVERFLOW_DEFAULT => Ok(None),
         WSOCK_OVERFLOW_REFUSE..=WSOCK_OVERFLOW_CLOSE => {
@@ -105,8 +109,26 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let (data, len, release, user) = (self.data, self.len, self.release, self.user);
+        let back = GiveBack { data, len, release, user };
+        outside::call(move || drop(back));
+    }
+}
+
+/// Gives them back when it is dropped, so that they are given back also by whoever never comes to it.
+struct GiveBack {
+    data: *const c_void,
+    len: usize,
+    release: unsafe extern "C-unwind" fn(*const c_void, usize, *mut c_void),
+    user: *mut c_void,
+}
+
+// SAFETY: as for `Lent`.
+unsafe impl Send for GiveBack {}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
         // SAFETY: the application gave all four together for exactly this call.
-        outside::run(move || unsafe { release(data, len, user) });
+        unsafe { (self.release)(self.data, self.len, self.user) }
     }
 }
 

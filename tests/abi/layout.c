@@ -117,11 +117,21 @@ AT(wsock_server_stats, ended_control_rate, 152);
 AT(wsock_server_stats, draining, 160);
 AT(wsock_server_stats, drain_closed, 168);
 AT(wsock_server_stats, drain_remaining_ms, 176);
+AT(wsock_server_stats, messages_dropped, 184);
+AT(wsock_server_stats, bytes_dropped, 192);
+
+SIZE(wsock_send_options, 40);
+AT(wsock_send_options, struct_size, 0);
+AT(wsock_send_options, flags, 8);
+AT(wsock_send_options, overflow, 12);
+AT(wsock_send_options, key, 16);
+AT(wsock_send_options, release, 24);
+AT(wsock_send_options, release_user, 32);
 
 SIZE(wsock_publish_options, 32);
 AT(wsock_publish_options, struct_size, 0);
 AT(wsock_publish_options, flags, 8);
-AT(wsock_publish_options, reserved, 12);
+AT(wsock_publish_options, overflow, 12);
 AT(wsock_publish_options, key, 16);
 AT(wsock_publish_options, except, 24);
 
@@ -135,13 +145,3 @@ AT(wsock_hub_stats, deliveries, 40);
 AT(wsock_hub_stats, refused, 48);
 AT(wsock_hub_stats, dropped, 56);
 AT(wsock_hub_stats, missed, 64);
-AT(wsock_server_stats, messages_dropped, 184);
-AT(wsock_server_stats, bytes_dropped, 192);
-
-SIZE(wsock_send_options, 40);
-AT(wsock_send_options, struct_size, 0);
-AT(wsock_send_options, flags, 8);
-AT(wsock_send_options, overflow, 12);
-AT(wsock_send_options, key, 16);
-AT(wsock_send_options, release, 24);
-AT(wsock_send_options, release_user, 32);

@@ -239,6 +239,8 @@ static int32_t call_wsock_message_data(void *h) {
   return defaulted(data == NULL && type == 78 && len == 77);
 }
 static int32_t call_wsock_message_compressions(void *h) { return defaulted(wsock_message_compressions(h) == 0); }
+static int32_t call_wsock_conn_send_message(void *h) { return wsock_conn_send_message(h, good_message, NULL); }
+static int32_t call_message_of_send(void *h) { return wsock_conn_send_message(live[CONN], h, NULL); }
 static int32_t call_message_of_broadcast(void *h) { return wsock_server_broadcast(live[SERVER], h, NULL); }
 static int32_t call_message_of_publish(void *h) { return wsock_hub_publish_message(good_hub, "topic", h, NULL); }
 static int32_t call_wsock_server_broadcast(void *h) { return wsock_server_broadcast(h, good_message, NULL); }
@@ -415,6 +417,7 @@ static const struct row table[] = {
     ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),
     ROW(wsock_request_set_body, REQUEST), ROW(wsock_request_answer, REQUEST),
     ROW(wsock_message_new, ANY), ROW_NULL_IS_FINE(wsock_message_free, MESSAGE), ROW(wsock_message_data, MESSAGE), ROW(wsock_message_compressions, MESSAGE),
+    ROW(wsock_conn_send_message, CONN), {"message of send", MESSAGE, call_message_of_send, 0},
     ROW(wsock_server_broadcast, SERVER), {"message of broadcast", MESSAGE, call_message_of_broadcast, 0},
     ROW(wsock_hub_new, ANY), ROW_NULL_IS_FINE(wsock_hub_free, HUB), ROW(wsock_hub_subscribe, HUB),
     {"connection of subscribe", CONN, call_conn_of_subscribe, 0}, ROW(wsock_hub_unsubscribe, HUB),
