@@ -16,6 +16,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         &[
             "WSOCK_OK",
             "WSOCK_BUFFERED",
+            "WSOCK_DROPPED",
             "WSOCK_ERR_",
             "wsock_status",
             "wsock_strerror",
@@ -35,6 +36,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "WSOCK_LAYER_",
             "WSOCK_TEXT",
             "WSOCK_BINARY",
+            "WSOCK_PART_",
         ],
     ),
     ("Clients", &["wsock_connect"]),
@@ -46,11 +48,14 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "WSOCK_CLOSING",
             "WSOCK_CLOSED",
             "WSOCK_SEND_",
+            "WSOCK_PULL_",
             "WSOCK_CONN_",
             "wsock_conn_",
         ],
     ),
     ("Servers", &["wsock_listen", "wsock_server_"]),
+    ("Messages", &["wsock_message_"]),
+    ("Hubs", &["wsock_hub_", "wsock_publish_options", "WSOCK_PUBLISH_"]),
     ("Requests to a server", &["WSOCK_REQUEST_", "wsock_request_"]),
     (
         "Versions",
@@ -58,8 +63,15 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
 ];
 const CLASSES: &str = "Classes";
-const CLASS_ORDER: [&str; 5] =
-    ["wsock_loop", "wsock_options", "wsock_conn", "wsock_server", "wsock_request"];
+const CLASS_ORDER: [&str; 7] = [
+    "wsock_loop",
+    "wsock_options",
+    "wsock_conn",
+    "wsock_server",
+    "wsock_request",
+    "wsock_message",
+    "wsock_hub",
+];
 const WIDTH: usize = 100;
 
 fn main() {
@@ -101,9 +113,12 @@ fn generate_header() {
         "options/mod",
         "client",
         "conn",
+        "source",
         "server",
         "adopt",
         "request",
+        "message",
+        "hub",
         "version",
     ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));

@@ -8,7 +8,9 @@
  * A loop does the work. You make one, connect or listen in it, and let it run; it calls your
  * functions when something happens. There is no other magic: nothing but wsock_loop_run and
  * wsock_loop_poll ever waits, no callback ever comes from a thread that the library made, and
- * without one of those two calls nothing happens at all.
+ * without one of those two calls nothing happens at all. (Programs that want no callbacks fetch
+ * their events with wsock_loop_events. Programs that are busy let wsock_loop_start do the work
+ * meanwhile, and still hear of it where they ask.)
  *
  *     #include <stdio.h>
  *     #include <wsock.h>
@@ -42,11 +44,11 @@
  *
  * HANDLES
  *
- * wsock_loop *, wsock_conn *, wsock_server *, wsock_request * and wsock_options * look like pointers
- * so that the compiler keeps them apart. Their bits are an id: never zero, always below 2^53, never
- * an address. Do not dereference them. A handle whose object has ended never becomes valid again:
- * using it answers WSOCK_ERR_INVALID_HANDLE and does no harm, and so does NULL. A handle of another
- * class answers WSOCK_ERR_WRONG_KIND.
+ * wsock_loop *, wsock_conn *, wsock_server *, wsock_request *, wsock_options *, wsock_message * and
+ * wsock_hub * look like pointers so that the compiler keeps them apart. Their bits are an id: never
+ * zero, always below 2^53, never an address. Do not dereference them. A handle whose object has ended
+ * never becomes valid again: using it answers WSOCK_ERR_INVALID_HANDLE and does no harm, and so does
+ * NULL. A handle of another class answers WSOCK_ERR_WRONG_KIND.
  *
  * STATUS
  *
@@ -54,8 +56,8 @@
  * refused and nothing happened. The sentence that says why is in wsock_last_error, until the next
  * failing call on the same thread. Outputs are written only on success. What each function's
  * description lists under "Errors" is without the WSOCK_ERR_ in front; beyond that, everything that
- * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, and WSOCK_ERR_POISONED
- * after that.
+ * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, WSOCK_ERR_POISONED after
+ * that, and WSOCK_ERR_STATE in the child of a fork.
  *
  * A failure that no call is there to answer for is told by on_error.
  *
@@ -68,8 +70,8 @@
  * CALLBACKS
  *
  * They run on the thread that is inside wsock_loop_run or wsock_loop_poll, one at a time. From inside
- * one you may call every function, closing and freeing included; only run, poll and loop_free of the
- * same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
+ * one you may call every function, closing and freeing included; only run, poll, events, start and
+ * loop_free of the same loop answer WSOCK_ERR_REENTRANT. No callback is ever called from inside the call that caused
  * it: it comes from run or poll. (wsock_loop_free is the exception, since nothing comes after it.) Do
  * not let C++ exceptions or longjmp leave a callback.
  *
@@ -79,20 +81,34 @@
  * callback will ever be given the user data again.
  *
  * What you send from inside callbacks leaves together, in one system call per connection, when the
- * callbacks of that turn are done. What you send outside leaves at once.
+ * callbacks of that turn are done; what you send while you work on a batch of wsock_loop_events,
+ * when you fetch the next. What you send otherwise leaves at once.
  *
  * THREADS
  *
  * A loop belongs to the thread that made it, until another thread polls it: then to that one. Each
  * function says who may call it, in a line that begins with "Thread:". "any" means any thread at any
  * time. "loop" means the thread of the loop, inside or outside of callbacks; others get
- * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there.
+ * WSOCK_ERR_WRONG_THREAD, and can use wsock_loop_post to have something done there. Of a loop that has
+ * got a thread of its own from wsock_loop_start, every thread may call everything.
  *
  * THE PROCESS
  *
- * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. After
- * fork the library is the parent's: the child leaves it alone until it execs or exits. dlclose does
- * nothing: once loaded, the library stays.
+ * No signal handler is installed and SIGPIPE is never raised. Descriptors are closed on exec. dlclose does
+ * nothing: once loaded, the library stays. Two copies of it in one process, such as those of two plug-ins,
+ * share nothing: each answers WSOCK_ERR_INVALID_HANDLE to handles of the other.
+ *
+ * After fork, loops and all that is in them are the parent's. In the child every call about them answers
+ * WSOCK_ERR_STATE, but for two: wsock_loop_free closes the child's copies of the descriptors, unnoticed by
+ * the parent and its peers, and wsock_loop_after_fork makes the loop the child's, with its servers and
+ * without its connections. A callback may fork: in the child, run and poll return WSOCK_ERR_STATE when it
+ * returns. Everything else, such as new loops and options, works in the child at once. A child that neither
+ * frees nor takes over a loop holds copies of its sockets until it execs or exits, so that peers do not see
+ * the end of a connection that the parent closes without a close handshake.
+ *
+ * Fork while no other thread is inside the library, if the child is to use it and not just to exec: what
+ * such a thread was about stays half done in the child. Options, the making of loops and names being looked
+ * up are safe from that: a fork waits a moment for them.
  *
  * THE BROWSER'S WORDS
  *
@@ -126,6 +142,7 @@ extern "C" {
  * - On a thread of its own: wsock_loop_start, wsock_loop_join.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+ * - In the child of a fork: wsock_loop_after_fork.
  * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
  *   wsock_connect_fd and wsock_listen_fd.
  */
@@ -149,6 +166,7 @@ typedef struct wsock_options wsock_options;
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
  * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+ * - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
@@ -167,6 +185,7 @@ typedef struct wsock_conn wsock_conn;
  * - Ask: wsock_server_port, wsock_server_get_stats.
  * - Hand it a connection that you have accepted yourself: wsock_server_adopt.
  * - Newer certificates: wsock_server_set_tls.
+ * - Send to all: wsock_server_broadcast.
  * - End: wsock_server_close.
  */
 typedef struct wsock_server wsock_server;
@@ -182,12 +201,36 @@ typedef struct wsock_server wsock_server;
  */
 typedef struct wsock_request wsock_request;
 
+/**
+ * A message that is made once and sent many times: framed once, and compressed once for each way of
+ * compressing that the connections have negotiated. You make it and free it; what was sent of it does
+ * not need the handle any more.
+ *
+ * - Life: wsock_message_new, wsock_message_free.
+ * - Look: wsock_message_data, wsock_message_compressions.
+ * - Send: wsock_server_broadcast, wsock_hub_publish_message.
+ */
+typedef struct wsock_message wsock_message;
+
+/**
+ * A place where messages are published by topic, and connections subscribe to topics. It belongs to no
+ * loop: connections of all loops can be in it, and any thread can use it. You make it and free it.
+ *
+ * - Life: wsock_hub_new, wsock_hub_free.
+ * - Who hears what: wsock_hub_subscribe, wsock_hub_unsubscribe.
+ * - Say: wsock_hub_publish, wsock_hub_publish_message; wsock_hub_forget for what was kept.
+ * - Ask: wsock_hub_get_stats.
+ */
+typedef struct wsock_hub wsock_hub;
+
 /* ---- Status and errors ----------------------------------------------------------------------- */
 
 /** Done. */
 #define WSOCK_OK 0
 /** The message was accepted, and the queue is now above the high-water mark: on_drain will come. */
 #define WSOCK_BUFFERED 1
+/** The message was accepted, and a message, this or an older one, was dropped for want of room. */
+#define WSOCK_DROPPED 2
 
 /** An argument is not what the function's description asks for. */
 #define WSOCK_ERR_INVALID_ARGUMENT (-1)
@@ -199,7 +242,10 @@ typedef struct wsock_request wsock_request;
 #define WSOCK_ERR_WRONG_THREAD (-4)
 /** run, poll or loop_free was called from inside a callback of the same loop. */
 #define WSOCK_ERR_REENTRANT (-5)
-/** Not now: the connection is not open yet, or is closing; or the request is no WebSocket's. */
+/**
+ * Not now: the connection is not open yet, or is closing; the request is no WebSocket's; or this is the
+ * child of a fork and the loop is the parent's.
+ */
 #define WSOCK_ERR_STATE (-6)
 /** This library, or this build of it, does not know that. */
 #define WSOCK_ERR_UNSUPPORTED (-7)
@@ -313,7 +359,10 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
-/** wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. */
+/**
+ * wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. With on_part
+ * among the handlers: the next part of one, with the flags of on_part in code.
+ */
 #define WSOCK_EVENT_TEXT 1
 /** wsock_event: a binary message, as WSOCK_EVENT_TEXT. */
 #define WSOCK_EVENT_BINARY 2
@@ -340,6 +389,22 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
  */
 #define WSOCK_EVENT_REQUEST 10
 
+/** One event of a batch; see wsock_loop_events. 40 bytes on every system. */
+typedef struct {
+  /** The handle of the connection, as a number; of the request with WSOCK_EVENT_REQUEST. */
+  uint64_t object;
+  /** Its user data. */
+  uint64_t user;
+  /** The address of what belongs to the event; 0 when nothing does. */
+  uint64_t data;
+  /** Its length in bytes. */
+  uint64_t len;
+  /** WSOCK_EVENT_*. */
+  uint32_t type;
+  /** Depends on the type. */
+  uint32_t code;
+} wsock_event;
+
 /**
  * Makes a loop. It belongs to the calling thread until another one polls it. Free it with
  * wsock_loop_free.
@@ -353,7 +418,8 @@ wsock_status wsock_loop_new(wsock_loop **out_loop);
  * on_close from inside this call, without a close handshake; then all handles of the loop are stale.
  * For a polite end, close servers and connections first and run until nothing is left. NULL is
  * allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
- * release is called.
+ * release is called; and so is, in the child of a fork, a loop that is still the parent's, of which
+ * neither the parent nor its peers notice anything.
  *
  * Thread: any that finds nobody else inside, outside of the loop's callbacks.
  * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
@@ -455,6 +521,29 @@ int32_t wsock_loop_fd(wsock_loop *loop);
 int32_t wsock_loop_timeout_ms(wsock_loop *loop);
 
 /**
+ * In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
+ * anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
+ *
+ * - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
+ *   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
+ *   by the process that made it.
+ * - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
+ *   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
+ * - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
+ *   Names that are being looked up are forgotten with their connections.
+ * - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
+ *   the parent's still has the old one.
+ *
+ * In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
+ * was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
+ * only a new loop helps.
+ *
+ * Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
+ * SYSTEM, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_after_fork(wsock_loop *loop);
+
+/**
  * Events in batches, instead of callbacks: array has room for capacity records of event_size bytes,
  * sizeof(wsock_event) of your header, and wsock_loop_events fills it. Set it once. Callbacks are then
  * only called when you let wsock_loop_poll or wsock_loop_run do it. NULL and 0 takes the array back.
@@ -464,7 +553,7 @@ int32_t wsock_loop_timeout_ms(wsock_loop *loop);
  * POISONED. Since: 0.1
  */
 wsock_status wsock_loop_use_events(wsock_loop *loop,
-                                   void *array,
+                                   wsock_event *array,
                                    size_t event_size,
                                    uint32_t capacity);
 
@@ -517,13 +606,16 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 /** Milliseconds of silence after that ping which mean it does not. Default 20000. */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
- * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
- * Default 16 MiB.
+ * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
+ * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
  */
 #define WSOCK_OPT_MAX_MESSAGE_SIZE 10
 /** Largest frame to receive, in bytes. 0: as large as a message. Default 0. */
 #define WSOCK_OPT_MAX_FRAME_SIZE 11
-/** Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072. */
+/**
+ * Frames that one message may be cut into. A peer that sends more gets 1008. Not counted with on_part.
+ * Default 131072.
+ */
 #define WSOCK_OPT_MAX_FRAGMENTS 12
 /** Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000. */
 #define WSOCK_OPT_MAX_CONTROL_RATE 13
@@ -910,6 +1002,11 @@ wsock_status wsock_options_add_pin(wsock_options *options,
 /** Message type: any bytes. */
 #define WSOCK_BINARY 2
 
+/** Flag of on_part: a message begins. */
+#define WSOCK_PART_FIRST 1
+/** Flag of on_part: the message ends. */
+#define WSOCK_PART_LAST 2
+
 /** wsock_close_info.initiator: nobody; the network failed, or the connection never was open. */
 #define WSOCK_BY_NOBODY 0
 /** wsock_close_info.initiator: this side. */
@@ -1054,6 +1151,23 @@ typedef struct {
    * info is valid until the callback returns.
    */
   void (*on_retry)(wsock_conn *conn, const wsock_retry_info *info, void *user_data);
+  /**
+   * The next part of a message: when this is set, messages come through it as they arrive and not through
+   * on_message, so that one may be longer than memory. flags has WSOCK_PART_FIRST for the part that begins
+   * a message and WSOCK_PART_LAST for the one that ends it; a message that has arrived whole is one part
+   * with both. Parts come in order and those of two messages do not mix. Where a message is cut means
+   * nothing: text has been checked to be UTF-8 up to here, but a part may end within a character. The last
+   * part may be empty, no other is. data is valid until the callback returns.
+   *
+   * WSOCK_OPT_MAX_MESSAGE_SIZE bounds the whole message; 0 there allows any size. When the connection ends
+   * in the middle of a message, its last part never comes and on_close tells why.
+   */
+  void (*on_part)(wsock_conn *conn,
+                  int32_t type,
+                  const uint8_t *data,
+                  size_t len,
+                  uint32_t flags,
+                  void *user_data);
 } wsock_handlers;
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -1152,6 +1266,11 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
  * (WSOCK_OPT_DANGER_ACCEPT_ANY_CERTIFICATE).
  */
 #define WSOCK_CONN_PEER_SUBJECT 10
+
+/** What a pull function of wsock_conn_send_from answers when it has nothing now. */
+#define WSOCK_PULL_LATER (-1)
+/** What it answers when the message cannot be finished. */
+#define WSOCK_PULL_FAILED (-2)
 
 /** Figures of one connection. */
 typedef struct {
@@ -1366,6 +1485,66 @@ wsock_server *wsock_conn_server(const wsock_conn *conn);
 wsock_status wsock_conn_get_stats(const wsock_conn *conn,
                                   wsock_conn_stats *out_stats);
 
+/**
+ * Sends what a descriptor gives as one message: a file from where it stands, a pipe, a socket, a
+ * terminal. It is read in pieces of at most 64 KiB, when the connection has room for more, so the message
+ * may be longer than memory. len is how many bytes to send, or UINT64_MAX for all up to the end. type and
+ * flags are as for wsock_conn_send. Text has to be UTF-8.
+ *
+ * The message has its place among the others: what is sent after it waits for its end, in memory. It goes
+ * on when wsock_conn_close is called, as long as the connection has not waited for WSOCK_OPT_CLOSE_TIMEOUT_MS
+ * for more of it. When reading fails, or the end comes before len bytes, the message cannot be finished,
+ * nor can another follow: the connection is closed with 1011, and on_error tells why.
+ *
+ * A pipe, a socket or a terminal is watched by the loop and never waited for, whether it is non-blocking or
+ * not; nobody else should read from it meanwhile. Reading a regular file may wait for the disk.
+ *
+ * Ownership: on success fd is the library's, which closes it when it needs it no longer; after a refusal it
+ * is yours, unchanged. Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, STATE (not open),
+ * INVALID_ARGUMENT (type; not open for reading, a directory), UNSUPPORTED (flags), SYSTEM, POISONED.
+ * Since: 0.1
+ */
+wsock_status wsock_conn_send_fd(wsock_conn *conn,
+                                int32_t type,
+                                int32_t fd,
+                                uint64_t len,
+                                uint32_t flags);
+
+/**
+ * Sends a message that your function makes, piece by piece, when the connection has room for more, so it may
+ * be longer than memory. type and flags are as for wsock_conn_send; the message has its place among the
+ * others as with wsock_conn_send_fd.
+ *
+ * pull is called from the loop like a callback, with room for capacity bytes, and may call anything. It
+ * writes to buffer and answers how many bytes that was, at least one; 0 when the message ends;
+ * WSOCK_PULL_LATER when it has nothing now, to be called again after wsock_conn_pull_again; WSOCK_PULL_FAILED
+ * when it cannot go on, which closes the connection with 1011. Text may be cut anywhere but has to be UTF-8.
+ *
+ * release may be NULL. It is called exactly once, when pull will not be called any more: the message has
+ * ended, or the connection has.
+ *
+ * Ownership: user_data is yours until release; after a refusal it is yours and release is not called.
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, STATE (not open), INVALID_ARGUMENT (type;
+ * pull is NULL), UNSUPPORTED (flags), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_from(wsock_conn *conn,
+                                  int32_t type,
+                                  int64_t (*pull)(wsock_conn *conn,
+                                                  void *buffer,
+                                                  size_t capacity,
+                                                  void *user_data),
+                                  void *user_data,
+                                  void (*release)(void *user_data),
+                                  uint32_t flags);
+
+/**
+ * There is more for a pull function of this connection that answered WSOCK_PULL_LATER: it is called again.
+ * Calling this without need does no harm, and a call just before pull answers is not lost.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND. Since: 0.1
+ */
+wsock_status wsock_conn_pull_again(wsock_conn *conn);
+
 /* ---- Servers --------------------------------------------------------------------------------- */
 
 /** Figures of one server. */
@@ -1538,6 +1717,199 @@ wsock_status wsock_server_adopt(wsock_server *server,
                                 int32_t fd,
                                 const void *data,
                                 size_t len);
+
+/**
+ * Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
+ * Whose queue is full does not get it; nobody waits for anybody.
+ *
+ * Ownership: the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1
+ */
+wsock_status wsock_server_broadcast(wsock_server *server,
+                                    const wsock_message *message,
+                                    const wsock_conn *except);
+
+/* ---- Messages -------------------------------------------------------------------------------- */
+
+/**
+ * Makes a message to be sent many times; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY. Free
+ * it with wsock_message_free.
+ *
+ * Ownership: data is copied, once. Thread: any.
+ * Errors: INVALID_ARGUMENT (type, data, not UTF-8), LIMIT (a million messages). Since: 0.1
+ */
+wsock_status wsock_message_new(int32_t type,
+                               const void *data,
+                               size_t len,
+                               wsock_message **out_message);
+
+/**
+ * Gives the message up. What was sent or published of it still goes out. NULL and stale handles do no
+ * harm.
+ *
+ * Thread: any. Since: 0.1
+ */
+void wsock_message_free(wsock_message *message);
+
+/**
+ * The bytes of a message; NULL when the handle is not valid. out_type gets WSOCK_TEXT or WSOCK_BINARY,
+ * out_len the length; both may be NULL.
+ *
+ * Ownership: the library's; valid until wsock_message_free. Thread: any. Since: 0.1
+ */
+const void *wsock_message_data(const wsock_message *message,
+                               int32_t *out_type,
+                               size_t *out_len);
+
+/**
+ * How often the message has been compressed so far: once for each way of compressing that connections had
+ * agreed on with their peers, however many they were. 0 when the handle is not valid.
+ *
+ * Thread: any. Since: 0.1
+ */
+size_t wsock_message_compressions(const wsock_message *message);
+
+/* ---- Hubs ------------------------------------------------------------------------------------ */
+
+/** wsock_publish_options.flags: do not compress this message, although the connections could. */
+#define WSOCK_PUBLISH_NO_COMPRESS 1
+/**
+ * wsock_publish_options.flags: keep this message as the last value of its topic, in place of the one
+ * before: whoever subscribes later gets it at once.
+ */
+#define WSOCK_PUBLISH_KEEP 2
+
+/** How to publish. */
+typedef struct {
+  /** Set this to sizeof(wsock_publish_options). */
+  size_t struct_size;
+  /** WSOCK_PUBLISH_*, or 0. */
+  uint32_t flags;
+  /** Always 0. */
+  int32_t reserved;
+  /**
+   * While a message waits in the queue of a subscriber, a newer one with the same number takes its
+   * place, so that who is slow gets the newest; 0 for none.
+   */
+  uint64_t key;
+  /**
+   * A connection that does not get the message, such as the one it came from; NULL for none. It may
+   * have ended.
+   */
+  const wsock_conn *except;
+} wsock_publish_options;
+
+/** Figures of a hub. */
+typedef struct {
+  /** Set this to sizeof(wsock_hub_stats) before the call. */
+  size_t struct_size;
+  /** Topics, and beginnings with an asterisk, that somebody has subscribed to now. */
+  uint64_t topics;
+  /** Subscriptions there are now. */
+  uint64_t subscriptions;
+  /** Messages kept now. */
+  uint64_t kept;
+  /** Messages ever published. */
+  uint64_t published;
+  /** Messages put into the queue of a subscriber, kept ones included. */
+  uint64_t deliveries;
+  /** Messages that the queue of a subscriber did not take. */
+  uint64_t refused;
+  /** Messages that waited in the queue of a subscriber and were dropped for a newer one. */
+  uint64_t dropped;
+  /** Messages that a loop did not get because it had too many before them. */
+  uint64_t missed;
+} wsock_hub_stats;
+
+/**
+ * Makes a hub. Free it with wsock_hub_free.
+ *
+ * Thread: any. Errors: INVALID_ARGUMENT, LIMIT (a million hubs). Since: 0.1
+ */
+wsock_status wsock_hub_new(wsock_hub **out_hub);
+
+/**
+ * Ends a hub, its subscriptions and its kept messages. What was published before still arrives; nothing
+ * happens to the connections. NULL and stale handles do no harm.
+ *
+ * Thread: any. Since: 0.1
+ */
+void wsock_hub_free(wsock_hub *hub);
+
+/**
+ * Lets a connection get what is published to a topic from now on, and first the messages that were kept
+ * (WSOCK_PUBLISH_KEEP). topic is 1 to 1024 bytes of UTF-8: a topic such as `prices.eur`, or a beginning
+ * with an asterisk such as `prices.*` for all topics that begin with `prices.`; `*` means all.
+ *
+ * A message comes once, however many subscriptions of the connection mean its topic, and subscribing
+ * again changes nothing. All subscribers get the messages of a hub in the same order; of a kept message
+ * and those after it none is missing and none comes twice. The subscription ends with wsock_hub_unsubscribe, with the
+ * connection, or with the hub. It outlasts the attempts of a client that reconnects; while there is no
+ * connection, messages wait in WSOCK_OPT_RECONNECT_QUEUE or are lost.
+ *
+ * Ownership: topic is copied. Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic),
+ * STATE (the connection is closing), POISONED. Since: 0.1
+ */
+wsock_status wsock_hub_subscribe(wsock_hub *hub,
+                                 wsock_conn *conn,
+                                 const char *topic);
+
+/**
+ * Takes a subscription back, written as it was made; with NULL all that the connection has in this hub.
+ * When there is none, that is fine. What was published before still arrives.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic), POISONED. Since: 0.1
+ */
+wsock_status wsock_hub_unsubscribe(wsock_hub *hub,
+                                   wsock_conn *conn,
+                                   const char *topic);
+
+/**
+ * Sends a message to every subscriber of a topic, in whatever loop; type is WSOCK_TEXT (data must be
+ * UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
+ * way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
+ *
+ * Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
+ * thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
+ * its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
+ *
+ * Ownership: topic and data are copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED
+ * (options). Since: 0.1
+ */
+wsock_status wsock_hub_publish(wsock_hub *hub,
+                               const char *topic,
+                               int32_t type,
+                               const void *data,
+                               size_t len,
+                               const wsock_publish_options *options);
+
+/**
+ * The same with a message that is there already, without a copy.
+ *
+ * Ownership: topic is copied, the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic), UNSUPPORTED (options). Since: 0.1
+ */
+wsock_status wsock_hub_publish_message(wsock_hub *hub,
+                                       const char *topic,
+                                       const wsock_message *message,
+                                       const wsock_publish_options *options);
+
+/**
+ * Forgets the message that was kept of a topic, or with an asterisk at the end, those of all topics with
+ * that beginning.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic). Since: 0.1
+ */
+wsock_status wsock_hub_forget(wsock_hub *hub,
+                              const char *topic);
+
+/**
+ * Copies the hub's figures to out_stats. Set out_stats->struct_size first.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+ */
+wsock_status wsock_hub_get_stats(const wsock_hub *hub, wsock_hub_stats *out_stats);
 
 /* ---- Requests to a server -------------------------------------------------------------------- */
 

@@ -21,14 +21,18 @@ macro_rules! programs {
 }
 
 programs! {
-    adopt backpressure badinput close dlopen drain echo embed emfile fork handles handshake_client
-    handshake_server idle inherited limits network proxy proxy_protocol races reconnect
-    reconnect_close reconnect_queue redirect reentrancy report retarget server signal sigpipe
-    socket_options threads timeouts tls unix_sockets whatwg wire
+    adopt backpressure badinput cloexec close dlopen drain echo embed emfile fork handles
+    handshake_client handshake_server hub hub_threads idle inherited limits network parts
+    prefork proxy proxy_protocol races reconnect reconnect_close reconnect_queue redirect
+    reentrancy report retarget server signal sigpipe socket_options source stream stress threads
+    timeouts tls unix_sockets whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.
 const ELSEWHERE: &[&str] = &["panic"];
+
+/// Programs that want certificates.
+const SPEAK_TLS: &[&str] = &["cloexec", "fork", "tls"];
 
 /// Every C program has a test above.
 #[test]
@@ -69,9 +73,13 @@ fn run_program(name: &str) {
         true => (below_valgrind(&program), 600),
         false => (Command::new(&program), 90),
     };
-    if name == "tls" {
-        let certificates = dir.join("certificates");
-        certificates::write_to(&certificates);
+    if SPEAK_TLS.contains(&name) {
+        static CERTIFICATES: OnceLock<PathBuf> = OnceLock::new();
+        let certificates = CERTIFICATES.get_or_init(|| {
+            let certificates = dir.join("certificates");
+            certificates::write_to(&certificates);
+            certificates
+        });
         command.env("WSOCK_TEST_CERTS", certificates);
     }
     native::must_succeed(command, &dir.join(format!("{name}.out")), Duration::from_secs(limit));

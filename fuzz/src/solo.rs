@@ -48,6 +48,7 @@ fn config(flags: u8) -> Config {
         max_message: if tight { 300 } else { 100_000 },
         max_frame: if tight { 200 } else { 0 },
         max_fragments: if tight { 4 } else { 1000 },
+        parts: false,
         max_control_rate: if tight { 5 } else { 0 },
         ping_interval_ms: if timers { 100 } else { 0 },
         pong_timeout_ms: 50,

@@ -162,7 +162,7 @@ pub fn prepare(
     settings: &Settings,
     handler: Arc<dyn Handler>,
 ) -> Result<Id> {
-    let shared = Shared::new(settings);
+    let shared = Shared::new(settings, &*handler);
     let plan = Plan::new(Url::parse(url)?, &shared)?;
     let id = core.allocate(Kind::Conn, state::CONNECTING)?;
     let client = Client::new(plan, &shared);
@@ -190,7 +190,10 @@ pub fn set_target(id: Id, url: Option<&str>, settings: Option<&Settings>) -> Res
             None => (&client.home, &session.shared),
         };
         let url = url.map(Url::parse).transpose()?.unwrap_or_else(|| last_url.clone());
-        let shared = settings.map_or_else(|| last_shared.clone(), Shared::new);
+        let shared = settings.map_or_else(
+            || last_shared.clone(),
+            |settings| Shared::new(settings, &*session.handler),
+        );
         Plan::new(url.clone(), &shared)?;
         client.next = Some((url, shared));
         Ok(())

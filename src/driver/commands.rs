@@ -33,7 +33,7 @@ impl Core {
                     Some(conn) => conn.ping(cx, now, &data),
                     None => Ok(()),
                 });
-                self.taken_up(conn, data.len());
+                self.taken_up(conn, 0);
                 self.dirty(conn);
             }
             Command::Close(id, code, reason) => self.close_now(id, code, &reason),
@@ -42,6 +42,11 @@ impl Core {
             // Whoever asked may have gone, with nobody to tell.
             Command::Answer(id, decision) => drop(self.answer_request(id, decision)),
             Command::Task(task) => return Some(task),
+            Command::Hub(order) => self.run_order(order),
+            Command::Broadcast { server, message, except } => {
+                self.take_broadcast(server, &message, except);
+            }
+            Command::PullAgain(id) => self.pull_again(id),
         }
         None
     }

@@ -21,7 +21,7 @@ use crate::util::table::{ACCEPTED, Cell, GIVEN_UP, POISONED, QUEUES};
 const MAX_PING: usize = 125;
 
 /// For whoever wants to do something with it. Looking is still allowed after a panic.
-fn find(id: Id) -> Result<(Loop, &'static Cell)> {
+pub(super) fn find(id: Id) -> Result<(Loop, &'static Cell)> {
     let (owner, cell) = loops::find_object(id)?;
     if cell.has(POISONED) {
         return Err(Error::new(
@@ -125,7 +125,8 @@ fn reserve(
     // if not, whoever ends it from here on sees the reservation and reports it as unsent.
     let open = owner.table().get(id).map_err(|_| gone()).and_then(check);
     match (reserved, &open) {
-        (true, Err(_)) => cell.unreserve(id, bytes),
+        // Unless its end was told in between, with these as unsent: then they were accepted.
+        (true, Err(_)) if !cell.unreserve(id, bytes) => return Ok(()),
         (false, Ok(())) => return Err(limit_reached(cell, bytes)),
         _ => {}
     }
@@ -148,7 +149,8 @@ pub fn ping(id: Id, data: &[u8]) -> Result<()> {
         Ok(())
     });
     direct.unwrap_or_else(|| {
-        reserve(owner, cell, id, data.len(), check_open)?;
+        // What is reserved and never taken up is told as bytes of messages.
+        reserve(owner, cell, id, 0, check_open)?;
         owner.push(Command::Ping(id, data.to_vec()))
     })
 }

@@ -1,5 +1,6 @@
 //! What one loop owns, and the bookkeeping that never calls the application.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::request::Pending;
 use super::retain::Current;
 use super::server::Server;
 use super::session::Session;
+use super::subscribers::Subscribers;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
@@ -64,8 +66,10 @@ pub struct Core {
     pub retries: VecDeque<Id>,
     /// Sessions whose queue has drained.
     pub drains: VecDeque<Id>,
-    /// Handlers to drop when nothing is borrowed.
-    pub trash: Vec<Arc<dyn Handler>>,
+    /// Sessions with room for what their sources have.
+    pub hungry: VecDeque<Id>,
+    /// Handlers, and whatever else may call the application when it is dropped: when nothing is borrowed.
+    pub trash: Vec<Arc<dyn Any + Send + Sync>>,
     /// Handlers of ended servers, to be dropped by the next turn: nothing ends inside the call that
     /// ends it.
     pub ended: Vec<Arc<dyn Handler>>,
@@ -99,6 +103,8 @@ pub struct Core {
     pub dispatching: bool,
     /// Callbacks run in this turn.
     pub callbacks: u32,
+    /// Who has subscribed to hubs.
+    pub subscribers: Subscribers,
     origin: Instant,
     /// Time of this turn.
     pub now: Time,
@@ -125,6 +131,7 @@ impl Core {
             endings: VecDeque::new(),
             retries: VecDeque::new(),
             drains: VecDeque::new(),
+            hungry: VecDeque::new(),
             trash: Vec::new(),
             ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
@@ -142,6 +149,7 @@ impl Core {
             leaving: false,
             dispatching: false,
             callbacks: 0,
+            subscribers: Subscribers::new(place.id()),
             origin: Instant::now(),
             now: Time(1),
             #[cfg(target_os = "linux")]
@@ -276,6 +284,7 @@ impl Core {
             && self.dirty.is_empty()
             && self.endings.is_empty()
             && self.drains.is_empty()
+            && self.hungry.is_empty()
             && self.retries.is_empty()
             && self.ended.is_empty())
             || self.place.inbox.has_work()
@@ -367,7 +376,7 @@ mod tests {
         let checked = place.with(|core| {
             let mut add = |deadline| {
                 let id = core.allocate(Kind::Conn, 0)?;
-                let shared = Shared::new(&Settings::default());
+                let shared = Shared::new(&Settings::default(), &Nobody);
                 let mut session = Session::new(id, Arc::new(Nobody), shared, Phase::Answered);
                 session.deadline = Some(Time(deadline));
                 core.insert(id, Entry::Session(Box::new(session)));

@@ -50,10 +50,29 @@ impl AsRef<[u8]> for Held {
 pub enum Input {
     /// A whole message.
     Message(Kind),
+    /// The next part of a message.
+    Part {
+        /// Of which kind.
+        kind: Kind,
+        /// The message begins with it.
+        first: bool,
+        /// The message ends with it.
+        last: bool,
+    },
     /// A ping, answered already.
     Ping,
     /// A pong.
     Pong,
+}
+
+impl Input {
+    /// Of which kind it is, when it is a whole message.
+    pub fn whole(self) -> Option<Kind> {
+        match self {
+            Input::Message(kind) | Input::Part { kind, first: true, last: true } => Some(kind),
+            _ => None,
+        }
+    }
 }
 
 /// Something the application is told.
@@ -186,6 +205,7 @@ fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i3
 pub fn call_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
     match input {
         Input::Message(kind) => handler.on_message(id, kind, bytes),
+        Input::Part { kind, first, last } => handler.on_part(id, kind, bytes, first, last),
         Input::Ping => handler.on_ping(id, bytes),
         Input::Pong => handler.on_pong(id, bytes),
     }

@@ -16,8 +16,9 @@ use crate::util::time::Time;
 
 /// RFC 8305 section 5: the recommended Connection Attempt Delay.
 const ATTEMPT_DELAY_MS: u64 = 250;
-/// As many as tokens tell apart; a host with more addresses than that does not answer on any.
-const MAX_ATTEMPTS: usize = 15;
+/// As many as tokens tell apart beside what else they name; a host with more addresses than that does not
+/// answer on any.
+const MAX_ATTEMPTS: usize = 14;
 
 /// A connection that is being made.
 pub struct Dial {

@@ -163,6 +163,7 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
         }
     }
 }
+
 impl Core {
     /// Input that was held back while reading was paused, once it no longer is.
     fn take_held(&mut self, id: Id) -> Option<Read> {
@@ -372,6 +373,7 @@ impl Core {
 fn located(event: Event, start: usize) -> (Input, Source) {
     let (input, payload) = match event {
         Event::Message { kind, payload } => (Input::Message(kind), payload),
+        Event::Part { kind, payload, first, last } => (Input::Part { kind, first, last }, payload),
         Event::Ping(payload) => (Input::Ping, payload),
         Event::Pong(payload) => (Input::Pong, payload),
     };

@@ -11,7 +11,7 @@ use crate::util::id::Id;
 /// Called on the thread that polls the loop, never while the loop is borrowed, so every method may
 /// call back into the driver. Dropped when the last object that uses it is gone, also unborrowed.
 #[allow(unused_variables)]
-pub trait Handler: Send + Sync {
+pub trait Handler: Any + Send + Sync {
     /// A client or browser asks. 0 goes on, 200 to 599 is the HTTP answer.
     fn on_request(&self, server: Id, request: Id) -> i32 {
         0
@@ -20,6 +20,12 @@ pub trait Handler: Send + Sync {
     fn on_open(&self, conn: Id) {}
     /// A whole message.
     fn on_message(&self, conn: Id, kind: Kind, data: &[u8]) {}
+    /// The next part of a message, with `wants_parts`; the last may be empty.
+    fn on_part(&self, conn: Id, kind: Kind, data: &[u8], first: bool, last: bool) {}
+    /// Messages are to come through `on_part` and not through `on_message`.
+    fn wants_parts(&self) -> bool {
+        false
+    }
     /// A ping, answered already.
     fn on_ping(&self, conn: Id, data: &[u8]) {}
     /// A pong.

@@ -90,6 +90,22 @@ impl Helper {
         self.running.store(false, Ordering::SeqCst);
     }
 
+    /// In a child of a fork, where there are no other threads.
+    pub fn forget(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // To be waited for by the parent only.
+        std::mem::forget(thread);
+        self.running.store(false, Ordering::SeqCst);
+        if !self.is_visited() {
+            self.visitor.store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// In a child of a fork, which must not ring for its parent.
+    pub fn renew(&self) -> std::io::Result<()> {
+        self.bell.get().map_or(Ok(()), Bell::renew)
+    }
+
     /// Goes in as soon as nobody else is in.
     pub fn door(&'static self) -> MutexGuard<'static, ()> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::hub::Order;
 use crate::error::Error;
 use crate::proto::event::Kind;
+use crate::proto::prepared::Prepared;
 use crate::util::id::Id;
 
 /// Work that runs once on the loop's thread, or is dropped with the loop.
@@ -36,6 +38,19 @@ pub enum Command {
     Answer(Id, i32),
     /// Run this.
     Task(Task),
+    /// Do this for a hub.
+    Hub(Order),
+    /// Send to all connections of a server.
+    Broadcast {
+        /// Whose.
+        server: Id,
+        /// What.
+        message: Arc<Prepared>,
+        /// To whom not.
+        except: Option<Id>,
+    },
+    /// Ask the application again for what it sends.
+    PullAgain(Id),
 }
 
 /// The queue of one place for loops. Everything is told apart by the loop's generation, so that what was
@@ -74,6 +89,17 @@ impl Inbox {
     pub fn close(&self) -> Vec<Command> {
         *self.waker.write().unwrap_or_else(PoisonError::into_inner) = None;
         std::mem::take(&mut *self.queue()).commands
+    }
+
+    /// The loop goes on in a child of the process that it was in, with another waker. What was queued is for
+    /// the caller to drop. `None` when the fork has left something locked by a thread that is not here.
+    pub fn reopen(&self, waker: mio::Waker) -> Option<Vec<Command>> {
+        let mut slot = self.waker.try_write().ok()?;
+        let mut queue = self.queue.try_lock().ok()?;
+        *slot = Some(waker);
+        self.woken.store(false, Ordering::SeqCst);
+        self.stop.store(0, Ordering::SeqCst);
+        Some(std::mem::take(&mut queue.commands))
     }
 
     /// Queues what `make` makes and wakes, from any thread. When that loop has ended nothing is made, and
@@ -170,5 +196,21 @@ mod tests {
         inbox.stop(8);
         inbox.stop(7);
         assert!(inbox.take_stop(8) && !inbox.take_stop(8));
+    }
+
+    #[test]
+    fn a_loop_that_is_brought_over_begins_with_nothing_asked_of_it() {
+        let (_poll, inbox) = open(7);
+        inbox.stop(7);
+        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
+        let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
+        let waker = |poll: &mio::Poll| mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let held = inbox.queue();
+        let refused = inbox.reopen(waker(&polls[0])).is_none();
+        assert!(refused, "whoever holds it is not there to let go of it");
+        drop(held);
+        assert_eq!(inbox.reopen(waker(&polls[1])).map(|left| left.len()), Some(1));
+        assert!(!inbox.has_work() && !inbox.take_stop(7));
+        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
     }
 }

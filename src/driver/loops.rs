@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::ops::Deref;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::{Lazy, OnceCell};
 
@@ -11,6 +11,7 @@ use super::core::Core;
 use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
 use crate::error::{Code, Error, Result};
+use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
@@ -26,6 +27,8 @@ pub struct Place {
     poisoned: AtomicBool,
     /// For a loop with a thread of the library's own.
     pub helper: Helper,
+    /// The process that may use the loop.
+    process: Mark,
     /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
     /// Ids of everything that lives in the loop.
@@ -37,10 +40,10 @@ pub struct Place {
 static PLACES: [OnceCell<Box<Place>>; MAX_OWNERS] = [const { OnceCell::new() }; MAX_OWNERS];
 
 /// Numbers of vacant places, each with the generation that was there last.
-static VACANT: Lazy<Mutex<Vec<(u16, u32)>>> = Lazy::new(|| {
+static VACANT: Lazy<Lock<Vec<(u16, u32)>>> = Lazy::new(|| {
     let mut entropy = Entropy::from_os();
     let numbers = (0..MAX_OWNERS as u16).rev();
-    Mutex::new(numbers.map(|number| (number, random_start(&mut entropy))).collect())
+    Lock::new(numbers.map(|number| (number, random_start(&mut entropy))).collect())
 });
 
 /// One loop. Not a promise that it still lives: everything checks that once it is inside.
@@ -68,13 +71,15 @@ pub fn stale(kind: Kind) -> Error {
             Kind::Server => "the server handle is not valid: it has ended, or never was",
             Kind::Request => "the request handle is not valid: it has been answered, or never was",
             Kind::Options => "the options handle is not valid: it has been freed, or never was",
+            Kind::Message => "the message handle is not valid: it has been freed, or never was",
+            Kind::Hub => "the hub handle is not valid: it has been freed, or never was",
         },
     )
 }
 
 /// Makes a loop that belongs to the calling thread until another polls it.
 pub fn create() -> Result<Id> {
-    let vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let vacant = VACANT.lock().pop();
     let (number, last) = vacant.ok_or_else(|| {
         Error::new(
             Code::Limit,
@@ -88,6 +93,7 @@ pub fn create() -> Result<Id> {
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
             helper: Helper::default(),
+            process: Mark::now(),
             core: Owned::new(RefCell::new(None), 0),
             table: Table::new(number),
             inbox: Inbox::default(),
@@ -100,13 +106,14 @@ pub fn create() -> Result<Id> {
             inside.set_key(new.generation);
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
+            place.process.take_over();
             place.home.store(this_thread(), Ordering::SeqCst);
             place.inbox.open(new.generation, waker);
             place.living.store(new.generation, Ordering::SeqCst);
             Ok(new.id())
         }
         Err(e) => {
-            VACANT.lock().unwrap_or_else(PoisonError::into_inner).push((number, last));
+            VACANT.lock().push((number, last));
             Err(Error::os(Code::System, "cannot make an event loop", &e))
         }
     }
@@ -118,6 +125,13 @@ fn place(id: Id) -> Option<&'static Place> {
 
 /// The loop of that id.
 pub fn find(id: Id) -> Result<Loop> {
+    let found = find_of_any_process(id)?;
+    found.check_process()?;
+    Ok(found)
+}
+
+/// The same, also when it is that of the process which this one is forked from.
+pub fn find_of_any_process(id: Id) -> Result<Loop> {
     place(id)
         .filter(|place| place.living() == id.generation() && id.slot() == 0)
         .map(|place| Loop { place, generation: id.generation() })
@@ -130,6 +144,7 @@ pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
     let generation = place.living();
     let cell = place.table.get(id).ok().filter(|_| generation != 0);
     let cell = cell.ok_or_else(|| stale(id.kind()))?;
+    place.check_process()?;
     place.check_poison()?;
     Ok((Loop { place, generation }, cell))
 }
@@ -137,7 +152,7 @@ pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
 /// Whether the id names a loop that lives, or something that lives in one.
 pub fn is_alive(id: Id) -> bool {
     match id.kind() {
-        Kind::Loop => find(id).is_ok(),
+        Kind::Loop => find_of_any_process(id).is_ok(),
         _ => place(id).is_some_and(|place| place.table.get(id).is_ok()),
     }
 }
@@ -150,6 +165,8 @@ pub fn name(kind: Kind) -> &'static str {
         Kind::Server => "server",
         Kind::Request => "request",
         Kind::Options => "options",
+        Kind::Message => "message",
+        Kind::Hub => "hub",
     }
 }
 
@@ -165,13 +182,30 @@ impl Place {
     }
 
     /// Whether the calling thread acts directly. With a thread of the library's own every other does.
-    fn is_home(&self) -> bool {
+    pub fn is_home(&self) -> bool {
         self.home.load(Ordering::Relaxed) == this_thread() || self.has_thread()
     }
 
     /// Whether a thread of the library's own does the work.
     pub fn has_thread(&self) -> bool {
         self.helper.is_running()
+    }
+
+    /// The sockets and the poller of a loop are shared with the process that this one was forked from, so
+    /// nothing is done with it here unless it was brought over.
+    pub fn check_process(&self) -> Result<()> {
+        if !self.process.is_ours() {
+            return Err(Error::new(
+                Code::State,
+                "this loop is the parent's: call wsock_loop_after_fork first",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The loop is this process's from here on.
+    pub fn take_over(&self) {
+        self.process.take_over();
     }
 
     /// Nothing is done any more with a loop that a panic went through, but freeing it.
@@ -358,7 +392,7 @@ impl Loop {
         entered.inside.set_key(0);
         drop(entered);
         if self.generation < LAST_GENERATION {
-            let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut vacant = VACANT.lock();
             vacant.push((self.number, self.generation));
         }
     }
@@ -386,6 +420,13 @@ impl Drop for Entered {
 impl Entered {
     /// Borrows the core for the length of `f`, which must not call the application.
     pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+        // A callback of this turn may have forked.
+        self.place.check_process()?;
+        self.with_of_any_process(f)
+    }
+
+    /// The same with a loop of the process which this one is forked from.
+    pub fn with_of_any_process<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         let (result, trash) = {
             let mut core = self.inside.try_borrow_mut().map_err(|_| {
                 Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")

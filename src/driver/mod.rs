@@ -7,6 +7,7 @@
 pub mod adopt;
 pub mod answer;
 pub mod batch;
+pub mod broadcast;
 pub mod client;
 pub mod commands;
 pub mod conn;
@@ -18,8 +19,10 @@ pub mod embed;
 pub mod feed;
 #[cfg(test)]
 mod fixtures;
+pub mod fork;
 pub mod handler;
 pub mod helper;
+pub mod hub;
 pub mod inbox;
 pub mod limits;
 pub mod listen;
@@ -36,6 +39,8 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod settle;
+pub mod source;
+pub mod subscribers;
 pub mod thread;
 pub mod timeouts;
 pub mod timers;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
 use super::core::{Core, Entry};
@@ -44,6 +45,11 @@ impl Core {
         self.registry.reregister(socket, token(id, 0), BOTH)
     }
 
+    /// Watches a descriptor from which a session gets what it sends.
+    pub fn register_source(&self, id: Id, source: &mut SourceFd) -> io::Result<()> {
+        self.registry.register(source, token(id, SOURCE), Interest::READABLE)
+    }
+
     /// Watches a listener.
     pub fn register_listener(&self, id: Id, listener: &mut Listener) -> io::Result<()> {
         self.registry.register(listener, token(id, 0), Interest::READABLE)
@@ -79,7 +85,10 @@ impl Core {
                 Some(Entry::Session(session)) if session.id.generation() == generation => {
                     if number != 0 {
                         let id = session.id;
-                        self.dial_event(id, number);
+                        match number {
+                            SOURCE => self.source_ready(id),
+                            attempt => self.dial_event(id, attempt),
+                        }
                         continue;
                     }
                     let hung_up = event.is_read_closed() || event.is_error();
@@ -124,6 +133,9 @@ pub fn cannot_watch(error: &io::Error) -> Error {
 // Once, for both, for ever: with edge triggering an interest that is not needed costs nothing, and
 // back-pressure needs no system call.
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// The number of descriptors that a session reads what it sends from: that of no attempt to connect.
+const SOURCE: u8 = 15;
 
 /// `generation 20 | slot 20 | number 4`.
 fn token(id: Id, number: u8) -> Token {

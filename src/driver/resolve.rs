@@ -5,11 +5,11 @@
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Mutex, MutexGuard};
 
 use once_cell::sync::Lazy;
 
 use crate::error::{Code, Error, Result};
+use crate::util::forks::{self, Lock, Locked, Mark};
 use crate::util::signals;
 
 const MAX_THREADS: usize = 8;
@@ -25,16 +25,23 @@ struct Job {
     reply: Reply,
 }
 
-#[derive(Default)]
 struct Pool {
+    /// Where its threads are.
+    process: Mark,
     jobs: VecDeque<Job>,
     threads: usize,
 }
 
-static POOL: Lazy<Mutex<Pool>> = Lazy::new(Mutex::default);
+static POOL: Lazy<Lock<Pool>> =
+    Lazy::new(|| Lock::new(Pool { process: Mark::now(), jobs: VecDeque::new(), threads: 0 }));
 
-fn pool() -> MutexGuard<'static, Pool> {
-    POOL.lock().unwrap_or_else(|poison| poison.into_inner())
+fn pool() -> Locked<'static, Pool> {
+    let mut pool = POOL.lock();
+    if !pool.process.is_ours() {
+        // The threads have stayed with the parent, and what they look up is for its loops.
+        *pool = Pool { process: Mark::now(), jobs: VecDeque::new(), threads: 0 };
+    }
+    pool
 }
 
 /// Looks up `host` and tells `reply`, from another thread and possibly before this returns.
@@ -70,7 +77,9 @@ fn work() {
                 }
             }
         };
-        (job.reply)(look_up(&job.host, job.port));
+        let result = look_up(&job.host, job.port);
+        // The answer goes through the inbox of a loop, which a child of a fork must not find locked.
+        forks::undivided(|| (job.reply)(result));
     }
 }
 

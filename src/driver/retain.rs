@@ -65,7 +65,7 @@ pub fn retain(id: Id, address: usize) -> Result<(Kind, Held)> {
 impl Core {
     fn current_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {
         let current = self.current.as_ref().filter(|current| current.id == id)?;
-        let Input::Message(kind) = current.input else { return None };
+        let kind = current.input.whole()?;
         let held = match current.source.clone() {
             // The callback shows what is fixed already, so nothing changes but that it stays so.
             Source::Range(range) => Held::Piece(self.arena.keep(range)),
@@ -77,10 +77,10 @@ impl Core {
 
     fn fetched_at(&self, id: Id, address: usize) -> Option<(Kind, Held)> {
         self.drained.iter().find_map(|delivery| match &delivery.what {
-            What::Input(Input::Message(kind), held)
+            What::Input(input, held)
                 if delivery.id == id && held.as_ref().as_ptr().addr() == address =>
             {
-                Some((*kind, held.clone()))
+                Some((input.whole()?, held.clone()))
             }
             _ => None,
         })

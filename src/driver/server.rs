@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::broadcast::MOST_WAITING;
 use super::core::{Core, Entry};
 use super::drain::Drain;
 use super::handler::Handler;
@@ -176,6 +177,9 @@ impl Core {
         let port = ports.map_err(failed)?.into_iter().find(|&port| port != 0).unwrap_or(0);
         let tls = settings.tls.server()?;
         let id = self.allocate(Kind::Server, state::OPEN)?;
+        if let Ok(cell) = self.table().get(id) {
+            cell.set_limits(MOST_WAITING, MOST_WAITING);
+        }
         let watched = listeners.iter_mut().try_for_each(|listener| {
             self.register_listener(id, listener)?;
             listener.settle_in(&settings.socket)
@@ -185,7 +189,7 @@ impl Core {
             self.table().remove(id);
             return Err(failed(e));
         }
-        let shared = Shared::new(settings);
+        let shared = Shared::new(settings, &*handler);
         let server = Server {
             id,
             handler,
@@ -321,6 +325,11 @@ impl Server {
     pub fn next_timeout(&self) -> Option<Time> {
         let drain = self.drain.as_ref().and_then(|drain| drain.next_timeout());
         self.backed_off.into_iter().chain(drain).min()
+    }
+
+    /// Where its connections come from.
+    pub fn listeners(&mut self) -> &mut Vec<Listener> {
+        &mut self.listeners
     }
 
     /// Whoever knocks from here on is refused by the system.

@@ -10,6 +10,7 @@ use super::limits::AddressKey;
 use super::preface::Preface;
 use super::route::Tunnel;
 use super::settings::Shared;
+use super::source::Sources;
 use super::timers::NEVER;
 use crate::error::Error;
 use crate::proto::conn::{Connection, Stats};
@@ -77,6 +78,8 @@ pub struct Details {
     pub stats: Option<Stats>,
     /// What was handed to C.
     pub texts: TextCache,
+    /// Messages whose bytes are fetched when there is room for them.
+    pub sources: Option<Box<Sources>>,
 }
 
 /// Bytes on their way out, and how many have left.
@@ -283,8 +286,9 @@ impl Session {
                 used = 1;
             }
             if stream.takes_bytes()
-                && let Phase::Open(conn) = &self.phase
+                && let Phase::Open(conn) = &mut self.phase
             {
+                conn.fill(cx, now);
                 used += conn.transmit(&mut slices[used..]);
             }
             let sent = stream.write(&slices[..used]).inspect_err(|_| self.writable = false)?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::handler::Handler;
 use super::limits::Limits;
 use super::preface::TrustedProxy;
 use super::retry::RetrySettings;
@@ -103,9 +104,14 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For any number of connections.
-    pub fn new(settings: &Settings) -> Arc<Shared> {
-        Arc::new(Shared { conn: Arc::new(settings.conn.clone()), settings: settings.clone() })
+    /// For any number of connections of that handler.
+    pub fn new(settings: &Settings, handler: &dyn Handler) -> Arc<Shared> {
+        let mut conn = settings.conn.clone();
+        conn.parts = handler.wants_parts();
+        if conn.max_message == 0 {
+            conn.max_message = u64::MAX;
+        }
+        Arc::new(Shared { conn: Arc::new(conn), settings: settings.clone() })
     }
 
     /// The part a client's handshake reads.

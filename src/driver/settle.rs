@@ -89,6 +89,7 @@ impl Core {
         }
         self.publish(id);
         self.arm(id);
+        self.tend_sources(id);
     }
 
     /// Paused or not, how the connection ends must be seen.
@@ -132,6 +133,7 @@ impl Core {
     /// The session is over: its socket closes now, the application hears of it from the loop.
     fn end(&mut self, id: Id) {
         let table = self.table();
+        self.drop_sources(id);
         let Some(session) = self.session(id) else { return };
         if session.ended {
             return;
@@ -177,6 +179,7 @@ impl Core {
 
     /// Removes a session whose last event has been delivered, or that never was announced.
     pub fn bury(&mut self, id: Id) {
+        self.subscribers.remove_conn(id);
         if let Entry::Session(session) = self.remove(id) {
             if let Some(server) = session.server {
                 self.session_gone(server, &session);

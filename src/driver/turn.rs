@@ -8,7 +8,7 @@ use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
 use super::report::Report;
 use super::session::Phase;
-use super::{batch, feed, thread, visit};
+use super::{batch, feed, source, thread, visit};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
@@ -60,13 +60,17 @@ pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
 
 /// Ends everything in the loop, tells the application of it, and ends the loop.
 pub fn free(place: Loop) -> Result<()> {
+    if place.check_process().is_err() {
+        place.place().helper.forget();
+    }
     if place.has_thread() {
         let _visit = place.place().helper.visit()?;
         thread::take_back(place)?;
     }
     let entered = place.enter_to_free()?;
-    // Nothing of a broken loop can be trusted to run, but it can be dropped.
-    if place.check_poison().is_ok() {
+    // Nothing of a broken loop can be trusted to run, but it can be dropped. That of the process which this
+    // one is forked from has its good-bye said there.
+    if place.check_process().and_then(|()| place.check_poison()).is_ok() {
         say_good_bye(&entered)?;
     }
     place.vacate(entered);
@@ -124,12 +128,13 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     serve_ready(entered)?;
     fire_timers(entered)?;
     settle(entered)?;
+    source::serve(entered)?;
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
     entered.with(|core| {
         core.settle_all();
-        core.trash.append(&mut core.ended);
+        core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
         if !core.queueing {
             core.current = None;
@@ -252,7 +257,7 @@ impl Core {
 
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
-        let incoming = self.table().get(id).map_or(0, |cell| cell.incoming());
+        let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
         let session = self.session(id).filter(|session| session.announced)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);

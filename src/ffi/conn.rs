@@ -57,6 +57,18 @@ fn send(conn: *mut wsock_conn, kind: Kind, data: &[u8], compress: bool) -> Resul
     Ok(if above { WSOCK_BUFFERED } else { WSOCK_OK })
 }
 
+/// A message type as C passes it.
+pub fn message_kind(number: i32) -> Result<Kind> {
+    match number {
+        WSOCK_TEXT => Ok(Kind::Text),
+        WSOCK_BINARY => Ok(Kind::Binary),
+        _ => Err(Error::new(
+            Code::InvalidArgument,
+            format!("{number} is no message type; use WSOCK_TEXT or WSOCK_BINARY"),
+        )),
+    }
+}
+
 /// Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
 /// WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
 /// the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
@@ -74,16 +86,7 @@ pub unsafe extern "C" fn wsock_conn_send(
     flags: u32,
 ) -> wsock_status {
     boundary::number(|| {
-        let kind = match r#type {
-            WSOCK_TEXT => Kind::Text,
-            WSOCK_BINARY => Kind::Binary,
-            _ => {
-                return Err(Error::new(
-                    Code::InvalidArgument,
-                    format!("{type} is no message type; use WSOCK_TEXT or WSOCK_BINARY"),
-                ));
-            }
-        };
+        let kind = message_kind(r#type)?;
         if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
             return Err(Error::new(
                 Code::Unsupported,

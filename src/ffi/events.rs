@@ -1,12 +1,11 @@
 //! wsock_event: what happens in a loop, in batches instead of callbacks.
 
-use std::ffi::c_void;
 use std::ptr;
 
 use super::args::id;
 use super::boundary;
 use super::close_info::CloseTexts;
-use super::handlers::CHandlers;
+use super::handlers::{CHandlers, part_flags};
 use super::last_error;
 use super::looping::time_limit;
 use super::retry_info::RetryDetail;
@@ -20,7 +19,8 @@ use crate::driver::report::Report;
 use crate::error::{Code, Error};
 use crate::proto::event::Kind;
 
-/// wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST.
+/// wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. With on_part
+/// among the handlers: the next part of one, with the flags of on_part in code.
 pub const WSOCK_EVENT_TEXT: u32 = 1;
 /// wsock_event: a binary message, as WSOCK_EVENT_TEXT.
 pub const WSOCK_EVENT_BINARY: u32 = 2;
@@ -45,9 +45,6 @@ pub const WSOCK_EVENT_REQUEST: u32 = 10;
 
 /// No header's record is larger: a size beyond is a mistake.
 const MAX_EVENT_SIZE: usize = 1024;
-
-/// Both ends of a message are in its event.
-const WHOLE: u32 = 3;
 
 /// What records point to beside payloads, kept for its address.
 #[allow(dead_code)] // nobody reads it here
@@ -88,6 +85,13 @@ impl Records {
     }
 }
 
+fn message(kind: Kind) -> u32 {
+    match kind {
+        Kind::Text => WSOCK_EVENT_TEXT,
+        Kind::Binary => WSOCK_EVENT_BINARY,
+    }
+}
+
 impl Batch for Records {
     fn begin(&mut self) {
         self.used = 0;
@@ -110,9 +114,9 @@ impl Batch for Records {
         match &delivery.what {
             What::Input(input, held) => {
                 let bytes = held.as_ref();
-                (event.r#type, event.code) = match input {
-                    Input::Message(Kind::Text) => (WSOCK_EVENT_TEXT, WHOLE),
-                    Input::Message(Kind::Binary) => (WSOCK_EVENT_BINARY, WHOLE),
+                (event.r#type, event.code) = match *input {
+                    Input::Message(kind) => (message(kind), part_flags(true, true)),
+                    Input::Part { kind, first, last } => (message(kind), part_flags(first, last)),
                     Input::Ping => (WSOCK_EVENT_PING, 0),
                     Input::Pong => (WSOCK_EVENT_PONG, 0),
                 };
@@ -166,7 +170,7 @@ impl Batch for Records {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_loop_use_events(
     r#loop: *mut wsock_loop,
-    array: *mut c_void,
+    array: *mut wsock_event,
     event_size: usize,
     capacity: u32,
 ) -> wsock_status {

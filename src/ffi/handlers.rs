@@ -11,8 +11,8 @@ use super::close_info::CloseTexts;
 use super::last_error;
 use super::retry_info::RetryDetail;
 use super::types::{
-    WSOCK_BINARY, WSOCK_TEXT, wsock_conn_stats, wsock_error_info, wsock_handlers,
-    wsock_server_stats,
+    WSOCK_BINARY, WSOCK_PART_FIRST, WSOCK_PART_LAST, WSOCK_TEXT, wsock_conn_stats,
+    wsock_error_info, wsock_handlers, wsock_hub_stats, wsock_publish_options, wsock_server_stats,
 };
 use crate::driver::handler::Handler;
 use crate::driver::report::Report;
@@ -30,6 +30,10 @@ unsafe impl Versioned for wsock_handlers {}
 unsafe impl Versioned for wsock_conn_stats {}
 // SAFETY: as above.
 unsafe impl Versioned for wsock_server_stats {}
+// SAFETY: as above.
+unsafe impl Versioned for wsock_publish_options {}
+// SAFETY: as above.
+unsafe impl Versioned for wsock_hub_stats {}
 
 type Release = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
 
@@ -73,6 +77,7 @@ pub const NO_HANDLERS: wsock_handlers = wsock_handlers {
     on_request: None,
     release: None,
     on_retry: None,
+    on_part: None,
 };
 
 impl CHandlers {
@@ -110,6 +115,18 @@ impl CHandlers {
     }
 }
 
+/// WSOCK_PART_*.
+pub fn part_flags(first: bool, last: bool) -> u32 {
+    u32::from(first) * WSOCK_PART_FIRST | u32::from(last) * WSOCK_PART_LAST
+}
+
+fn message_type(kind: Kind) -> i32 {
+    match kind {
+        Kind::Text => WSOCK_TEXT,
+        Kind::Binary => WSOCK_BINARY,
+    }
+}
+
 impl Handler for CHandlers {
     fn on_request(&self, server: Id, request: Id) -> i32 {
         match self.table.on_request {
@@ -128,13 +145,22 @@ impl Handler for CHandlers {
 
     fn on_message(&self, conn: Id, kind: Kind, data: &[u8]) {
         if let Some(f) = self.table.on_message {
-            let kind = match kind {
-                Kind::Text => WSOCK_TEXT,
-                Kind::Binary => WSOCK_BINARY,
-            };
             // SAFETY: see on_request; `data` lives across the call.
-            unsafe { f(handle(conn), kind, data.as_ptr(), data.len(), self.user()) }
+            unsafe { f(handle(conn), message_type(kind), data.as_ptr(), data.len(), self.user()) }
         }
+    }
+
+    fn on_part(&self, conn: Id, kind: Kind, data: &[u8], first: bool, last: bool) {
+        if let Some(f) = self.table.on_part {
+            let (kind, data, len) = (message_type(kind), data.as_ptr(), data.len());
+            let flags = part_flags(first, last);
+            // SAFETY: see on_message.
+            unsafe { f(handle(conn), kind, data, len, flags, self.user()) }
+        }
+    }
+
+    fn wants_parts(&self) -> bool {
+        self.table.on_part.is_some()
     }
 
     fn on_ping(&self, conn: Id, data: &[u8]) {

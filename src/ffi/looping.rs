@@ -8,7 +8,7 @@ use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_loop;
 use crate::driver::inbox::Command;
-use crate::driver::{loops, thread, turn};
+use crate::driver::{fork, loops, thread, turn};
 use crate::error::{Code, Error, Result};
 
 /// Makes a loop. It belongs to the calling thread until another one polls it. Free it with
@@ -29,7 +29,8 @@ pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock
 /// on_close from inside this call, without a close handshake; then all handles of the loop are stale.
 /// For a polite end, close servers and connections first and run until nothing is left. NULL is
 /// allowed and does nothing. A loop that answers WSOCK_ERR_POISONED is freed without a callback; only
-/// release is called.
+/// release is called; and so is, in the child of a fork, a loop that is still the parent's, of which
+/// neither the parent nor its peers notice anything.
 ///
 /// Thread: any that finds nobody else inside, outside of the loop's callbacks.
 /// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD (another one is inside), REENTRANT. Since: 0.1
@@ -37,7 +38,7 @@ pub unsafe extern "C" fn wsock_loop_new(out_loop: *mut *mut wsock_loop) -> wsock
 pub extern "C" fn wsock_loop_free(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| match r#loop.is_null() {
         true => Ok(()),
-        false => turn::free(loops::find(id(r#loop)?)?),
+        false => turn::free(loops::find_of_any_process(id(r#loop)?)?),
     })
 }
 
@@ -202,4 +203,28 @@ pub extern "C" fn wsock_loop_timeout_ms(r#loop: *mut wsock_loop) -> i32 {
         let timeout = turn::timeout_ms(loops::find(id(r#loop)?)?)?;
         Ok(timeout.map_or(-1, |ms| i32::try_from(ms).unwrap_or(i32::MAX)))
     })
+}
+
+/// In the child of a fork: makes a loop of the parent usable. Until then every call about it, or about
+/// anything in it, answers WSOCK_ERR_STATE here, and the parent does not notice that there is a child.
+///
+/// - Servers go on listening, in both processes: a connection is accepted by one of them. Fork several
+///   children, and they share the load; the parent may close its own. The file of a Unix socket is removed
+///   by the process that made it.
+/// - Connections belong to the parent and go on there. Here they end without a byte to the peer: on_error
+///   (WSOCK_ERR_ABORTED) and on_close come from the next run or poll, WSOCK_OPT_RECONNECT or not.
+/// - What was posted, or sent by other threads, and not yet done is dropped; release is called for it.
+///   Names that are being looked up are forgotten with their connections.
+/// - wsock_loop_fd keeps its number and means this process's loop: watch it anew, since an epoll set of
+///   the parent's still has the old one.
+///
+/// In the process that the loop belongs to it does nothing. It takes the forking thread: when another one
+/// was inside the loop, or about to queue something, at that moment, the answer is WSOCK_ERR_STATE, and
+/// only a new loop helps.
+///
+/// Thread: any, outside of the loop's callbacks. Errors: INVALID_HANDLE, WRONG_KIND, REENTRANT, STATE,
+/// SYSTEM, POISONED. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn wsock_loop_after_fork(r#loop: *mut wsock_loop) -> wsock_status {
+    boundary::status(|| fork::after_fork(loops::find_of_any_process(id(r#loop)?)?))
 }

@@ -11,6 +11,7 @@ use std::ffi::{c_char, c_void};
 /// - On a thread of its own: wsock_loop_start, wsock_loop_join.
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
+/// - In the child of a fork: wsock_loop_after_fork.
 /// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
 ///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
@@ -21,6 +22,7 @@ pub struct wsock_loop {
 /// ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
 ///
 /// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+/// - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
@@ -39,6 +41,7 @@ pub struct wsock_conn {
 /// - Ask: wsock_server_port, wsock_server_get_stats.
 /// - Hand it a connection that you have accepted yourself: wsock_server_adopt.
 /// - Newer certificates: wsock_server_set_tls.
+/// - Send to all: wsock_server_broadcast.
 /// - End: wsock_server_close.
 pub struct wsock_server {
     _id: (),
@@ -68,6 +71,28 @@ pub struct wsock_options {
     _id: (),
 }
 
+/// A message that is made once and sent many times: framed once, and compressed once for each way of
+/// compressing that the connections have negotiated. You make it and free it; what was sent of it does
+/// not need the handle any more.
+///
+/// - Life: wsock_message_new, wsock_message_free.
+/// - Look: wsock_message_data, wsock_message_compressions.
+/// - Send: wsock_server_broadcast, wsock_hub_publish_message.
+pub struct wsock_message {
+    _id: (),
+}
+
+/// A place where messages are published by topic, and connections subscribe to topics. It belongs to no
+/// loop: connections of all loops can be in it, and any thread can use it. You make it and free it.
+///
+/// - Life: wsock_hub_new, wsock_hub_free.
+/// - Who hears what: wsock_hub_subscribe, wsock_hub_unsubscribe.
+/// - Say: wsock_hub_publish, wsock_hub_publish_message; wsock_hub_forget for what was kept.
+/// - Ask: wsock_hub_get_stats.
+pub struct wsock_hub {
+    _id: (),
+}
+
 /// wsock_conn_state: not open yet.
 pub const WSOCK_CONNECTING: i32 = 0;
 /// wsock_conn_state: messages flow.
@@ -81,6 +106,11 @@ pub const WSOCK_CLOSED: i32 = 3;
 pub const WSOCK_TEXT: i32 = 1;
 /// Message type: any bytes.
 pub const WSOCK_BINARY: i32 = 2;
+
+/// Flag of on_part: a message begins.
+pub const WSOCK_PART_FIRST: u32 = 1;
+/// Flag of on_part: the message ends.
+pub const WSOCK_PART_LAST: u32 = 2;
 
 /// wsock_close_info.initiator: nobody; the network failed, or the connection never was open.
 pub const WSOCK_BY_NOBODY: i32 = 0;
@@ -279,6 +309,25 @@ pub struct wsock_handlers {
             user_data: *mut c_void,
         ),
     >,
+    /// The next part of a message: when this is set, messages come through it as they arrive and not through
+    /// on_message, so that one may be longer than memory. flags has WSOCK_PART_FIRST for the part that begins
+    /// a message and WSOCK_PART_LAST for the one that ends it; a message that has arrived whole is one part
+    /// with both. Parts come in order and those of two messages do not mix. Where a message is cut means
+    /// nothing: text has been checked to be UTF-8 up to here, but a part may end within a character. The last
+    /// part may be empty, no other is. data is valid until the callback returns.
+    ///
+    /// WSOCK_OPT_MAX_MESSAGE_SIZE bounds the whole message; 0 there allows any size. When the connection ends
+    /// in the middle of a message, its last part never comes and on_close tells why.
+    pub on_part: Option<
+        unsafe extern "C-unwind" fn(
+            conn: *mut wsock_conn,
+            r#type: i32,
+            data: *const u8,
+            len: usize,
+            flags: u32,
+            user_data: *mut c_void,
+        ),
+    >,
 }
 
 /// One event of a batch; see wsock_loop_events. 40 bytes on every system.
@@ -382,4 +431,46 @@ pub struct wsock_server_stats {
     pub drain_closed: u64,
     /// Milliseconds until it has sent the last of them and stops listening.
     pub drain_remaining_ms: u64,
+}
+
+/// How to publish.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_publish_options {
+    /// Set this to sizeof(wsock_publish_options).
+    pub struct_size: usize,
+    /// WSOCK_PUBLISH_*, or 0.
+    pub flags: u32,
+    /// Always 0.
+    pub reserved: i32,
+    /// While a message waits in the queue of a subscriber, a newer one with the same number takes its
+    /// place, so that who is slow gets the newest; 0 for none.
+    pub key: u64,
+    /// A connection that does not get the message, such as the one it came from; NULL for none. It may
+    /// have ended.
+    pub except: *const wsock_conn,
+}
+
+/// Figures of a hub.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_hub_stats {
+    /// Set this to sizeof(wsock_hub_stats) before the call.
+    pub struct_size: usize,
+    /// Topics, and beginnings with an asterisk, that somebody has subscribed to now.
+    pub topics: u64,
+    /// Subscriptions there are now.
+    pub subscriptions: u64,
+    /// Messages kept now.
+    pub kept: u64,
+    /// Messages ever published.
+    pub published: u64,
+    /// Messages put into the queue of a subscriber, kept ones included.
+    pub deliveries: u64,
+    /// Messages that the queue of a subscriber did not take.
+    pub refused: u64,
+    /// Messages that waited in the queue of a subscriber and were dropped for a newer one.
+    pub dropped: u64,
+    /// Messages that a loop did not get because it had too many before them.
+    pub missed: u64,
 }

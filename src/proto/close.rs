@@ -10,6 +10,8 @@ use std::borrow::Cow;
 pub const NORMAL: u16 = 1000;
 /// A server goes down, a browser leaves the page; also our idle timeout.
 pub const GOING_AWAY: u16 = 1001;
+/// Something failed on this side.
+pub const INTERNAL_ERROR: u16 = 1011;
 /// Stands for a close frame without a code. Never on the wire.
 pub const NO_STATUS: u16 = 1005;
 /// Stands for the end without a close frame. Never on the wire.

@@ -45,8 +45,11 @@ pub struct Config {
     pub max_message: u64,
     /// Largest frame accepted; 0 means as large as a message.
     pub max_frame: u64,
-    /// Frames one message may be cut into; more gets 1008.
+    /// Frames one message may be cut into; more gets 1008. Not counted with `parts`, where nothing is
+    /// collected and a sender may not know how long the message will be.
     pub max_fragments: u32,
+    /// Tell messages by `Event::Part` as their bytes arrive, instead of whole by `Event::Message`.
+    pub parts: bool,
     /// Control frames a peer may send each second before it gets 1008; 0 means any number.
     pub max_control_rate: u32,
     /// Time for the close handshake and for the peer to close TCP after it.
@@ -67,6 +70,7 @@ impl Default for Config {
             max_message: 16 * 1024 * 1024,
             max_frame: 0,
             max_fragments: 128 * 1024,
+            parts: false,
             max_control_rate: 1000,
             close_timeout_ms: 5_000,
             idle_timeout_ms: 0,

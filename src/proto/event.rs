@@ -41,6 +41,17 @@ pub enum Event {
         /// Its bytes.
         payload: Payload,
     },
+    /// A piece of a message, with `Config::parts`.
+    Part {
+        /// Text has been checked so far; it may be cut within a character.
+        kind: Kind,
+        /// Its bytes; never empty but for the last.
+        payload: Payload,
+        /// The message begins with it.
+        first: bool,
+        /// The message ends with it.
+        last: bool,
+    },
     /// A ping; the pong is on its way.
     Ping(Payload),
     /// A pong, asked for or not.

@@ -127,11 +127,24 @@ pub fn parse(input: &[u8], expect: Expect) -> Result<Option<Header>> {
     Ok(Some(Header { fin, rsv1, opcode, key, size, len }))
 }
 
-/// Appends the header of an unfragmented frame. Every message leaves as one frame.
+/// Appends the header of a frame that is a whole message or control frame.
 #[inline]
 pub fn write(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, key: Option<[u8; 4]>, len: usize) {
+    write_part(out, true, opcode, rsv1, key, len);
+}
+
+/// Appends the header of a frame that ends its message only with `fin`.
+#[inline]
+pub fn write_part(
+    out: &mut Vec<u8>,
+    fin: bool,
+    opcode: Opcode,
+    rsv1: bool,
+    key: Option<[u8; 4]>,
+    len: usize,
+) {
     let mut header = [0; MAX_HEADER];
-    header[0] = FIN | if rsv1 { RSV1 } else { 0 } | opcode as u8;
+    header[0] = if fin { FIN } else { 0 } | if rsv1 { RSV1 } else { 0 } | opcode as u8;
     let mut size = match len {
         0..=125 => {
             header[1] = len as u8;

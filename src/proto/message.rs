@@ -1,17 +1,25 @@
 //! A message that arrives in pieces: cut into frames, cut by the network, or compressed. Grows with
-//! the bytes that arrive, never with a length that is only announced.
+//! the bytes that arrive, never with a length that is only announced. With `Config::parts` it does
+//! not grow at all: what has arrived is handed over.
 
 use super::close;
 use super::config::Config;
 use super::deflate::codec::Inflater;
 use super::event::Kind;
+use super::mask;
 use super::utf8::Validator;
 use crate::error::{Error, Result};
+
+/// Input that is unmasked at once for an inflater that may not take all of it.
+const UNMASKED: usize = 4 * 1024;
 
 /// The message so far.
 pub struct Assembly {
     kind: Kind,
+    /// All of it, or what has not been handed over.
     bytes: Vec<u8>,
+    /// Bytes that were handed over in parts.
+    handed: u64,
     /// How far text has been checked; idle for binary.
     text: Validator,
     frames: u32,
@@ -22,16 +30,20 @@ pub struct Assembly {
 impl Assembly {
     /// An empty message in an empty buffer.
     pub fn new(kind: Kind, buffer: Vec<u8>, inflater: Option<Inflater>) -> Assembly {
-        Assembly { kind, bytes: buffer, text: Validator::default(), frames: 0, inflater }
+        let text = Validator::default();
+        Assembly { kind, bytes: buffer, handed: 0, text, frames: 0, inflater }
     }
 
     /// Another frame of `len` bytes begins: may the message have it?
     pub fn begin_frame(&mut self, len: u64, config: &Config) -> Result<()> {
         self.frames += 1;
-        if self.frames > config.max_fragments {
+        if self.frames > config.max_fragments && !config.parts {
             return Err(fragments(config));
         }
-        let so_far = if self.inflater.is_some() { 0 } else { self.bytes.len() as u64 };
+        let so_far = match self.inflater {
+            Some(_) => 0,
+            None => self.handed + self.bytes.len() as u64,
+        };
         check_size(self.inflater.is_some(), so_far, len, config)
     }
 
@@ -46,6 +58,70 @@ impl Assembly {
             }
         }
         self.check_text(before)
+    }
+
+    /// Whether its bytes have to be inflated.
+    #[inline]
+    pub fn is_compressed(&self) -> bool {
+        self.inflater.is_some()
+    }
+
+    /// Whether nothing of it has been handed over in parts.
+    #[inline]
+    pub fn is_fresh(&self) -> bool {
+        self.handed == 0
+    }
+
+    /// A part that is not compressed passes by, unmasked.
+    #[inline]
+    pub fn pass(&mut self, part: &[u8]) -> Result<()> {
+        self.handed += part.len() as u64;
+        match self.kind {
+            Kind::Text => self.text.push(part).map_err(|_| not_utf8()),
+            Kind::Binary => Ok(()),
+        }
+    }
+
+    /// Inflates into `buffer` as much of a masked piece as makes one part, and answers how much that
+    /// was. The rest of the piece stays masked.
+    pub fn inflate(
+        &mut self,
+        piece: &mut [u8],
+        key: [u8; 4],
+        buffer: Vec<u8>,
+        config: &Config,
+    ) -> Result<usize> {
+        self.bytes = buffer;
+        let Some(inflater) = &mut self.inflater else { return Ok(0) };
+        let mut at = 0;
+        for chunk in piece.chunks_mut(UNMASKED) {
+            let key = mask::rotate(key, at);
+            mask::apply(chunk, key);
+            let taken = inflater.push_part(chunk, &mut self.bytes, config.max_message)?;
+            at += taken;
+            if taken < chunk.len() {
+                mask::apply(&mut chunk[taken..], mask::rotate(key, taken));
+                break;
+            }
+        }
+        self.check_text(0)?;
+        Ok(at)
+    }
+
+    /// Hands over what `inflate` made, in a message that goes on.
+    pub fn hand_over(&mut self) -> Vec<u8> {
+        let part = std::mem::take(&mut self.bytes);
+        self.handed += part.len() as u64;
+        if let Some(inflater) = &mut self.inflater {
+            inflater.part_taken(&part);
+        }
+        part
+    }
+
+    /// Text or binary.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The last frame is complete. Hands over the message, and the inflater to be given back.

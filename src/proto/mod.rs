@@ -21,6 +21,7 @@ pub mod keepalive;
 pub mod mask;
 pub mod message;
 pub mod output;
+pub mod prepared;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod redirect;

@@ -1,20 +1,25 @@
 //! What waits to be sent: whole frames in order, and one pong that may overtake them.
 //!
 //! Small frames share a buffer and so leave in one system call; large ones have a buffer each, so
-//! that nothing is copied twice. An empty queue owns no memory.
+//! that nothing is copied twice, or refer to memory that somebody else keeps. An empty queue owns no
+//! memory.
 
-use super::frame;
+use super::frame::{self, MAX_HEADER};
+use crate::util::bytes::Bytes;
 use crate::util::pool::BufferPool;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 /// Frames from this size on are not copied behind others.
 const LARGE: usize = 16 * 1024;
+/// Smaller buffers before a payload that is referred to were made for its header, and are of no further use.
+const HEADERS: usize = 1024;
 
 /// The send queue.
 #[derive(Default)]
 pub struct Output {
-    /// Whole frames, of which the first `gone` bytes have been sent. Empty only if all is.
+    /// Whole frames, but for a payload in `Backlog::tail`. The first `gone` bytes of both together have
+    /// been sent. Empty only if all is.
     front: Vec<u8>,
     gone: usize,
     /// Message bytes among what waits; see `buffered`.
@@ -25,17 +30,52 @@ pub struct Output {
 /// The part that only a busy connection has.
 #[derive(Default)]
 struct Backlog {
-    /// Whole frames each.
-    chunks: VecDeque<Vec<u8>>,
+    /// The payload of the last frame in `front`.
+    tail: Option<Bytes>,
+    chunks: VecDeque<Chunk>,
+    /// Bytes of all chunks but the last, which may still grow.
+    settled: usize,
     /// A pong that goes out at the next frame boundary.
     pong: Option<Vec<u8>>,
     /// Bytes that the transport has taken and not sent.
     held: usize,
 }
 
+/// Whole frames. The payload of the last may be somewhere else.
+#[derive(Default)]
+struct Chunk {
+    frames: Vec<u8>,
+    tail: Option<Bytes>,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.frames.len() + bytes(&self.tail).len()
+    }
+}
+
 impl Backlog {
     fn is_idle(&self) -> bool {
-        self.chunks.is_empty() && self.pong.is_none() && self.held == 0
+        self.tail.is_none() && self.chunks.is_empty() && self.pong.is_none() && self.held == 0
+    }
+
+    fn push(&mut self, chunk: Chunk) -> &mut Chunk {
+        self.settled += self.chunks.back().map_or(0, Chunk::len);
+        self.chunks.push_back(chunk);
+        self.chunks.back_mut().expect("there is one now")
+    }
+
+    /// What comes after `front`.
+    fn pop(&mut self) -> Option<Chunk> {
+        match self.chunks.pop_front() {
+            Some(chunk) => {
+                if !self.chunks.is_empty() {
+                    self.settled -= chunk.len();
+                }
+                Some(chunk)
+            }
+            None => self.pong.take().map(|frames| Chunk { frames, tail: None }),
+        }
     }
 }
 
@@ -76,15 +116,40 @@ impl Output {
             self.front = buffer(pool, size);
             return &mut self.front;
         }
-        let only = self.more.as_ref().is_none_or(|more| more.chunks.is_empty());
+        let only =
+            self.more.as_ref().is_none_or(|more| more.chunks.is_empty() && more.tail.is_none());
         if only && joins(&self.front, size) {
             return &mut self.front;
         }
-        let chunks = &mut self.more.get_or_insert_default().chunks;
-        if !chunks.back().is_some_and(|back| joins(back, size)) {
-            chunks.push_back(buffer(pool, size));
+        let more = self.more.get_or_insert_default();
+        let joins = |back: &Chunk| back.tail.is_none() && joins(&back.frames, size);
+        if !more.chunks.back().is_some_and(joins) {
+            more.push(Chunk { frames: buffer(pool, size), tail: None });
         }
-        chunks.back_mut().expect("there is one now")
+        &mut more.chunks.back_mut().expect("there is one now").frames
+    }
+
+    /// Queues a payload that is referred to, and gives the buffer to which its header is to be appended.
+    /// The reference is dropped when the last byte has been sent.
+    pub fn share(&mut self, payload: Bytes) -> &mut Vec<u8> {
+        self.data += (*payload).as_ref().len();
+        let more = self.more.get_or_insert_default();
+        if self.front.is_empty() {
+            self.front.reserve(MAX_HEADER);
+            more.tail = Some(payload);
+            return &mut self.front;
+        }
+        if more.chunks.is_empty() && more.tail.is_none() && joins(&self.front, MAX_HEADER) {
+            more.tail = Some(payload);
+            return &mut self.front;
+        }
+        let joins = |back: &Chunk| back.tail.is_none() && joins(&back.frames, MAX_HEADER);
+        let last = match more.chunks.back().is_some_and(joins) {
+            true => more.chunks.back_mut().expect("it joins"),
+            false => more.push(Chunk { frames: Vec::with_capacity(MAX_HEADER), tail: None }),
+        };
+        last.tail = Some(payload);
+        &mut last.frames
     }
 
     /// Keeps a pong for the next frame boundary, in place of the one that waited there before.
@@ -95,18 +160,28 @@ impl Output {
 
     /// Fills `slices` with what waits, in order, and returns how many it filled.
     pub fn transmit<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let (mut head, mut tail, mut pong) = (&self.front[self.gone..], &[][..], &[][..]);
+        let mut first = [self.head(), &[], &[], &[]];
         let mut chunks = None;
         if let Some(more) = &self.more {
+            let [head, ..] = first;
+            let tail = &bytes(&more.tail)[self.gone.saturating_sub(self.front.len())..];
+            first = match &more.pong {
+                None => [head, tail, &[], &[]],
+                Some(pong) => match self.boundary() {
+                    at if at > self.front.len() => [head, tail, pong, &[]],
+                    at => {
+                        let (begun, rest) = head.split_at(at - self.gone);
+                        [begun, pong, rest, tail]
+                    }
+                },
+            };
             chunks = Some(more.chunks.iter());
-            if let Some(waiting) = &more.pong {
-                (head, tail) = head.split_at(self.boundary() - self.gone);
-                pong = waiting;
-            }
         }
-        let rest = chunks.into_iter().flatten().map(Vec::as_slice);
-        let waiting = [head, pong, tail].into_iter().chain(rest).filter(|part| !part.is_empty());
+        let chunks = chunks.into_iter().flatten();
+        let behind = chunks.flat_map(|chunk| [chunk.frames.as_slice(), bytes(&chunk.tail)]);
+        let first = first.into_iter();
         let mut filled = 0;
+        let waiting = first.chain(behind).filter(|part| !part.is_empty());
         for (slice, part) in slices.iter_mut().zip(waiting) {
             *slice = IoSlice::new(part);
             filled += 1;
@@ -120,18 +195,24 @@ impl Output {
             self.place_pong(n);
         }
         loop {
-            let left = self.front.len() - self.gone;
+            let left = self.chunk_len() - self.gone;
             if n < left {
                 self.gone += n;
                 break;
             }
             n -= left;
             self.gone = 0;
-            let next = self
-                .more
-                .as_mut()
-                .and_then(|more| more.chunks.pop_front().or_else(|| more.pong.take()));
-            pool.put(std::mem::replace(&mut self.front, next.unwrap_or_default()));
+            let mut next = Vec::new();
+            let mut shared = None;
+            if let Some(more) = &mut self.more {
+                let chunk = more.pop().unwrap_or_default();
+                next = chunk.frames;
+                shared = std::mem::replace(&mut more.tail, chunk.tail);
+            }
+            let spent = std::mem::replace(&mut self.front, next);
+            if shared.is_none() || spent.capacity() >= HEADERS {
+                pool.put(spent);
+            }
             if self.front.is_empty() {
                 debug_assert_eq!(n, 0);
                 break;
@@ -157,19 +238,24 @@ impl Output {
     /// Once the first byte of the waiting pong is among `n` sent ones, it has its place for good.
     fn place_pong(&mut self, n: usize) {
         let boundary = self.boundary();
+        let end = self.chunk_len();
         let Some(more) = &mut self.more else { return };
         if n <= boundary - self.gone {
             return;
         }
         let Some(pong) = more.pong.take() else { return };
-        if boundary == self.front.len() {
-            more.chunks.push_front(pong);
+        if boundary == end {
+            if !more.chunks.is_empty() {
+                more.settled += pong.len();
+            }
+            more.chunks.push_front(Chunk { frames: pong, tail: None });
         } else {
             self.front.splice(boundary..boundary, pong);
         }
     }
 
-    /// Where in `front` the next frame begins that has not begun to be sent.
+    /// Where in `front` the next frame begins that has not begun to be sent. A payload that is referred
+    /// to counts as if it stood there.
     fn boundary(&self) -> usize {
         let mut at = 0;
         while at < self.gone {
@@ -178,13 +264,27 @@ impl Output {
         at
     }
 
+    /// What is left of the frames in `front`.
+    fn head(&self) -> &[u8] {
+        &self.front[self.gone.min(self.front.len())..]
+    }
+
+    /// Bytes of the first chunk, those that are gone among them.
+    fn chunk_len(&self) -> usize {
+        self.front.len() + self.more.as_ref().map_or(0, |more| bytes(&more.tail).len())
+    }
+
     fn total(&self) -> usize {
         let more = self.more.as_ref().map_or(0, |more| {
             let pong = more.pong.as_ref().map_or(0, Vec::len);
-            more.chunks.iter().map(Vec::len).sum::<usize>() + pong
+            more.settled + more.chunks.back().map_or(0, Chunk::len) + pong
         });
-        self.front.len() - self.gone + more
+        self.chunk_len() - self.gone + more
     }
+}
+
+fn bytes(shared: &Option<Bytes>) -> &[u8] {
+    shared.as_ref().map_or(&[], |shared| (**shared).as_ref())
 }
 
 /// Whether a frame of `size` bytes is to be copied behind what is in `buffer`.

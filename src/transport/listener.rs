@@ -36,6 +36,18 @@ impl Listener {
         }
     }
 
+    /// The same, watched by nobody whatever poller it was registered with.
+    pub fn unwatched(self) -> Listener {
+        match self {
+            Listener::Tcp(listener) => {
+                Listener::Tcp(TcpListener::from_std(OwnedFd::from(listener).into()))
+            }
+            Listener::Unix(listener, file) => {
+                Listener::Unix(UnixListener::from_std(OwnedFd::from(listener).into()), file)
+            }
+        }
+    }
+
     /// Lets go of the descriptor without closing it.
     pub fn give_back(self) {
         let _ = match self {

@@ -10,19 +10,25 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::listener::Listener;
 use super::options::SocketOptions;
+use crate::util::forks::Mark;
 
 /// Names longer than this do not fit into an address (unix(7)).
 const LONGEST: usize = 107;
 
-/// The file of a listening socket. It goes with the listener, unless another has taken its place.
+/// The file of a listening socket. It goes with the listener, unless another has taken its place, and with
+/// that of the process that made it: what a child of a fork closes is not the last.
 #[derive(Debug)]
 pub struct SocketFile {
+    process: Mark,
     path: PathBuf,
     identity: (u64, u64),
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if !self.process.is_ours() {
+            return;
+        }
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity) {
             // Whoever may not remove it has lost the right meanwhile: the file stays, and nobody listens.
             let _ = fs::remove_file(&self.path);
@@ -131,8 +137,9 @@ fn remove_leftover(path: &str, address: &SockAddr) -> io::Result<()> {
 fn claim_file(path: &str, mode: u32) -> io::Result<SocketFile> {
     let made = fs::symlink_metadata(path)?;
     // The process may go to another directory.
+    let path_from_anywhere = std::path::absolute(Path::new(path))?;
     let file =
-        SocketFile { path: std::path::absolute(Path::new(path))?, identity: identity(&made) };
+        SocketFile { process: Mark::now(), path: path_from_anywhere, identity: identity(&made) };
     if mode != 0 {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }

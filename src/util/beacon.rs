@@ -73,6 +73,20 @@ impl Beacon {
         })
     }
 
+    /// One over another poller, under the number that this one has: for a child of a fork, whose parent goes
+    /// on using this one.
+    pub fn renew(&mut self, poller: RawFd) -> io::Result<()> {
+        let mut fresh = Beacon::new()?;
+        fresh.watch(poller)?;
+        // SAFETY: both are open; the number goes on to belong to `self.set`.
+        check(unsafe { libc::dup3(fresh.set.as_raw_fd(), self.set.as_raw_fd(), libc::O_CLOEXEC) })?;
+        self.timer = fresh.timer;
+        self.flag = fresh.flag;
+        self.deadline = None;
+        self.raised = false;
+        Ok(())
+    }
+
     /// The descriptor to watch.
     pub fn fd(&self) -> RawFd {
         self.set.as_raw_fd()
@@ -117,6 +131,22 @@ mod tests {
         let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         // SAFETY: one pollfd, which lives across the call.
         unsafe { libc::poll(&mut poll, 1, timeout_ms) == 1 }
+    }
+
+    #[test]
+    fn a_new_one_under_the_old_number_leaves_the_old_one_to_others() {
+        let (old, new) = (mio::Poll::new().unwrap(), mio::Poll::new().unwrap());
+        let mut beacon = Beacon::new().unwrap();
+        beacon.watch(old.as_raw_fd()).unwrap();
+        beacon.set(Time(0), true, None);
+        let fd = beacon.fd();
+        let others = beacon.set.try_clone().unwrap();
+        let (others_flag, others_timer) = (beacon.flag.try_clone(), beacon.timer.try_clone());
+        beacon.renew(new.as_raw_fd()).unwrap();
+        assert!(beacon.fd() == fd && !readable(fd, 0) && readable(others.as_raw_fd(), 0));
+        beacon.set(Time(0), true, None);
+        assert!(readable(fd, 0));
+        drop((others_flag, others_timer));
     }
 
     #[test]

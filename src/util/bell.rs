@@ -21,6 +21,16 @@ impl Bell {
         }
     }
 
+    /// Another under the same number: for a child of a fork, whose parent goes on using this one.
+    pub fn renew(&self) -> io::Result<()> {
+        let fresh = Bell::new()?;
+        // SAFETY: both are open; the number goes on to belong to this one.
+        match unsafe { libc::dup3(fresh.0.as_raw_fd(), self.0.as_raw_fd(), libc::O_CLOEXEC) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
     /// From now on nobody waits, until it is made quiet.
     pub fn ring(&self) {
         let one = 1u64;

@@ -1,10 +1,13 @@
 //! Unpredictable bytes for masking keys (RFC 6455 section 5.3) and handshake keys.
 
+use super::forks::Mark;
+
 /// Where the bytes come from. The operating system in production, a fixed sequence in tests.
 type Fill = fn(&mut [u8], &mut u64);
 
 /// A small buffer of random bytes, so that a masking key does not cost a system call.
 pub struct Entropy {
+    process: Mark,
     fill: Fill,
     seed: u64,
     used: usize,
@@ -23,14 +26,15 @@ impl Entropy {
     }
 
     fn new(fill: Fill, seed: u64) -> Entropy {
-        Entropy { fill, seed, used: 512, buffer: [0; 512] }
+        Entropy { process: Mark::now(), fill, seed, used: 512, buffer: [0; 512] }
     }
 
-    /// `N` fresh bytes; none is ever handed out twice.
+    /// `N` fresh bytes; none is ever handed out twice, be it in two processes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= 512) };
-        if self.used + N > self.buffer.len() {
+        if self.used + N > self.buffer.len() || !self.process.is_ours() {
             (self.fill)(&mut self.buffer, &mut self.seed);
+            self.process.take_over();
             self.used = 0;
         }
         let mut out = [0; N];
@@ -68,6 +72,27 @@ mod tests {
         for _ in 0..1000 {
             assert!(seen.insert(entropy.bytes::<12>()));
         }
+    }
+
+    #[test]
+    fn a_child_draws_other_bytes_than_its_parent() {
+        let mut entropy = Entropy::from_os();
+        entropy.bytes::<4>();
+        let (mut reader, mut writer) = std::io::pipe().unwrap();
+        // SAFETY: the child only draws, writes and ends.
+        let pid = unsafe { libc::fork() };
+        let drawn = entropy.bytes::<32>();
+        if pid == 0 {
+            let failed = std::io::Write::write_all(&mut writer, &drawn).is_err();
+            // SAFETY: ends the child, with nothing of the parent's undone.
+            unsafe { libc::_exit(failed as i32) };
+        }
+        drop(writer);
+        let mut of_child = [0; 32];
+        std::io::Read::read_exact(&mut reader, &mut of_child).unwrap();
+        // SAFETY: nobody else waits for this child.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        assert_ne!(drawn, of_child);
     }
 
     #[test]

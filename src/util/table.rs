@@ -42,6 +42,13 @@ impl Tally {
         (self.0.load(Ordering::SeqCst) & Self::COUNT) as usize
     }
 
+    /// The count, which does not change from here on.
+    fn seal(&self, generation: u32) -> usize {
+        let seal = |tally: u64| (tally >> 44 == generation as u64).then_some(tally & Self::COUNT);
+        let last = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, seal);
+        last.map_or(0, |tally| (tally & Self::COUNT) as usize)
+    }
+
     /// Changes the count from what it is to what `change` says; false when that is `None` or the slot
     /// has been used again.
     fn update(&self, generation: u32, change: impl Fn(usize) -> Option<usize>) -> bool {
@@ -187,6 +194,11 @@ impl Cell {
         self.incoming.get()
     }
 
+    /// The same at the end of `id`: nobody reserves any more, and what is reserved stays so.
+    pub fn seal(&self, id: Id) -> usize {
+        self.incoming.seal(id.generation())
+    }
+
     /// Whether other threads queued something that the owner has not taken up, be it empty.
     pub fn has_incoming(&self) -> bool {
         self.requests.get() > 0
@@ -205,10 +217,12 @@ impl Cell {
         reserved && self.requests.update(id.generation(), |requests| Some(requests + 1))
     }
 
-    /// The owner has taken up `bytes` of `id`, or the queueing thread thought better of it.
-    pub fn unreserve(&self, id: Id, bytes: usize) {
-        self.incoming.update(id.generation(), |incoming| incoming.checked_sub(bytes));
+    /// The owner has taken up `bytes` of `id`, or the queueing thread thought better of it. False when they
+    /// were sealed before.
+    pub fn unreserve(&self, id: Id, bytes: usize) -> bool {
+        let taken = self.incoming.update(id.generation(), |incoming| incoming.checked_sub(bytes));
         self.requests.update(id.generation(), |requests| requests.checked_sub(1));
+        taken
     }
 }
 
@@ -345,6 +359,20 @@ mod tests {
         assert!(cell.want_drain() && !cell.take_drain(500));
         cell.unreserve(id, 600);
         assert!(cell.take_drain(500) && !cell.take_drain(500));
+    }
+
+    #[test]
+    fn what_is_sealed_stays_reserved() {
+        let table = Table::new(0);
+        let id = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(id).unwrap();
+        assert!(cell.reserve(id, 100) && cell.reserve(id, 20) && cell.unreserve(id, 20));
+        assert_eq!((cell.seal(id), cell.incoming()), (100, 100));
+        assert!(!cell.unreserve(id, 100) && !cell.reserve(id, 1));
+        table.remove(id);
+        let next = table.insert(Kind::Conn, 1).unwrap();
+        assert_eq!((cell.seal(id), cell.incoming()), (0, 0));
+        assert!(cell.reserve(next, 5) && cell.seal(next) == 5);
     }
 
     #[test]

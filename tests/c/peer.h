@@ -239,8 +239,8 @@ static inline void rec_on_retry(wsock_conn *conn, const wsock_retry_info *info, 
 }
 static inline void rec_release(void *user_data) {
   struct rec *rec = user_data;
-  rec->releases++;
   rec_note(rec, 'R');
+  __atomic_add_fetch(&rec->releases, 1, __ATOMIC_SEQ_CST); /* another thread may wait for it */
   if (rec->hook) rec->hook(rec, 'R');
 }
 static inline wsock_handlers rec_handlers(void) {

@@ -1,18 +1,9 @@
 /* TLS through the header: whom clients and servers trust, what they say when they do not, sessions,
-   newer certificates, and how TLS ends. WSOCK_TEST_CERTS is a directory that tests/c_suite.rs fills. */
-#include "raw.h"
+   newer certificates, and how TLS ends. */
+#include "certs.h"
 
 #define SHORT 150
 
-static const char *path(const char *file) {
-  static char paths[4][1024];
-  static int next;
-  char *text = paths[next = (next + 1) % 4];
-  const char *dir = getenv("WSOCK_TEST_CERTS");
-  REQUIRE(dir != NULL);
-  snprintf(text, sizeof paths[0], "%s/%s", dir, file);
-  return text;
-}
 /* The text of a file, in one of four buffers. */
 static const char *content(const char *file) {
   static char texts[4][8192];
@@ -25,26 +16,6 @@ static const char *content(const char *file) {
   REQUIRE(n > 0);
   text[n] = 0;
   return text;
-}
-static wsock_options *text_option(wsock_options *options, int32_t key, const char *value) {
-  CHECK_STATUS(wsock_options_set_str(options, key, value), WSOCK_OK);
-  return options;
-}
-/* Shows the certificate of that name. */
-static wsock_options *shows(wsock_options *options, const char *name) {
-  char chain[64], key[64];
-  snprintf(chain, sizeof chain, "%s.pem", name);
-  snprintf(key, sizeof key, "%s.key", name);
-  CHECK_STATUS(wsock_options_add_cert_files(options, path(chain), path(key)), WSOCK_OK);
-  return options;
-}
-static wsock_options *trusts(const char *ca) {
-  return text_option(new_options(), WSOCK_OPT_TLS_CA_FILE, path(ca));
-}
-static const char *wss(const char *host, uint16_t port) {
-  static char url[256];
-  snprintf(url, sizeof url, "wss://%s:%u/", host, (unsigned)port);
-  return url;
 }
 
 /* A TLS server that echoes, on a loop of its own. It notes what its last request told. */

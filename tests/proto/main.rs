@@ -7,9 +7,12 @@ mod close;
 mod control;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod forms;
 mod frames;
 mod messages;
 mod pairs;
+mod parts;
 mod sending;
+mod streams;
 mod text;
 mod timers;

@@ -6,7 +6,7 @@ pub mod raw;
 use std::io::IoSlice;
 use wsock::proto::conn::Connection;
 use wsock::proto::context::Context;
-use wsock::proto::event::{Event, Kind};
+use wsock::proto::event::{Event, Kind, Payload};
 use wsock::util::time::Time;
 
 /// An event with its bytes.
@@ -16,6 +16,8 @@ pub enum Seen {
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
+    /// First, last.
+    Part(Kind, Vec<u8>, bool, bool),
 }
 
 /// Feeds `input` as one piece and gives owned payloads back, as a driver does.
@@ -34,15 +36,24 @@ pub fn feed(
         assert!(step.consumed > 0, "a call must take something");
         let Some(event) = step.event else { continue };
         let (make, payload): (fn(Vec<u8>) -> Seen, _) = match event {
+            Event::Part { kind, payload, first, last } => {
+                seen.push(Seen::Part(kind, payload.bytes(rest).to_vec(), first, last));
+                give_back(cx, payload);
+                continue;
+            }
             Event::Message { kind: Kind::Text, payload } => (text, payload),
             Event::Message { kind: Kind::Binary, payload } => (Seen::Binary, payload),
             Event::Ping(payload) => (Seen::Ping, payload),
             Event::Pong(payload) => (Seen::Pong, payload),
         };
         seen.push(make(payload.bytes(rest).to_vec()));
-        if let wsock::proto::event::Payload::Owned(buffer) = payload {
-            cx.pool.put(buffer);
-        }
+        give_back(cx, payload);
+    }
+}
+
+fn give_back(cx: &mut Context, payload: Payload) {
+    if let Payload::Owned(buffer) = payload {
+        cx.pool.put(buffer);
     }
 }
 

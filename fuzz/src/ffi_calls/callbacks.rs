@@ -21,6 +21,7 @@ pub fn table(mask: u8, releasable: bool) -> wsock_handlers {
         on_request: (mask & 16 == 0).then_some(on_request as _),
         release: releasable.then_some(release as _),
         on_retry: (mask & 64 == 0).then_some(on_retry as _),
+        on_part: (mask & 128 != 0).then_some(on_part as _),
     }
 }
 
@@ -95,6 +96,7 @@ extern "C-unwind" fn on_open(conn: *mut wsock_conn, user: *mut c_void) {
         assert!(!conn.given_up, "it was given up before it was open");
         assert!(!conn.open || conn.comes_back && !hears_of_retries);
         conn.open = true;
+        conn.inside = false;
         conn.opened += 1;
         assert!(conn.opened <= 1 + conn.retries || conn.comes_back && !hears_of_retries);
     });
@@ -140,6 +142,28 @@ extern "C-unwind" fn on_message(
     let before = data.to_vec();
     while_open(conn, user);
     assert!(before == data, "a message must not change while it is looked at");
+}
+
+extern "C-unwind" fn on_part(
+    conn: *mut wsock_conn,
+    kind: i32,
+    data: *const u8,
+    len: usize,
+    flags: u32,
+    user: *mut c_void,
+) {
+    // SAFETY: the library promises `len` bytes until we return.
+    let data = unsafe { std::slice::from_raw_parts(data, len) };
+    assert!(kind == WSOCK_TEXT || kind == WSOCK_BINARY);
+    assert!(flags & !(WSOCK_PART_FIRST | WSOCK_PART_LAST) == 0);
+    assert!(len > 0 || flags & WSOCK_PART_LAST != 0);
+    about(conn, user, |conn| {
+        assert_eq!(flags & WSOCK_PART_FIRST == 0, conn.inside, "the order of parts");
+        conn.inside = flags & WSOCK_PART_LAST == 0;
+    });
+    let before = data.to_vec();
+    while_open(conn, user);
+    assert!(before == data, "a part must not change while it is looked at");
 }
 
 extern "C-unwind" fn on_ping(

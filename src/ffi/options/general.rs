@@ -19,12 +19,13 @@ pub const WSOCK_OPT_IDLE_TIMEOUT_MS: i32 = 4;
 pub const WSOCK_OPT_PING_INTERVAL_MS: i32 = 5;
 /// Milliseconds of silence after that ping which mean it does not. Default 20000.
 pub const WSOCK_OPT_PONG_TIMEOUT_MS: i32 = 6;
-/// Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
-/// Default 16 MiB.
+/// Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
+/// which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
 pub const WSOCK_OPT_MAX_MESSAGE_SIZE: i32 = 10;
 /// Largest frame to receive, in bytes. 0: as large as a message. Default 0.
 pub const WSOCK_OPT_MAX_FRAME_SIZE: i32 = 11;
-/// Frames that one message may be cut into. A peer that sends more gets 1008. Default 131072.
+/// Frames that one message may be cut into. A peer that sends more gets 1008. Not counted with on_part.
+/// Default 131072.
 pub const WSOCK_OPT_MAX_FRAGMENTS: i32 = 12;
 /// Control frames a peer may send in a second before it gets 1008. 0: any number. Default 1000.
 pub const WSOCK_OPT_MAX_CONTROL_RATE: i32 = 13;
@@ -68,7 +69,7 @@ pub(super) const INT_OPTIONS: &[IntOption] = &[
     int_option!(WSOCK_OPT_IDLE_TIMEOUT_MS, 0, 365 * DAY_MS, settings.conn.idle_timeout_ms as u64),
     int_option!(WSOCK_OPT_PING_INTERVAL_MS, 0, DAY_MS, settings.conn.ping_interval_ms as u64),
     int_option!(WSOCK_OPT_PONG_TIMEOUT_MS, 1, DAY_MS, settings.conn.pong_timeout_ms as u64),
-    int_option!(WSOCK_OPT_MAX_MESSAGE_SIZE, 1, 1024 * GIB, settings.conn.max_message as u64),
+    int_option!(WSOCK_OPT_MAX_MESSAGE_SIZE, 0, 1024 * GIB, settings.conn.max_message as u64),
     int_option!(WSOCK_OPT_MAX_FRAME_SIZE, 0, 1024 * GIB, settings.conn.max_frame as u64),
     int_option!(WSOCK_OPT_MAX_FRAGMENTS, 1, GIB, settings.conn.max_fragments as u32),
     int_option!(WSOCK_OPT_MAX_CONTROL_RATE, 0, GIB, settings.conn.max_control_rate as u32),

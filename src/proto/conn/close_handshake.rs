@@ -46,8 +46,10 @@ pub(super) struct Ending {
 }
 
 impl Connection {
-    /// Begins the close handshake: the close frame goes after all accepted messages. Closing twice is
-    /// fine, the first wins.
+    /// Begins the close handshake: the close frame goes after all accepted messages. A message that has
+    /// still to get parts is lost, and if one of its frames is out, so is all that waits behind it: no
+    /// other message may follow before its end. `Closed::unsent` counts them. Closing twice is fine, the
+    /// first wins.
     pub fn close(
         &mut self,
         cx: &mut Context,
@@ -119,6 +121,7 @@ impl Connection {
             self.queue_close_frame(cx, now, echo, "");
             self.ending(now).closed.initiator = Initiator::Peer;
         }
+        self.abandon_unfinished(now);
         self.phase = Phase::CloseDone;
         self.inbox = None;
         let timeout = self.config.close_timeout_ms;
@@ -140,6 +143,7 @@ impl Connection {
         } else {
             // Our close frame went before; there is only one.
             error.close_code = 0;
+            self.abandon_unfinished(now);
         }
         self.phase = Phase::Failed;
         let timeout = self.config.close_timeout_ms;
@@ -152,9 +156,10 @@ impl Connection {
 
     /// Bytes were sent, or tried to be, after the connection stopped being open.
     pub(super) fn close_progress(&mut self, now: Time, progress: bool) {
-        let (flushed, phase) = (!self.has_output(), self.phase);
+        let waits = self.line().is_some_and(|line| line.close.is_some());
+        let (flushed, phase) = (!self.has_output() && !waits, self.phase);
         let timeout = self.config.close_timeout_ms;
-        let Some(ending) = &mut self.ending else { return };
+        let Some(ending) = self.rare.as_mut().and_then(|rare| rare.ending.as_mut()) else { return };
         if ending.queued.is_some() && progress && phase != Phase::Failed {
             // Accepted messages come first, however slow the peer is, as long as it takes them.
             ending.deadline = now.plus_ms(timeout);
@@ -191,11 +196,14 @@ impl Connection {
         self.inbox = None;
         let unsent = self.buffered();
         self.output.clear();
+        if let Some(line) = self.line_mut() {
+            line.clear();
+        }
         if finished {
             return;
         }
         let closed = &mut self.ending(Time(0)).closed;
-        closed.unsent = unsent;
+        closed.unsent += unsent;
         if first {
             closed.initiator = initiator;
         }
@@ -206,14 +214,36 @@ impl Connection {
     }
 
     fn queue_close_frame(&mut self, cx: &mut Context, now: Time, code: Option<u16>, reason: &str) {
-        self.queue(cx, Opcode::Close, false, &close::payload(code, reason));
+        let payload = close::payload(code, reason);
+        // What outlives our close does so only in CloseSent.
+        let keep = self.phase == Phase::CloseSent;
+        let lost = self.line_mut().map_or(0, |line| line.abandon_unfinished(keep));
+        match self.line_mut().filter(|line| !line.is_empty()) {
+            Some(line) => line.close = Some(payload),
+            None => self.queue(cx, Opcode::Close, false, &payload),
+        }
+        self.ending(now).closed.unsent += lost;
         let sent = (code.unwrap_or(close::NO_STATUS), reason.to_owned());
         self.ending(now).queued = Some(sent);
     }
 
+    /// How it will have ended, once that has begun.
+    pub(super) fn closing(&mut self) -> Option<&mut Closed> {
+        self.rare.as_mut()?.ending.as_mut().map(|ending| &mut ending.closed)
+    }
+
+    /// No message that is not whole goes on.
+    pub(super) fn abandon_unfinished(&mut self, now: Time) {
+        let lost = self.line_mut().map_or(0, |line| line.abandon_unfinished(false));
+        if lost > 0 {
+            self.ending(now).closed.unsent += lost;
+        }
+    }
+
     fn ending(&mut self, now: Time) -> &mut Ending {
         let timeout = self.config.close_timeout_ms;
-        self.ending.get_or_insert_with(|| {
+        let rare = self.rare.get_or_insert_default();
+        rare.ending.get_or_insert_with(|| {
             let closed = Closed {
                 code: close::ABNORMAL,
                 reason: String::new(),
@@ -225,7 +255,7 @@ impl Connection {
                 error: None,
             };
             let deadline = now.plus_ms(timeout);
-            Box::new(Ending { closed, queued: None, answered: false, deadline })
+            Ending { closed, queued: None, answered: false, deadline }
         })
     }
 }

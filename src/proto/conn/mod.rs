@@ -3,15 +3,25 @@
 //! | file | job |
 //! | --- | --- |
 //! | `receive.rs` | from bytes to frames, messages and events |
-//! | `send.rs` | messages, pings and pongs into the send queue |
+//! | `parts.rs` | messages that are handed over as they arrive |
+//! | `send.rs` | messages, pings and pongs that are to be sent |
+//! | `stream.rs` | messages that are sent in parts |
+//! | `source.rs` | those of them that the loop goes on with after `close` |
+//! | `queue.rs` | messages that wait before they are encoded |
+//! | `encode.rs` | from messages to frames in the send queue |
 //! | `close_handshake.rs` | how the connection ends: close frames sent, answered, waited for; failures |
 //! | `timers.rs` | what happens when nothing happens: keepalive, idle and close timeouts |
 //! | `stats.rs` | counting |
 
 mod close_handshake;
+mod encode;
+mod parts;
+mod queue;
 mod receive;
 mod send;
+mod source;
 mod stats;
+mod stream;
 mod timers;
 
 use super::config::{Config, Role};
@@ -22,12 +32,14 @@ use super::keepalive::Keepalive;
 use super::output::Output;
 use crate::util::time::Time;
 use close_handshake::{Ending, Phase};
+use queue::Line;
 use receive::{ControlRate, Inbox};
 use stats::Counters;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-pub use send::Queued;
+pub use queue::Dropped;
+pub use send::{Body, Queued, SendOptions};
 pub use stats::Stats;
 
 /// What an application can do with a connection.
@@ -41,6 +53,13 @@ pub enum State {
     Closed,
 }
 
+/// What most connections do not have most of the time.
+#[derive(Default)]
+struct Rare {
+    ending: Option<Ending>,
+    line: Line,
+}
+
 /// A connection after its opening handshake. An idle one owns no memory beyond itself.
 pub struct Connection {
     config: Arc<Config>,
@@ -49,7 +68,7 @@ pub struct Connection {
     keepalive: Keepalive,
     counters: Counters,
     deflate: Option<Deflate>,
-    ending: Option<Box<Ending>>,
+    rare: Option<Box<Rare>>,
     last_message: Time,
     control_rate: ControlRate,
     role: Role,
@@ -71,7 +90,7 @@ impl Connection {
             keepalive: Keepalive::new(now),
             counters: Counters::default(),
             deflate: deflate.and_then(|params| Deflate::new(role, &config, params)),
-            ending: None,
+            rare: None,
             last_message: now,
             control_rate: ControlRate::default(),
             role,
@@ -84,7 +103,7 @@ impl Connection {
     }
 
     /// Fills `slices` with bytes to send, in order, and returns how many it filled. Sixteen are
-    /// plenty.
+    /// plenty. Call `fill` before.
     pub fn transmit<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.output.transmit(slices)
     }
@@ -111,16 +130,17 @@ impl Connection {
         }
     }
 
-    /// Bytes wait to be sent, here or in the transport.
+    /// Bytes wait to be sent, here or in the transport. What waits behind a message that has still to get
+    /// parts does not count.
     #[inline]
     pub fn has_output(&self) -> bool {
-        !self.output.is_empty() || self.output.held() > 0
+        !self.output.is_empty() || self.output.held() > 0 || self.line().is_some_and(Line::is_ready)
     }
 
     /// Bytes of messages, as they are sent, that wait: an upper bound.
     #[inline]
     pub fn buffered(&self) -> usize {
-        self.output.buffered()
+        self.output.buffered() + self.line().map_or(0, Line::bytes)
     }
 
     /// What an application can do with it.
@@ -151,13 +171,44 @@ impl Connection {
 
     /// How it ended, from the moment it is no longer open; final when `transport` says `Drop`.
     pub fn closed(&self) -> Option<&Closed> {
-        self.ending.as_ref().map(|ending| &ending.closed)
+        self.ended().map(|ending| &ending.closed)
     }
 
     /// What went over it so far.
     pub fn stats(&self) -> Stats {
         let flood = self.control_rate.is_exceeded(self.config.max_control_rate);
-        self.counters.with(self.keepalive.rtt_us(), flood)
+        let dropped = self.line().map(|line| line.dropped).unwrap_or_default();
+        self.counters.with(self.keepalive.rtt_us(), flood, dropped)
+    }
+
+    fn ended(&self) -> Option<&Ending> {
+        self.rare.as_ref()?.ending.as_ref()
+    }
+
+    #[inline]
+    fn line(&self) -> Option<&Line> {
+        self.rare.as_ref().map(|rare| &rare.line)
+    }
+
+    #[inline]
+    fn line_mut(&mut self) -> Option<&mut Line> {
+        self.rare.as_mut().map(|rare| &mut rare.line)
+    }
+
+    fn line_or_new(&mut self) -> &mut Line {
+        &mut self.rare.get_or_insert_default().line
+    }
+
+    /// Takes the line out for the length of `f`. What nothing is left of is given back.
+    fn with_line<R>(&mut self, f: impl FnOnce(&mut Connection, &mut Line) -> R) -> R {
+        let mut line = self.line_mut().map(std::mem::take).unwrap_or_default();
+        let result = f(self, &mut line);
+        if !line.is_idle() {
+            *self.line_or_new() = line;
+        } else if self.ended().is_none() {
+            self.rare = None;
+        }
+        result
     }
 }
 

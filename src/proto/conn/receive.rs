@@ -1,5 +1,6 @@
 //! From bytes to events. A message that lies whole in the input is unmasked and delivered in place;
-//! everything else is collected in an `Inbox` that exists only as long as it is needed.
+//! everything else is collected in an `Inbox` that exists only as long as it is needed. Messages that
+//! are wanted in parts go through `parts.rs`.
 
 use super::close_handshake::Phase;
 use super::{Connection, Context};
@@ -15,13 +16,13 @@ use std::ops::Range;
 /// What came in but is not a whole message yet.
 #[derive(Default)]
 pub(super) struct Inbox {
-    message: Option<Assembly>,
-    partial: Partial,
+    pub(super) message: Option<Assembly>,
+    pub(super) partial: Partial,
 }
 
 /// The frame that the input ended in.
 #[derive(Default)]
-enum Partial {
+pub(super) enum Partial {
     /// It ended between two frames.
     #[default]
     Nothing,
@@ -106,7 +107,7 @@ impl Connection {
             return Ok(None);
         };
         *at += header.size;
-        if header.len > (input.len() - *at) as u64 {
+        if header.len > (input.len() - *at) as u64 || self.takes_parts(header) {
             return self.begin_partial(cx, now, input, at, header);
         }
         let payload = *at..*at + header.len as usize;
@@ -146,7 +147,7 @@ impl Connection {
         Ok(self.deliver(now, kind, payload.len(), Payload::Input(payload)))
     }
 
-    /// The input ends within the payload of this frame.
+    /// The input ends within the payload of this frame, or need not have all of it.
     fn begin_partial(
         &mut self,
         cx: &mut Context,
@@ -157,6 +158,9 @@ impl Connection {
     ) -> Result<Option<Event>> {
         if !header.opcode.is_control() {
             let message = self.message_for(cx, header)?;
+            if self.config.parts {
+                return self.take_part(cx, now, input, at, header, header.len, message);
+            }
             self.inbox().message = Some(message);
         }
         self.resume_payload(cx, now, input, at, header, header.len, Vec::new())
@@ -198,6 +202,10 @@ impl Connection {
         mut left: u64,
         mut control: Vec<u8>,
     ) -> Result<Option<Event>> {
+        if self.takes_parts(header) {
+            let message = self.inbox().message.take().expect("a message is being received");
+            return self.take_part(cx, now, input, at, header, left, message);
+        }
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - *at);
         let piece = &mut input[*at..*at + here];
         mask::apply(piece, header.key);
@@ -239,7 +247,8 @@ impl Connection {
                 let kind = if opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
                 let deflate = self.deflate.as_mut().filter(|_| header.rsv1);
                 let inflater = deflate.map(|deflate| deflate.inflater(&mut cx.codecs));
-                Assembly::new(kind, cx.pool.take(), inflater)
+                let buffer = if self.config.parts { Vec::new() } else { cx.pool.take() };
+                Assembly::new(kind, buffer, inflater)
             }
         };
         message.begin_frame(header.len, &self.config)?;
@@ -258,25 +267,47 @@ impl Connection {
             self.inbox().message = Some(message);
             return Ok(None);
         }
+        let (kind, bytes) = self.end_message(cx, message)?;
+        Ok(self.deliver(now, kind, bytes.len(), Payload::Owned(bytes)))
+    }
+
+    /// All of a message has arrived: what of it has not been handed over.
+    pub(super) fn end_message(
+        &mut self,
+        cx: &mut Context,
+        message: Assembly,
+    ) -> Result<(Kind, Vec<u8>)> {
         self.inbox = None;
         let (kind, bytes, inflater) = message.finish(&self.config)?;
         if let (Some(deflate), Some(inflater)) = (&mut self.deflate, inflater) {
             deflate.give_back(&mut cx.codecs, inflater);
         }
-        Ok(self.deliver(now, kind, bytes.len(), Payload::Owned(bytes)))
+        Ok((kind, bytes))
     }
 
     /// Once our close frame is queued messages are still checked but not delivered, as in browsers
     /// (WHATWG WebSockets, "when a WebSocket message has been received").
     #[inline]
     fn deliver(&mut self, now: Time, kind: Kind, len: usize, payload: Payload) -> Option<Event> {
+        self.count(now, len, true).then_some(Event::Message { kind, payload })
+    }
+
+    /// Whether messages are still delivered. If so, these bytes of one are.
+    #[inline]
+    pub(super) fn count(&mut self, now: Time, len: usize, last: bool) -> bool {
         if self.phase != Phase::Open {
-            return None;
+            return false;
         }
         self.last_message = now;
-        self.counters.messages_received += 1;
+        self.counters.messages_received += last as u64;
         self.counters.payload_received += len as u64;
-        Some(Event::Message { kind, payload })
+        true
+    }
+
+    /// Whether the payload of that frame is handed over as it arrives.
+    #[inline]
+    fn takes_parts(&self, header: Header) -> bool {
+        self.config.parts && !header.opcode.is_control()
     }
 
     /// A whole control frame. `payload` tells an event where its bytes are.
@@ -311,7 +342,7 @@ impl Connection {
         Expect { masked: self.role == Role::Server, compression: self.deflate.is_some() }
     }
 
-    fn inbox(&mut self) -> &mut Inbox {
+    pub(super) fn inbox(&mut self) -> &mut Inbox {
         self.inbox.get_or_insert_default()
     }
 

@@ -1,13 +1,17 @@
-//! Messages, pings and pongs on their way out.
+//! Messages, pings and pongs on their way out: what is accepted, and whether it is encoded at once or
+//! waits in line.
 
 use super::close_handshake::Phase;
+use super::queue::{Data, Dropped, Entry, Line};
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
-use crate::proto::config::Role;
 use crate::proto::event::Kind;
-use crate::proto::frame::{self, MAX_CONTROL, MAX_HEADER, Opcode};
-use crate::proto::{mask, utf8};
+use crate::proto::frame::{MAX_CONTROL, Opcode};
+use crate::proto::prepared::Prepared;
+use crate::proto::utf8;
+use crate::util::bytes::Bytes;
 use crate::util::time::Time;
+use std::sync::Arc;
 
 /// Pings are not part of what `buffered` tells, so they have a limit of their own.
 const MAX_WAITING_PINGS: u16 = 1000;
@@ -17,6 +21,80 @@ const MAX_WAITING_PINGS: u16 = 1000;
 pub struct Queued {
     /// `Connection::buffered` with this message in it.
     pub buffered: usize,
+    /// The older message that it has replaced, or nothing.
+    pub dropped: Dropped,
+}
+
+/// A message to be sent.
+#[derive(Clone)]
+pub enum Body<'a> {
+    /// Its bytes are copied.
+    Copy(Kind, &'a [u8]),
+    /// Its bytes are referred to until they have left, unless they have to be masked.
+    Owned(Kind, Bytes),
+    /// The same for one that goes to many.
+    Prepared(&'a Arc<Prepared>),
+}
+
+impl Body<'_> {
+    /// Text or binary.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Body::Copy(kind, _) | Body::Owned(kind, _) => *kind,
+            Body::Prepared(message) => message.kind(),
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Copy(_, bytes) => bytes,
+            Body::Owned(_, bytes) => (**bytes).as_ref(),
+            Body::Prepared(message) => message.data(),
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        match self {
+            Body::Copy(Kind::Text, _) | Body::Owned(Kind::Text, _) => utf8::is_valid(self.bytes()),
+            _ => true,
+        }
+    }
+
+    fn to_entry(&self, options: SendOptions) -> Entry {
+        Entry {
+            kind: self.kind(),
+            data: match self {
+                Body::Copy(_, bytes) => Data::Copied(bytes.to_vec()),
+                Body::Owned(_, bytes) => Data::Shared(bytes.clone()),
+                Body::Prepared(message) => Data::Prepared(Arc::clone(message)),
+            },
+            at: 0,
+            compress: options.compress,
+            key: options.key,
+            droppable: options.droppable,
+            begun: false,
+            whole: true,
+            parts: None,
+        }
+    }
+}
+
+/// How a message is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Compress it if that was negotiated and seems worth it.
+    pub compress: bool,
+    /// While it waits, a newer message with the same number takes its place; 0 for none.
+    pub key: u64,
+    /// `Connection::drop_oldest` may drop it while it waits.
+    pub droppable: bool,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        SendOptions { compress: true, key: 0, droppable: false }
+    }
 }
 
 impl Connection {
@@ -31,23 +109,67 @@ impl Connection {
         compress: bool,
     ) -> Result<Queued> {
         self.check_open()?;
-        let opcode = match kind {
-            Kind::Text if !utf8::is_valid(data) => {
-                return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
-            }
-            Kind::Text => Opcode::Text,
-            Kind::Binary => Opcode::Binary,
-        };
-        if !(compress && self.deflate.is_some() && self.send_compressed(cx, now, opcode, data)) {
-            self.queue(cx, opcode, false, data);
+        if kind == Kind::Text && !utf8::is_valid(data) {
+            return Err(not_utf8());
         }
-        self.last_message = now;
-        self.counters.messages_sent += 1;
-        self.counters.payload_sent += data.len() as u64;
-        Ok(Queued { buffered: self.buffered() })
+        match self.line_mut() {
+            Some(line) if !line.is_empty() => {
+                let options = SendOptions { compress, ..SendOptions::default() };
+                line.push(Body::Copy(kind, data).to_entry(options));
+            }
+            _ => self.encode(cx, now, kind, data, compress),
+        }
+        Ok(self.accepted(now, data.len(), Dropped::default()))
     }
 
-    /// Queues a ping with at most 125 bytes.
+    /// The same for messages of every form, and for those that may be dropped or replaced while they
+    /// wait.
+    pub fn send_message(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        body: Body,
+        options: SendOptions,
+    ) -> Result<Queued> {
+        self.check_open()?;
+        if !body.is_valid() {
+            return Err(not_utf8());
+        }
+        let mut entry_options = options;
+        let mut dropped = Dropped::default();
+        // What may be dropped is encoded only when the transport wants it.
+        let fixed = options.key == 0 && !options.droppable;
+        if self.line().is_none_or(Line::is_empty) && (fixed || !self.has_output()) {
+            if self.encode_body(cx, now, &body, options.compress) {
+                return Ok(self.accepted(now, body.bytes().len(), dropped));
+            }
+            entry_options.compress = false;
+        }
+        let line = self.line_or_new();
+        match line.replace(body.to_entry(entry_options)) {
+            Ok(bytes) => dropped.add(bytes),
+            Err(entry) => line.push(*entry),
+        }
+        Ok(self.accepted(now, body.bytes().len(), dropped))
+    }
+
+    /// Makes room for `bytes` by dropping the oldest of the messages that may be dropped and still wait.
+    /// Drops none if that would not be enough.
+    pub fn drop_oldest(&mut self, bytes: usize) -> Dropped {
+        self.line_mut().map(|line| line.drop_oldest(bytes)).unwrap_or_default()
+    }
+
+    /// Whether a message with that key waits, and how long it is: the room that a newer one gets.
+    pub fn replaceable(&self, key: u64) -> Option<usize> {
+        self.line()?.len_of(key)
+    }
+
+    /// Counts a message that was dropped instead of being accepted.
+    pub fn count_dropped(&mut self, bytes: usize) {
+        self.line_or_new().dropped.add(bytes);
+    }
+
+    /// Queues a ping with at most 125 bytes. It goes before messages that are not encoded yet.
     pub fn ping(&mut self, cx: &mut Context, now: Time, data: &[u8]) -> Result<()> {
         if data.len() > MAX_CONTROL {
             let message = format!("ping of {} bytes; at most {MAX_CONTROL} fit", data.len());
@@ -67,71 +189,34 @@ impl Connection {
     /// Answers a ping (RFC 6455 section 5.5.3). While the peer does not read, only the newest answer
     /// is kept, and it overtakes the messages that wait.
     pub(super) fn pong(&mut self, cx: &mut Context, data: &[u8]) {
-        if self.phase != Phase::Open {
+        // Until our close frame is out, a message may go on for long.
+        let close_waits = self.line().is_some_and(|line| line.close.is_some());
+        if self.phase != Phase::Open && !close_waits {
             return;
         }
         if self.blocked && !self.output.is_empty() {
-            let mut pong = Vec::with_capacity(MAX_HEADER + data.len());
-            append(&mut pong, Opcode::Pong, false, self.masking_key(cx), data);
+            let pong = self.control_frame(cx, Opcode::Pong, data);
             self.output.overtake(pong);
         } else {
             self.queue(cx, Opcode::Pong, false, data);
         }
     }
 
-    /// Queues one frame.
-    #[inline]
-    pub(super) fn queue(&mut self, cx: &mut Context, opcode: Opcode, rsv1: bool, data: &[u8]) {
-        let key = self.masking_key(cx);
-        let message = if opcode.is_control() { 0 } else { data.len() };
-        let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
-        append(out, opcode, rsv1, key, data);
+    pub(super) fn accepted(&mut self, now: Time, len: usize, dropped: Dropped) -> Queued {
+        self.last_message = now;
+        self.counters.messages_sent += 1;
+        self.counters.payload_sent += len as u64;
+        Queued { buffered: self.buffered(), dropped }
     }
 
-    #[cold]
-    fn send_compressed(
-        &mut self,
-        cx: &mut Context,
-        now: Time,
-        opcode: Opcode,
-        data: &[u8],
-    ) -> bool {
-        let Some(deflate) = &mut self.deflate else { return false };
-        if self.config.deflate.as_ref().is_some_and(|wanted| data.len() < wanted.min_size) {
-            return false;
-        }
-        let mut scratch = cx.pool.take();
-        let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
-        if smaller {
-            self.queue(cx, opcode, true, &scratch);
-        }
-        cx.pool.put(scratch);
-        smaller
-    }
-
-    fn check_open(&self) -> Result<()> {
+    pub(super) fn check_open(&self) -> Result<()> {
         match self.phase {
             Phase::Open => Ok(()),
             _ => Err(Error::new(Code::State, "the connection is closing or closed")),
         }
     }
-
-    /// A fresh key for each frame of a client (section 5.3); servers do not mask.
-    #[inline]
-    fn masking_key(&self, cx: &mut Context) -> Option<[u8; 4]> {
-        match self.role {
-            Role::Client => Some(cx.entropy.bytes()),
-            Role::Server => None,
-        }
-    }
 }
 
-#[inline]
-fn append(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, key: Option<[u8; 4]>, data: &[u8]) {
-    frame::write(out, opcode, rsv1, key, data.len());
-    let start = out.len();
-    out.extend_from_slice(data);
-    if let Some(key) = key {
-        mask::apply(&mut out[start..], key);
-    }
+pub(super) fn not_utf8() -> Error {
+    Error::new(Code::InvalidArgument, "text message is not valid UTF-8")
 }

@@ -1,5 +1,7 @@
 //! What went over a connection.
 
+use super::queue::Dropped;
+
 /// Counters of one connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -21,6 +23,8 @@ pub struct Stats {
     pub pongs_received: u64,
     /// Round-trip time of the last answered ping in microseconds; 0 when there is none.
     pub rtt_us: u64,
+    /// Messages that were dropped, by a policy or for a newer one, and their bytes.
+    pub dropped: Dropped,
     /// The peer sent more control frames in a second than it may, which ends the connection.
     pub control_flood: bool,
 }
@@ -39,7 +43,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn with(&self, rtt_us: u32, control_flood: bool) -> Stats {
+    pub(super) fn with(&self, rtt_us: u32, control_flood: bool, dropped: Dropped) -> Stats {
         Stats {
             messages_received: self.messages_received,
             messages_sent: self.messages_sent,
@@ -50,6 +54,7 @@ impl Counters {
             pings_received: self.pings_received.into(),
             pongs_received: self.pongs_received.into(),
             rtt_us: rtt_us.into(),
+            dropped,
             control_flood,
         }
     }

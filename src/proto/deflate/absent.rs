@@ -4,6 +4,8 @@
 use super::Params;
 use crate::error::Result;
 use crate::proto::config::{Config, Role};
+use crate::proto::prepared::Prepared;
+use crate::util::bytes::Bytes;
 use crate::util::time::Time;
 
 /// Nothing to share.
@@ -16,6 +18,10 @@ pub enum Deflate {}
 /// Never made.
 pub enum Inflater {}
 
+/// Nothing to keep.
+#[derive(Default)]
+pub struct PartCompressor {}
+
 #[allow(missing_docs)] // as in codec.rs
 impl Deflate {
     pub fn new(_: Role, _: &Config, _: Params) -> Option<Deflate> {
@@ -23,6 +29,25 @@ impl Deflate {
     }
 
     pub fn compress(&mut self, _: &mut CodecPool, _: Time, _: &[u8], _: &mut Vec<u8>) -> bool {
+        match *self {}
+    }
+
+    pub fn can_compress(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn prepared(&mut self, _: &mut CodecPool, _: &Prepared) -> Option<Bytes> {
+        match *self {}
+    }
+
+    pub fn compress_part(
+        &mut self,
+        _: &mut CodecPool,
+        _: Time,
+        _: &mut PartCompressor,
+        _: (&[u8], bool),
+        _: &mut Vec<u8>,
+    ) {
         match *self {}
     }
 
@@ -46,6 +71,14 @@ impl Deflate {
 #[allow(missing_docs)] // as in codec.rs
 impl Inflater {
     pub fn push(&mut self, _: &[u8], _: &mut Vec<u8>, _: u64) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn push_part(&mut self, _: &[u8], _: &mut Vec<u8>, _: u64) -> Result<usize> {
+        match *self {}
+    }
+
+    pub fn part_taken(&mut self, _: &[u8]) {
         match *self {}
     }
 

@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::proto::close;
 use crate::proto::config::{Config, Role};
 use crate::proto::message::message_too_big;
+use crate::proto::prepared::Prepared;
+use crate::util::bytes::Bytes;
 use crate::util::time::Time;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -29,6 +31,11 @@ const PADDING: [u8; 300] = {
 };
 /// How far back the data of a peer may refer.
 const WINDOW: usize = 1 << 15;
+/// Bytes of one part of a message.
+const PART: usize = 64 * 1024;
+/// More than the last byte of a piece and the tail can stand for: with what the stream may hold of a
+/// byte and of a match that is 47 bits, each at most a match of 258 bytes, and that match.
+const LAST: usize = 16 * 1024;
 /// Streams of each kind that wait in the pool.
 const KEPT: usize = 4;
 
@@ -68,7 +75,23 @@ impl CodecPool {
         compressor.reset();
         compressor
     }
+
+    /// The same, to be kept until `give_back`.
+    fn take(&mut self, settings: Settings) -> Compress {
+        self.compressor(settings);
+        let at = self.compressors.iter().position(|(made_with, _)| *made_with == settings);
+        self.compressors.swap_remove(at.expect("it is there")).1
+    }
+
+    fn give_back(&mut self, settings: Settings, compressor: Compress) {
+        self.compressors.truncate(KEPT - 1);
+        self.compressors.insert(0, (settings, compressor));
+    }
 }
+
+/// The compressor of a message that is sent in parts, if it has one for itself.
+#[derive(Default)]
+pub struct PartCompressor(Option<Compress>);
 
 /// Compression of one connection, both directions.
 pub struct Deflate {
@@ -106,6 +129,12 @@ impl Deflate {
         })
     }
 
+    /// Whether anything can be compressed at all: zlib has no raw stream with a window of 256 bytes, and
+    /// nobody has to compress.
+    pub fn can_compress(&self) -> bool {
+        self.settings.bits >= 9
+    }
+
     /// Appends the compressed form of `data` to `out`; false when it is to be sent as it is.
     pub fn compress(
         &mut self,
@@ -114,8 +143,7 @@ impl Deflate {
         data: &[u8],
         out: &mut Vec<u8>,
     ) -> bool {
-        // zlib has no raw stream with a window of 256 bytes; nobody has to compress.
-        if self.settings.bits < 9 {
+        if !self.can_compress() {
             return false;
         }
         if !self.takeover {
@@ -129,6 +157,67 @@ impl Deflate {
             own.compressor = None;
         }
         done
+    }
+
+    /// The form of a message that all connections with these settings share; `None` when it is to be
+    /// sent as it is.
+    pub fn prepared(&mut self, pool: &mut CodecPool, message: &Prepared) -> Option<Bytes> {
+        if !self.can_compress() {
+            return None;
+        }
+        let Settings { level, bits } = self.settings;
+        let form = message.compressed(level, bits, |data| {
+            let mut out = Vec::new();
+            let smaller =
+                deflate(pool.compressor(self.settings), data, &mut out) && out.len() < data.len();
+            smaller.then_some(out)
+        })?;
+        // It is now part of what the peer remembers and not of what our compressor does. A fresh one
+        // refers to nothing that was sent before, which context takeover allows.
+        if let Some(own) = &mut self.own {
+            own.compressor = None;
+        }
+        Some(form)
+    }
+
+    /// Appends the compressed form of the next part of a message. `kept` is to be the same for all of its
+    /// parts, and a default one for the first.
+    pub fn compress_part(
+        &mut self,
+        pool: &mut CodecPool,
+        now: Time,
+        kept: &mut PartCompressor,
+        (data, last): (&[u8], bool),
+        out: &mut Vec<u8>,
+    ) {
+        let begin = out.len();
+        let done = if self.takeover {
+            let own = self.own.get_or_insert_with(Own::new);
+            own.compressed = now;
+            let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
+            let done = deflate(compressor, data, out);
+            if !done {
+                own.compressor = None;
+            }
+            done
+        } else {
+            let mut compressor = kept.0.take().unwrap_or_else(|| pool.take(self.settings));
+            let done = deflate(&mut compressor, data, out);
+            match (done, last) {
+                (true, false) => kept.0 = Some(compressor),
+                (true, true) => pool.give_back(self.settings, compressor),
+                // The next part gets a fresh one, which refers to nothing before.
+                (false, _) => {}
+            }
+            done
+        };
+        if !done {
+            out.truncate(begin);
+            store(data, out);
+        }
+        if !last {
+            out.extend_from_slice(&TAIL);
+        }
     }
 
     /// The inflater for the next message of the peer.
@@ -206,6 +295,19 @@ fn deflate(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// What `deflate` does, without compressing (RFC 1951 section 3.2.4). Stands between two blocks, where
+/// every flush leaves the stream.
+fn store(data: &[u8], out: &mut Vec<u8>) {
+    for block in data.chunks(0xFFFF) {
+        let len = block.len() as u16;
+        out.push(0);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+    out.push(0);
+}
+
 /// Reads compressed messages piece by piece.
 pub struct Inflater {
     stream: Decompress,
@@ -214,12 +316,17 @@ pub struct Inflater {
     ended: bool,
     /// The last byte that came in.
     last: u8,
+    /// Bytes of the message that were taken in parts.
+    taken: u64,
+    /// The last of them.
+    window: Vec<u8>,
 }
 
 impl Inflater {
     fn new(bits: u8, takeover: bool) -> Inflater {
         let stream = Decompress::new_with_window_bits(false, bits);
-        Inflater { stream, takeover, ended: false, last: u8::MAX }
+        let window = Vec::new();
+        Inflater { stream, takeover, ended: false, last: u8::MAX, taken: 0, window }
     }
 
     /// Appends what the next piece of a message inflates to; `out` never grows past `limit` + 1.
@@ -239,8 +346,39 @@ impl Inflater {
         Ok(())
     }
 
+    /// As `push`, until `out` has enough for a part; answers how much of `input` it took. The last byte
+    /// of it is taken only into plenty of room, so that whatever waits inside the stream waits for input
+    /// and nothing else.
+    pub fn push_part(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
+        let Some((_, body)) = input.split_last() else { return Ok(0) };
+        let mut used = 0;
+        while used < body.len() && out.len() < PART - LAST {
+            grow(out, input.len(), PART);
+            used += self.step(&body[used..], out, limit)?;
+        }
+        if used == body.len() && out.len() < PART - LAST {
+            grow(out, input.len(), PART);
+            self.push(&input[used..], out, limit)?;
+            used += 1;
+        }
+        Ok(used)
+    }
+
+    /// What `out` had is taken as a part of the message.
+    pub fn part_taken(&mut self, part: &[u8]) {
+        self.taken += part.len() as u64;
+        slide(&mut self.window, part);
+    }
+
     /// Ends the message with the tail that was not sent, and checks that the data ended there too.
     pub fn finish(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
+        let ended = self.end(out, limit);
+        self.taken = 0;
+        self.window = Vec::new();
+        ended
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
         let last = std::mem::replace(&mut self.last, u8::MAX);
         if std::mem::take(&mut self.ended) {
             return Ok(());
@@ -267,17 +405,16 @@ impl Inflater {
 
     /// One call of the stream; the bytes it consumed.
     fn step(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-        if out.len() == out.capacity() {
-            let wanted = (2 * out.capacity()).max(4 * input.len()).max(512).min(limit);
-            out.reserve_exact(wanted.saturating_sub(out.len()));
-        }
+        // The first byte too many shows that there is one.
+        let beyond = (limit - self.taken).saturating_add(1);
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
+        grow(out, input.len(), beyond);
         self.ended = false;
         let (before, len) = (self.stream.total_in(), out.len());
         let status = self.stream.decompress_vec(input, out, FlushDecompress::None);
         let used = (self.stream.total_in() - before) as usize;
-        if out.len() >= limit {
-            return Err(message_too_big(limit as u64 - 1));
+        if out.len() >= beyond {
+            return Err(message_too_big(limit));
         }
         match status {
             Ok(Status::StreamEnd) => {
@@ -294,15 +431,38 @@ impl Inflater {
     fn restart(&mut self, out: &[u8]) -> Result<()> {
         self.ended = true;
         self.stream.reset(false);
-        if out.is_empty() {
+        let mut joined = Vec::new();
+        let window = if self.window.is_empty() || out.len() >= WINDOW {
+            &out[out.len().saturating_sub(WINDOW)..]
+        } else {
+            joined.extend_from_slice(&self.window);
+            slide(&mut joined, out);
+            &joined
+        };
+        if window.is_empty() {
             return Ok(());
         }
-        let window = &out[out.len().saturating_sub(WINDOW)..];
         match self.stream.set_dictionary(window) {
             Ok(_) => Ok(()),
             Err(_) => Err(close::invalid_data("compressed message that is corrupt")),
         }
     }
+}
+
+/// Makes room in a full buffer for what `input` bytes may inflate to, but not for more than `most`.
+fn grow(out: &mut Vec<u8>, input: usize, most: usize) {
+    if out.len() == out.capacity() {
+        let wanted = (2 * out.capacity()).max(4 * input).max(512).min(most);
+        out.reserve_exact(wanted.saturating_sub(out.len()));
+    }
+}
+
+/// Appends `bytes` and keeps what data may refer to.
+fn slide(window: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = &bytes[bytes.len().saturating_sub(WINDOW)..];
+    let excess = (window.len() + bytes.len()).saturating_sub(WINDOW);
+    window.drain(..excess);
+    window.extend_from_slice(bytes);
 }
 
 #[cfg(test)]

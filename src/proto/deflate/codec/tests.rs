@@ -323,3 +323,29 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn parts_that_a_compressor_failed_on_are_stored_and_fit_in() {
+    for no_takeover in [true, false] {
+        let (mut from, mut to) = pair(no_takeover, 15, 6);
+        let (mut pool, mut kept) = (CodecPool::default(), PartCompressor::default());
+        let data = sample(200_000);
+        let (mut out, mut at) = (Vec::new(), 0);
+        for (i, len) in [1000, 100_000, 0, 50_000, 49_000].into_iter().enumerate() {
+            let part = &data[at..at + len];
+            at += len;
+            if i % 2 == 1 {
+                store(part, &mut out);
+                out.extend_from_slice(&TAIL);
+                // As after a failure: the next one refers to nothing before.
+                kept = PartCompressor::default();
+                from.own = None;
+            } else {
+                let last = at == data.len();
+                from.compress_part(&mut pool, Time(0), &mut kept, (part, last), &mut out);
+            }
+        }
+        assert!(inflated(&mut to, &mut pool, &[&out], LIMIT).unwrap() == data);
+        assert!(kept.0.is_none() && pool.compressors.len() == usize::from(no_takeover));
+    }
+}

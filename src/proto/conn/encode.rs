@@ -1,0 +1,256 @@
+//! From messages to frames in the send queue: compressed, masked, whole or in pieces.
+
+use super::queue::{Data, Entry, Line, Parts};
+use super::send::Body;
+use super::{Connection, Context};
+use crate::proto::config::Role;
+use crate::proto::event::Kind;
+use crate::proto::frame::{self, MAX_HEADER, Opcode};
+use crate::proto::mask;
+use crate::util::bytes::Bytes;
+use crate::util::time::Time;
+use std::sync::Arc;
+
+/// With that much encoded what waits in line goes on waiting.
+pub(super) const ROOM: usize = 64 * 1024;
+/// The same for what may be dropped or replaced: enough for one write, and the rest stays fresh.
+const FRESH: usize = 16 * 1024;
+/// What has to be masked and need not be copied before is masked in pieces of that size.
+const PIECE: usize = 64 * 1024;
+/// From that size on it pays to refer to a payload that others keep. A reference costs two slices of a
+/// write and the memory of a queue entry and a header; the bytes of less are copied sooner, into a
+/// buffer that many messages share.
+const SHARED: usize = 4 * 1024;
+
+impl Connection {
+    /// Encodes what waits in line as far as the queue has room. To be called before `transmit`, each
+    /// time.
+    pub fn fill(&mut self, cx: &mut Context, now: Time) {
+        if self.line().is_some_and(Line::is_ready) {
+            self.with_line(|conn, line| conn.encode_line(cx, now, line));
+        }
+    }
+
+    #[cold]
+    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) {
+        while let Some(first) = line.first() {
+            let fixed = first.key == 0 && !first.droppable;
+            let full = self.output.buffered() >= if fixed { ROOM } else { FRESH };
+            if full || !first.is_ready() {
+                return;
+            }
+            let Some((at, mut entry)) = line.take_first() else { return };
+            if !self.encode_entry(cx, now, &mut entry) {
+                line.put(at, entry);
+            }
+        }
+        if let Some(payload) = line.close.take() {
+            self.queue(cx, Opcode::Close, false, &payload);
+        }
+    }
+
+    /// Encodes it, or a piece of it. True when nothing more will come of it.
+    fn encode_entry(&mut self, cx: &mut Context, now: Time, entry: &mut Entry) -> bool {
+        if entry.whole && !entry.begun {
+            let done = match &mut entry.data {
+                Data::Copied(bytes) if self.role == Role::Client => {
+                    self.encode_body(cx, now, &Body::Copy(entry.kind, bytes), entry.compress)
+                }
+                // It has been copied once, which is enough.
+                Data::Copied(bytes) => {
+                    let bytes: Bytes = Arc::new(std::mem::take(bytes));
+                    self.encode_body(cx, now, &Body::Owned(entry.kind, bytes), entry.compress)
+                }
+                Data::Shared(bytes) => {
+                    let body = Body::Owned(entry.kind, bytes.clone());
+                    self.encode_body(cx, now, &body, entry.compress)
+                }
+                Data::Prepared(message) => {
+                    self.encode_body(cx, now, &Body::Prepared(message), entry.compress)
+                }
+            };
+            if done {
+                return true;
+            }
+            entry.compress = false;
+        }
+        let rest = entry.data.bytes().len() - entry.at;
+        let piece = entry.at..entry.at + rest.min(PIECE);
+        let last = entry.whole && piece.len() == rest;
+        let Entry { kind, data, at, compress, begun, parts, .. } = entry;
+        let parts = parts.as_deref_mut();
+        *at = piece.end;
+        self.encode_part(cx, now, *kind, *compress, begun, parts, (&data.bytes()[piece], last));
+        if !last && *at == data.bytes().len() {
+            (*at, *data) = (0, Data::Copied(Vec::new()));
+        }
+        last
+    }
+
+    /// Encodes a whole message into one frame. False when it is one that is to be masked in pieces.
+    pub(super) fn encode_body(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        body: &Body,
+        compress: bool,
+    ) -> bool {
+        let (kind, shared) = match body {
+            Body::Copy(kind, data) => {
+                self.encode(cx, now, *kind, data, compress);
+                return true;
+            }
+            Body::Owned(kind, bytes) => (*kind, bytes),
+            Body::Prepared(message) => {
+                let min_size = self.config.deflate.as_ref().map_or(0, |wanted| wanted.min_size);
+                let large = compress && message.data().len() >= min_size;
+                let deflate = self.deflate.as_mut().filter(|_| large);
+                if let Some(form) = deflate.and_then(|it| it.prepared(&mut cx.codecs, message)) {
+                    self.queue_shared(cx, opcode(message.kind()), true, &form);
+                    return true;
+                }
+                (message.kind(), message.bytes())
+            }
+        };
+        let data = body.bytes();
+        let own_form = compress && matches!(body, Body::Owned(..)) && self.deflate.is_some();
+        if own_form && self.encode_compressed(cx, now, opcode(kind), data) {
+            return true;
+        }
+        if self.role == Role::Client && data.len() > PIECE {
+            return false;
+        }
+        self.queue_shared(cx, opcode(kind), false, shared);
+        true
+    }
+
+    /// Encodes a whole message of which nothing is kept.
+    #[inline]
+    pub(super) fn encode(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        kind: Kind,
+        data: &[u8],
+        compress: bool,
+    ) {
+        let opcode = opcode(kind);
+        let deflate = compress && self.deflate.is_some();
+        if !(deflate && self.encode_compressed(cx, now, opcode, data)) {
+            self.queue(cx, opcode, false, data);
+        }
+    }
+
+    #[cold]
+    fn encode_compressed(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        opcode: Opcode,
+        data: &[u8],
+    ) -> bool {
+        let Some(deflate) = &mut self.deflate else { return false };
+        if self.config.deflate.as_ref().is_some_and(|wanted| data.len() < wanted.min_size) {
+            return false;
+        }
+        let mut scratch = cx.pool.take();
+        let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
+        if smaller {
+            self.queue(cx, opcode, true, &scratch);
+        }
+        cx.pool.put(scratch);
+        smaller
+    }
+
+    /// Encodes one part of a message into a frame.
+    #[allow(clippy::too_many_arguments)] // the pieces of `Entry`
+    pub(super) fn encode_part(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        kind: Kind,
+        compress: bool,
+        begun: &mut bool,
+        parts: Option<&mut Parts>,
+        (data, last): (&[u8], bool),
+    ) {
+        if data.is_empty() && !last {
+            return;
+        }
+        let opcode = if *begun { Opcode::Continuation } else { opcode(kind) };
+        let first = !std::mem::replace(begun, true);
+        match (&mut self.deflate, parts) {
+            (Some(deflate), Some(parts)) if compress => {
+                let mut scratch = cx.pool.take();
+                let kept = &mut parts.compressor;
+                deflate.compress_part(&mut cx.codecs, now, kept, (data, last), &mut scratch);
+                self.queue_part(cx, last, opcode, first, &scratch);
+                cx.pool.put(scratch);
+            }
+            _ => self.queue_part(cx, last, opcode, false, data),
+        }
+    }
+
+    /// Queues one frame.
+    #[inline]
+    pub(super) fn queue(&mut self, cx: &mut Context, opcode: Opcode, rsv1: bool, data: &[u8]) {
+        self.queue_part(cx, true, opcode, rsv1, data);
+    }
+
+    #[inline]
+    fn queue_part(&mut self, cx: &mut Context, fin: bool, opcode: Opcode, rsv1: bool, data: &[u8]) {
+        let key = self.masking_key(cx);
+        let message = if opcode.is_control() { 0 } else { data.len() };
+        let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
+        append(out, fin, opcode, rsv1, key, data);
+    }
+
+    /// Queues one frame that refers to its payload, if that pays.
+    fn queue_shared(&mut self, cx: &mut Context, opcode: Opcode, rsv1: bool, payload: &Bytes) {
+        let data = (**payload).as_ref();
+        if self.role == Role::Client || data.len() < SHARED {
+            return self.queue(cx, opcode, rsv1, data);
+        }
+        frame::write(self.output.share(payload.clone()), opcode, rsv1, None, data.len());
+    }
+
+    /// A control frame that does not go to the end of the queue.
+    pub(super) fn control_frame(&self, cx: &mut Context, opcode: Opcode, data: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(MAX_HEADER + data.len());
+        append(&mut frame, true, opcode, false, self.masking_key(cx), data);
+        frame
+    }
+
+    /// A fresh key for each frame of a client (RFC 6455 section 5.3); servers do not mask.
+    #[inline]
+    fn masking_key(&self, cx: &mut Context) -> Option<[u8; 4]> {
+        match self.role {
+            Role::Client => Some(cx.entropy.bytes()),
+            Role::Server => None,
+        }
+    }
+}
+
+fn opcode(kind: Kind) -> Opcode {
+    match kind {
+        Kind::Text => Opcode::Text,
+        Kind::Binary => Opcode::Binary,
+    }
+}
+
+#[inline]
+fn append(
+    out: &mut Vec<u8>,
+    fin: bool,
+    opcode: Opcode,
+    rsv1: bool,
+    key: Option<[u8; 4]>,
+    data: &[u8],
+) {
+    frame::write_part(out, fin, opcode, rsv1, key, data.len());
+    let start = out.len();
+    out.extend_from_slice(data);
+    if let Some(key) = key {
+        mask::apply(&mut out[start..], key);
+    }
+}

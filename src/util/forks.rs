@@ -1,0 +1,165 @@
+//! Forks: a child knows that it is one, and finds no registry in the hands of a thread that it does not have.
+//!
+//! Only what `pthread_atfork` is told of counts: `fork`, and with it `daemon` and `forkpty`. `vfork` and
+//! `posix_spawn` are for programs that are exec'd at once, and so are bare system calls.
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Forks in the line that leads to this process.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Held by whoever is inside a [`Lock`]; a fork waits until nobody is. That cannot be for long: who is inside
+/// waits for nothing.
+static GATE: RwLock<()> = RwLock::new(());
+
+// A fork begins and ends on the same thread. No destructor: a thread may end after the library was unloaded.
+thread_local!(static CLOSED: Cell<Option<ManuallyDrop<RwLockWriteGuard<'static, ()>>>> = const { Cell::new(None) });
+
+extern "C" fn before() {
+    let closed = GATE.write().unwrap_or_else(PoisonError::into_inner);
+    CLOSED.set(Some(ManuallyDrop::new(closed)));
+}
+
+extern "C" fn after_in_parent() {
+    drop(CLOSED.take().map(ManuallyDrop::into_inner));
+}
+
+extern "C" fn after_in_child() {
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    after_in_parent();
+}
+
+/// From now on forks are noticed.
+fn watch() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        // SAFETY: three functions without arguments that stay: the library is never unloaded.
+        let failed = unsafe {
+            libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child))
+        };
+        assert_eq!(failed, 0, "no memory to watch for forks");
+    });
+}
+
+/// Belongs to the process that made it.
+#[derive(Debug)]
+pub struct Mark(AtomicU32);
+
+impl Mark {
+    /// This process's.
+    pub fn now() -> Mark {
+        watch();
+        Mark(AtomicU32::new(COUNT.load(Ordering::Relaxed)))
+    }
+
+    /// Whether this is that process, and not a child of it.
+    #[inline]
+    pub fn is_ours(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == COUNT.load(Ordering::Relaxed)
+    }
+
+    /// From now on it is this process's.
+    pub fn take_over(&self) {
+        self.0.store(COUNT.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+/// Runs `f`, in the middle of which no fork comes. It must be short, ask for no [`Lock`], and not call the
+/// application: a fork waits for it.
+pub fn undivided<R>(f: impl FnOnce() -> R) -> R {
+    watch();
+    let _inside = GATE.read().unwrap_or_else(PoisonError::into_inner);
+    f()
+}
+
+/// A mutex that no fork finds locked, so that a child can use what is in it. Whoever holds one must not ask
+/// for another, nor call the application: a fork waits for it.
+#[derive(Debug, Default)]
+pub struct Lock<T>(Mutex<T>);
+
+/// What a [`Lock`] guards.
+pub struct Locked<'a, T> {
+    // Dropped in this order.
+    value: MutexGuard<'a, T>,
+    _inside: RwLockReadGuard<'static, ()>,
+}
+
+impl<T> Lock<T> {
+    /// Nobody is inside yet.
+    pub const fn new(value: T) -> Lock<T> {
+        Lock(Mutex::new(value))
+    }
+
+    /// Waits for its turn. After a panic inside, the value is as that left it.
+    pub fn lock(&self) -> Locked<'_, T> {
+        watch();
+        let inside = GATE.read().unwrap_or_else(PoisonError::into_inner);
+        let value = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { value, _inside: inside }
+    }
+}
+
+impl<T> Deref for Locked<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Locked<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    /// What `child` answers, as the exit status of a process of its own.
+    fn in_child(child: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the child calls nothing but `child` and ends; `status` lives across the call.
+        unsafe {
+            let pid = libc::fork();
+            if pid == 0 {
+                libc::_exit(!child() as i32);
+            }
+            let mut status = 0;
+            libc::waitpid(pid, &mut status, 0) == pid && status == 0
+        }
+    }
+
+    #[test]
+    fn a_child_knows_that_it_is_one() {
+        let mark = Mark::now();
+        assert!(mark.is_ours());
+        assert!(in_child(|| {
+            let theirs = !mark.is_ours();
+            mark.take_over();
+            theirs && mark.is_ours() && in_child(|| !mark.is_ours())
+        }));
+        assert!(mark.is_ours(), "the parent is no child");
+    }
+
+    #[test]
+    fn no_fork_finds_a_lock_taken() {
+        static TAKEN: Lock<u32> = Lock::new(0);
+        static OVER: AtomicBool = AtomicBool::new(false);
+        let busy = std::thread::spawn(|| {
+            while !OVER.load(Ordering::Relaxed) {
+                *TAKEN.lock() += 1;
+            }
+        });
+        let usable =
+            (0..50).all(|_| in_child(|| TAKEN.0.try_lock().is_ok() && GATE.try_write().is_ok()));
+        OVER.store(true, Ordering::Relaxed);
+        busy.join().unwrap();
+        assert!(usable);
+    }
+}
