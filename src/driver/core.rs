@@ -272,7 +272,13 @@ impl Core {
 
     /// Whether a poll has something to do or to tell without waiting.
     pub fn has_work(&self) -> bool {
-        !self.outbox.is_empty() || self.has_turn()
+        !self.outbox.is_empty() || !self.drained.is_empty() || self.has_turn()
+    }
+
+    /// The same for a loop with a thread of the library's own: whether the application has to come.
+    pub fn wants_visit(&self) -> bool {
+        let corked = self.corked != 0 && !self.dirty.is_empty();
+        corked || !(self.outbox.is_empty() && self.drained.is_empty() && self.trash.is_empty())
     }
 
     /// Whether a turn has something to do without waiting.

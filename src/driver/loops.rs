@@ -327,7 +327,10 @@ impl Loop {
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         if self.has_thread() {
             let entered = self.enter_at_door()?;
-            return self.act(&entered, f);
+            // It may have ended while we waited.
+            if self.has_thread() {
+                return self.act(&entered, f);
+            }
         }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
@@ -356,11 +359,13 @@ impl Loop {
         match entered {
             Err(e) if e.code == Code::WrongThread => None,
             Err(e) => Some(Err(e)),
+            Ok(_) if by_door && !self.has_thread() => None,
             Ok(entered) => Some(self.act(&entered, f)),
         }
     }
 
-    fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+    /// Does something, then what has to follow.
+    pub fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         self.check_poison()?;
         entered.with(|core| {
             if !core.dispatching {
@@ -434,9 +439,10 @@ impl Entered {
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            // A thread of ours must not call the application.
-            let ours = core.worker != 0 && core.worker == this_thread();
-            let some = !core.trash.is_empty() && !ours;
+            // Besides a thread of ours, only who takes events out hears from the loop.
+            let helper = &self.place.helper;
+            let hears = !helper.is_running() || helper.is_visited();
+            let some = !core.trash.is_empty() && hears;
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything.

@@ -212,9 +212,19 @@ impl Core {
         }
     }
 
-    /// What the application is to be told of the next attempt, which is as far away from now on.
-    pub fn next_retry(&mut self) -> Option<(Id, News)> {
+    /// The application knows of the next attempt, which is so far away from now on.
+    pub fn wait_for_retry(&mut self, id: Id, delay_ms: u64) {
         let now = self.now;
+        if let Some(session) = self.session(id)
+            && matches!(session.phase, Phase::Waiting)
+        {
+            session.deadline = Some(now.plus_ms(delay_ms));
+            self.arm(id);
+        }
+    }
+
+    /// What the application is to be told of the next attempt.
+    pub fn next_retry(&mut self) -> Option<(Id, News)> {
         let id = self.retries.pop_front()?;
         let given_up = self.table().get(id).is_ok_and(|cell| cell.has(GIVEN_UP));
         let session = self.session(id)?;
@@ -222,8 +232,6 @@ impl Core {
             return None;
         }
         let news = session.retry()?.news.take()?;
-        session.deadline = Some(now.plus_ms(news.delay_ms));
-        self.arm(id);
         Some((id, *news))
     }
 

@@ -100,8 +100,9 @@ impl Core {
             Phase::Open(conn) => conn.state() != conn::State::Open,
             _ => false,
         };
-        if closing && session.paused {
+        if closing && (session.paused || session.stalled) {
             session.paused = false;
+            session.stalled = false;
             self.make_ready(id);
         }
     }
