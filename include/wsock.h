@@ -334,7 +334,10 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
-/** wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. */
+/**
+ * wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. With on_part
+ * among the handlers: the next part of one, with the flags of on_part in code.
+ */
 #define WSOCK_EVENT_TEXT 1
 /** wsock_event: a binary message, as WSOCK_EVENT_TEXT. */
 #define WSOCK_EVENT_BINARY 2
