@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 PORT   ?=
 CFLAGS ?= -O2 -g
 WARN   := -std=c99 -Wall -Wextra -Wpedantic
+WARNXX := -std=c++17 -Wall -Wextra -Wpedantic
 
 # One place for everything that is built, whatever the environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -14,12 +15,31 @@ export PREFIX DESTDIR LIBDIR INCLUDEDIR PYTHON
 
 RELEASE  := target/release
 LIB      := $(RELEASE)/libwsock.so.0
-EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c))
+EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c)) \
+	$(addprefix target/embed/,poll epoll frame)
 VENV     := target/autobahn/venv
+
+# The programs of examples/embed that need a library: what pkg-config calls it, and Debian. Asio has no file for
+# pkg-config, so the compiler is asked for its header.
+glib.pc := glib-2.0
+glib.deb := libglib2.0-dev
+libuv.pc := libuv
+libuv.deb := libuv1-dev
+libevent.pc := libevent_core
+libevent.deb := libevent-dev
+gtk.pc := gtk+-3.0
+gtk.deb := libgtk-3-dev
+asio.deb := g++ libboost-dev
+asio.ask := echo '\#include <boost/asio/version.hpp>' | $(CXX) -x c++ -fsyntax-only -
+HOSTS := glib libuv libevent asio gtk
+has    = $(shell { $(or $($1.ask),pkg-config --exists $($1.pc)); } >/dev/null 2>&1 && echo yes)
+# Deferred, since most targets need not know what is here.
+EMBED  = $(foreach host,$(HOSTS),$(if $(call has,$(host)),target/embed/$(host),skipped-$(host)))
+pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples test tsan bench fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples embed test tsan bench fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -34,7 +54,10 @@ build: $(LIB) ## build libwsock.so and libwsock.a (target/release)
 
 examples: $(EXAMPLES) ## build the C examples (target/c)
 
-test: need-cargo need-python examples ## run every test that this machine can run
+embed: examples ## build the examples for the event loops of others, as far as these are here (target/embed)
+	@$(MAKE) --no-print-directory $(EMBED)
+
+test: need-cargo need-python examples embed ## run every test that this machine can run
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
@@ -45,6 +68,7 @@ test: need-cargo need-python examples ## run every test that this machine can ru
 	tests/install.sh
 	$(PYTHON) tests/readme.py
 	$(PYTHON) tests/examples.py
+	$(PYTHON) tests/embed.py
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
@@ -81,6 +105,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	@for file in examples/c/*.c benches/*.c tests/interop/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
+	@$(MAKE) --no-print-directory $(addprefix lint-,poll epoll frame) $(EMBED:target/embed/%=lint-%)
 
 header: ## regenerate include/wsock.h from the Rust sources
 	WSOCK_UPDATE_HEADER=1 $(CARGO) test --test header_sync
@@ -100,6 +125,25 @@ $(LIB): FORCE | need-cargo
 target/c/%: examples/c/%.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/c
 	$(CC) $(WARN) $(CFLAGS) -Iinclude -Itarget/c $< -o $@ $(LDFLAGS) $(LINK)
+
+target/embed/%: examples/embed/%.c include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/embed
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $(call pkg,--cflags) $< -o $@ $(LDFLAGS) $(LINK) $(call pkg,--libs)
+
+target/embed/%: examples/embed/%.cpp include/wsock.h $(LIB)
+	@mkdir -p target/embed
+	$(CXX) $(WARNXX) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) $(LINK)
+
+lint-%: examples/embed/%.c
+	@echo "$(CC) -Werror $<"
+	@$(CC) $(WARN) -O2 -Werror -Iinclude $(call pkg,--cflags) -c -o /dev/null $<
+
+lint-%: examples/embed/%.cpp
+	@echo "$(CXX) -Werror $<"
+	@$(CXX) $(WARNXX) -Werror -Iinclude -fsyntax-only $<
+
+skipped-%:
+	@echo "skipped: examples/embed/$*, for want of a library: apt-get install $($*.deb)"
 
 target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/interop

@@ -16,6 +16,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
         &[
             "WSOCK_OK",
             "WSOCK_BUFFERED",
+            "WSOCK_DROPPED",
             "WSOCK_ERR_",
             "wsock_status",
             "wsock_strerror",
@@ -53,6 +54,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Servers", &["wsock_listen", "wsock_server_"]),
+    ("Messages", &["wsock_message_"]),
+    ("Hubs", &["wsock_hub_", "wsock_publish_options", "WSOCK_PUBLISH_"]),
     ("Requests to a server", &["WSOCK_REQUEST_", "wsock_request_"]),
     (
         "Versions",
@@ -60,8 +63,15 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ),
 ];
 const CLASSES: &str = "Classes";
-const CLASS_ORDER: [&str; 5] =
-    ["wsock_loop", "wsock_options", "wsock_conn", "wsock_server", "wsock_request"];
+const CLASS_ORDER: [&str; 7] = [
+    "wsock_loop",
+    "wsock_options",
+    "wsock_conn",
+    "wsock_server",
+    "wsock_request",
+    "wsock_message",
+    "wsock_hub",
+];
 const WIDTH: usize = 100;
 
 fn main() {
@@ -107,6 +117,8 @@ fn generate_header() {
         "server",
         "adopt",
         "request",
+        "message",
+        "hub",
         "version",
     ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));

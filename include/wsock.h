@@ -44,11 +44,11 @@
  *
  * HANDLES
  *
- * wsock_loop *, wsock_conn *, wsock_server *, wsock_request * and wsock_options * look like pointers
- * so that the compiler keeps them apart. Their bits are an id: never zero, always below 2^53, never
- * an address. Do not dereference them. A handle whose object has ended never becomes valid again:
- * using it answers WSOCK_ERR_INVALID_HANDLE and does no harm, and so does NULL. A handle of another
- * class answers WSOCK_ERR_WRONG_KIND.
+ * wsock_loop *, wsock_conn *, wsock_server *, wsock_request *, wsock_options *, wsock_message * and
+ * wsock_hub * look like pointers so that the compiler keeps them apart. Their bits are an id: never
+ * zero, always below 2^53, never an address. Do not dereference them. A handle whose object has ended
+ * never becomes valid again: using it answers WSOCK_ERR_INVALID_HANDLE and does no harm, and so does
+ * NULL. A handle of another class answers WSOCK_ERR_WRONG_KIND.
  *
  * STATUS
  *
@@ -185,6 +185,7 @@ typedef struct wsock_conn wsock_conn;
  * - Ask: wsock_server_port, wsock_server_get_stats.
  * - Hand it a connection that you have accepted yourself: wsock_server_adopt.
  * - Newer certificates: wsock_server_set_tls.
+ * - Send to all: wsock_server_broadcast.
  * - End: wsock_server_close.
  */
 typedef struct wsock_server wsock_server;
@@ -200,12 +201,36 @@ typedef struct wsock_server wsock_server;
  */
 typedef struct wsock_request wsock_request;
 
+/**
+ * A message that is made once and sent many times: framed once, and compressed once for each way of
+ * compressing that the connections have negotiated. You make it and free it; what was sent of it does
+ * not need the handle any more.
+ *
+ * - Life: wsock_message_new, wsock_message_free.
+ * - Look: wsock_message_data, wsock_message_compressions.
+ * - Send: wsock_server_broadcast, wsock_hub_publish_message.
+ */
+typedef struct wsock_message wsock_message;
+
+/**
+ * A place where messages are published by topic, and connections subscribe to topics. It belongs to no
+ * loop: connections of all loops can be in it, and any thread can use it. You make it and free it.
+ *
+ * - Life: wsock_hub_new, wsock_hub_free.
+ * - Who hears what: wsock_hub_subscribe, wsock_hub_unsubscribe.
+ * - Say: wsock_hub_publish, wsock_hub_publish_message; wsock_hub_forget for what was kept.
+ * - Ask: wsock_hub_get_stats.
+ */
+typedef struct wsock_hub wsock_hub;
+
 /* ---- Status and errors ----------------------------------------------------------------------- */
 
 /** Done. */
 #define WSOCK_OK 0
 /** The message was accepted, and the queue is now above the high-water mark: on_drain will come. */
 #define WSOCK_BUFFERED 1
+/** The message was accepted, and a message, this or an older one, was dropped for want of room. */
+#define WSOCK_DROPPED 2
 
 /** An argument is not what the function's description asks for. */
 #define WSOCK_ERR_INVALID_ARGUMENT (-1)
@@ -1692,6 +1717,199 @@ wsock_status wsock_server_adopt(wsock_server *server,
                                 int32_t fd,
                                 const void *data,
                                 size_t len);
+
+/**
+ * Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
+ * Whose queue is full does not get it; nobody waits for anybody.
+ *
+ * Ownership: the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1
+ */
+wsock_status wsock_server_broadcast(wsock_server *server,
+                                    const wsock_message *message,
+                                    const wsock_conn *except);
+
+/* ---- Messages -------------------------------------------------------------------------------- */
+
+/**
+ * Makes a message to be sent many times; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY. Free
+ * it with wsock_message_free.
+ *
+ * Ownership: data is copied, once. Thread: any.
+ * Errors: INVALID_ARGUMENT (type, data, not UTF-8), LIMIT (a million messages). Since: 0.1
+ */
+wsock_status wsock_message_new(int32_t type,
+                               const void *data,
+                               size_t len,
+                               wsock_message **out_message);
+
+/**
+ * Gives the message up. What was sent or published of it still goes out. NULL and stale handles do no
+ * harm.
+ *
+ * Thread: any. Since: 0.1
+ */
+void wsock_message_free(wsock_message *message);
+
+/**
+ * The bytes of a message; NULL when the handle is not valid. out_type gets WSOCK_TEXT or WSOCK_BINARY,
+ * out_len the length; both may be NULL.
+ *
+ * Ownership: the library's; valid until wsock_message_free. Thread: any. Since: 0.1
+ */
+const void *wsock_message_data(const wsock_message *message,
+                               int32_t *out_type,
+                               size_t *out_len);
+
+/**
+ * How often the message has been compressed so far: once for each way of compressing that connections had
+ * agreed on with their peers, however many they were. 0 when the handle is not valid.
+ *
+ * Thread: any. Since: 0.1
+ */
+size_t wsock_message_compressions(const wsock_message *message);
+
+/* ---- Hubs ------------------------------------------------------------------------------------ */
+
+/** wsock_publish_options.flags: do not compress this message, although the connections could. */
+#define WSOCK_PUBLISH_NO_COMPRESS 1
+/**
+ * wsock_publish_options.flags: keep this message as the last value of its topic, in place of the one
+ * before: whoever subscribes later gets it at once.
+ */
+#define WSOCK_PUBLISH_KEEP 2
+
+/** How to publish. */
+typedef struct {
+  /** Set this to sizeof(wsock_publish_options). */
+  size_t struct_size;
+  /** WSOCK_PUBLISH_*, or 0. */
+  uint32_t flags;
+  /** Always 0. */
+  int32_t reserved;
+  /**
+   * While a message waits in the queue of a subscriber, a newer one with the same number takes its
+   * place, so that who is slow gets the newest; 0 for none.
+   */
+  uint64_t key;
+  /**
+   * A connection that does not get the message, such as the one it came from; NULL for none. It may
+   * have ended.
+   */
+  const wsock_conn *except;
+} wsock_publish_options;
+
+/** Figures of a hub. */
+typedef struct {
+  /** Set this to sizeof(wsock_hub_stats) before the call. */
+  size_t struct_size;
+  /** Topics, and beginnings with an asterisk, that somebody has subscribed to now. */
+  uint64_t topics;
+  /** Subscriptions there are now. */
+  uint64_t subscriptions;
+  /** Messages kept now. */
+  uint64_t kept;
+  /** Messages ever published. */
+  uint64_t published;
+  /** Messages put into the queue of a subscriber, kept ones included. */
+  uint64_t deliveries;
+  /** Messages that the queue of a subscriber did not take. */
+  uint64_t refused;
+  /** Messages that waited in the queue of a subscriber and were dropped for a newer one. */
+  uint64_t dropped;
+  /** Messages that a loop did not get because it had too many before them. */
+  uint64_t missed;
+} wsock_hub_stats;
+
+/**
+ * Makes a hub. Free it with wsock_hub_free.
+ *
+ * Thread: any. Errors: INVALID_ARGUMENT, LIMIT (a million hubs). Since: 0.1
+ */
+wsock_status wsock_hub_new(wsock_hub **out_hub);
+
+/**
+ * Ends a hub, its subscriptions and its kept messages. What was published before still arrives; nothing
+ * happens to the connections. NULL and stale handles do no harm.
+ *
+ * Thread: any. Since: 0.1
+ */
+void wsock_hub_free(wsock_hub *hub);
+
+/**
+ * Lets a connection get what is published to a topic from now on, and first the messages that were kept
+ * (WSOCK_PUBLISH_KEEP). topic is 1 to 1024 bytes of UTF-8: a topic such as `prices.eur`, or a beginning
+ * with an asterisk such as `prices.*` for all topics that begin with `prices.`; `*` means all.
+ *
+ * A message comes once, however many subscriptions of the connection mean its topic, and subscribing
+ * again changes nothing. All subscribers get the messages of a hub in the same order; of a kept message
+ * and those after it none is missing and none comes twice. The subscription ends with wsock_hub_unsubscribe, with the
+ * connection, or with the hub. It outlasts the attempts of a client that reconnects; while there is no
+ * connection, messages wait in WSOCK_OPT_RECONNECT_QUEUE or are lost.
+ *
+ * Ownership: topic is copied. Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic),
+ * STATE (the connection is closing), POISONED. Since: 0.1
+ */
+wsock_status wsock_hub_subscribe(wsock_hub *hub,
+                                 wsock_conn *conn,
+                                 const char *topic);
+
+/**
+ * Takes a subscription back, written as it was made; with NULL all that the connection has in this hub.
+ * When there is none, that is fine. What was published before still arrives.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic), POISONED. Since: 0.1
+ */
+wsock_status wsock_hub_unsubscribe(wsock_hub *hub,
+                                   wsock_conn *conn,
+                                   const char *topic);
+
+/**
+ * Sends a message to every subscriber of a topic, in whatever loop; type is WSOCK_TEXT (data must be
+ * UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
+ * way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
+ *
+ * Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
+ * thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
+ * its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
+ *
+ * Ownership: topic and data are copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED
+ * (options). Since: 0.1
+ */
+wsock_status wsock_hub_publish(wsock_hub *hub,
+                               const char *topic,
+                               int32_t type,
+                               const void *data,
+                               size_t len,
+                               const wsock_publish_options *options);
+
+/**
+ * The same with a message that is there already, without a copy.
+ *
+ * Ownership: topic is copied, the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic), UNSUPPORTED (options). Since: 0.1
+ */
+wsock_status wsock_hub_publish_message(wsock_hub *hub,
+                                       const char *topic,
+                                       const wsock_message *message,
+                                       const wsock_publish_options *options);
+
+/**
+ * Forgets the message that was kept of a topic, or with an asterisk at the end, those of all topics with
+ * that beginning.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic). Since: 0.1
+ */
+wsock_status wsock_hub_forget(wsock_hub *hub,
+                              const char *topic);
+
+/**
+ * Copies the hub's figures to out_stats. Set out_stats->struct_size first.
+ *
+ * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT. Since: 0.1
+ */
+wsock_status wsock_hub_get_stats(const wsock_hub *hub, wsock_hub_stats *out_stats);
 
 /* ---- Requests to a server -------------------------------------------------------------------- */
 

@@ -197,7 +197,7 @@ class Echo(unittest.TestCase):
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             url = "ws://127.0.0.1:%d/" % closed.getsockname()[1]
-            for client in ["echo_client", "echo_client.py", "poll_loop"]:
+            for client in ["echo_client", "echo_client.py"]:
                 with self.subTest(client=client):
                     status, _, err = run(client, url)
                     self.assertEqual(status, 1)
@@ -351,14 +351,6 @@ class Tls(unittest.TestCase):
                 status, out, err = run("echo_server", *args)
                 self.assertEqual((status, out), (1, ""))
                 self.assertRegex(err, r"^echo_server: .*(/nowhere|ca\.cnf|key)")
-
-
-class PollLoop(unittest.TestCase):
-    def test_ticks(self):
-        with Server("echo_server") as echo:
-            began = time.monotonic()
-            self.assertEqual(run("poll_loop", echo.url, "2"), (0, "tick 1\ntick 2\nclosed with 1000\n", ""))
-            self.assertGreater(time.monotonic() - began, 1.9)
 
 
 class Chat(unittest.TestCase):

@@ -42,6 +42,10 @@ impl Core {
             // Whoever asked may have gone, with nobody to tell.
             Command::Answer(id, decision) => drop(self.answer_request(id, decision)),
             Command::Task(task) => return Some(task),
+            Command::Hub(order) => self.run_order(order),
+            Command::Broadcast { server, message, except } => {
+                self.take_broadcast(server, &message, except);
+            }
             Command::PullAgain(id) => self.pull_again(id),
         }
         None

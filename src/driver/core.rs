@@ -15,6 +15,7 @@ use super::request::Pending;
 use super::retain::Current;
 use super::server::Server;
 use super::session::Session;
+use super::subscribers::Subscribers;
 use super::timers::{NEVER, Timers};
 use crate::error::{Code, Error, Result};
 use crate::proto::context::Context;
@@ -102,6 +103,8 @@ pub struct Core {
     pub dispatching: bool,
     /// Callbacks run in this turn.
     pub callbacks: u32,
+    /// Who has subscribed to hubs.
+    pub subscribers: Subscribers,
     origin: Instant,
     /// Time of this turn.
     pub now: Time,
@@ -146,6 +149,7 @@ impl Core {
             leaving: false,
             dispatching: false,
             callbacks: 0,
+            subscribers: Subscribers::new(place.id()),
             origin: Instant::now(),
             now: Time(1),
             #[cfg(target_os = "linux")]

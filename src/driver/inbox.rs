@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::hub::Order;
 use crate::error::Error;
 use crate::proto::event::Kind;
+use crate::proto::prepared::Prepared;
 use crate::util::id::Id;
 
 /// Work that runs once on the loop's thread, or is dropped with the loop.
@@ -36,6 +38,17 @@ pub enum Command {
     Answer(Id, i32),
     /// Run this.
     Task(Task),
+    /// Do this for a hub.
+    Hub(Order),
+    /// Send to all connections of a server.
+    Broadcast {
+        /// Whose.
+        server: Id,
+        /// What.
+        message: Arc<Prepared>,
+        /// To whom not.
+        except: Option<Id>,
+    },
     /// Ask the application again for what it sends.
     PullAgain(Id),
 }

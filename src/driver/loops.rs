@@ -71,6 +71,8 @@ pub fn stale(kind: Kind) -> Error {
             Kind::Server => "the server handle is not valid: it has ended, or never was",
             Kind::Request => "the request handle is not valid: it has been answered, or never was",
             Kind::Options => "the options handle is not valid: it has been freed, or never was",
+            Kind::Message => "the message handle is not valid: it has been freed, or never was",
+            Kind::Hub => "the hub handle is not valid: it has been freed, or never was",
         },
     )
 }
@@ -163,6 +165,8 @@ pub fn name(kind: Kind) -> &'static str {
         Kind::Server => "server",
         Kind::Request => "request",
         Kind::Options => "options",
+        Kind::Message => "message",
+        Kind::Hub => "hub",
     }
 }
 
@@ -178,7 +182,7 @@ impl Place {
     }
 
     /// Whether the calling thread acts directly. With a thread of the library's own every other does.
-    fn is_home(&self) -> bool {
+    pub fn is_home(&self) -> bool {
         self.home.load(Ordering::Relaxed) == this_thread() || self.has_thread()
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::broadcast::MOST_WAITING;
 use super::core::{Core, Entry};
 use super::drain::Drain;
 use super::handler::Handler;
@@ -176,6 +177,9 @@ impl Core {
         let port = ports.map_err(failed)?.into_iter().find(|&port| port != 0).unwrap_or(0);
         let tls = settings.tls.server()?;
         let id = self.allocate(Kind::Server, state::OPEN)?;
+        if let Ok(cell) = self.table().get(id) {
+            cell.set_limits(MOST_WAITING, MOST_WAITING);
+        }
         let watched = listeners.iter_mut().try_for_each(|listener| {
             self.register_listener(id, listener)?;
             listener.settle_in(&settings.socket)

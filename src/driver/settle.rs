@@ -178,6 +178,7 @@ impl Core {
 
     /// Removes a session whose last event has been delivered, or that never was announced.
     pub fn bury(&mut self, id: Id) {
+        self.subscribers.remove_conn(id);
         if let Entry::Session(session) = self.remove(id) {
             if let Some(server) = session.server {
                 self.session_gone(server, &session);

@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, c_char};
 
-use super::types::{wsock_conn, wsock_loop, wsock_options, wsock_request, wsock_server};
+use super::types::{
+    wsock_conn, wsock_hub, wsock_loop, wsock_message, wsock_options, wsock_request, wsock_server,
+};
 use crate::driver::loops;
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind};
@@ -28,6 +30,12 @@ impl Handle for wsock_request {
 impl Handle for wsock_options {
     const KIND: Kind = Kind::Options;
 }
+impl Handle for wsock_message {
+    const KIND: Kind = Kind::Message;
+}
+impl Handle for wsock_hub {
+    const KIND: Kind = Kind::Hub;
+}
 
 /// The id in a handle. The pointer is never followed.
 pub fn id<T: Handle>(handle: *const T) -> Result<Id> {
@@ -46,6 +54,8 @@ pub fn id<T: Handle>(handle: *const T) -> Result<Id> {
     }
     let alive = match id.kind() {
         Kind::Options => super::options::is_alive(id),
+        Kind::Message => super::message::is_alive(id),
+        Kind::Hub => super::hub::is_alive(id),
         _ => loops::is_alive(id),
     };
     Err(match alive {
@@ -55,6 +65,11 @@ pub fn id<T: Handle>(handle: *const T) -> Result<Id> {
             format!("the {what} handle is not valid: it was of another class, and has ended"),
         ),
     })
+}
+
+/// The same where NULL means none.
+pub fn optional_id<T: Handle>(handle: *const T) -> Result<Option<Id>> {
+    if handle.is_null() { Ok(None) } else { id(handle).map(Some) }
 }
 
 /// The handle for an id.

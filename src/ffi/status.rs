@@ -8,6 +8,8 @@ pub type wsock_status = i32;
 pub const WSOCK_OK: i32 = 0;
 /// The message was accepted, and the queue is now above the high-water mark: on_drain will come.
 pub const WSOCK_BUFFERED: i32 = 1;
+/// The message was accepted, and a message, this or an older one, was dropped for want of room.
+pub const WSOCK_DROPPED: i32 = 2;
 /// An argument is not what the function's description asks for.
 pub const WSOCK_ERR_INVALID_ARGUMENT: i32 = -1;
 /// The handle is NULL, or its object has ended, or it never was one.
@@ -80,6 +82,7 @@ pub const WSOCK_ERR_POISONED: i32 = -101;
 const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_OK, c"WSOCK_OK", c"done"),
     (WSOCK_BUFFERED, c"WSOCK_BUFFERED", c"accepted, above the high-water mark"),
+    (WSOCK_DROPPED, c"WSOCK_DROPPED", c"accepted, but a message was dropped"),
     (WSOCK_ERR_INVALID_ARGUMENT, c"WSOCK_ERR_INVALID_ARGUMENT", c"invalid argument"),
     (WSOCK_ERR_INVALID_HANDLE, c"WSOCK_ERR_INVALID_HANDLE", c"invalid handle"),
     (WSOCK_ERR_WRONG_KIND, c"WSOCK_ERR_WRONG_KIND", c"handle of another class"),

@@ -41,6 +41,7 @@ pub struct wsock_conn {
 /// - Ask: wsock_server_port, wsock_server_get_stats.
 /// - Hand it a connection that you have accepted yourself: wsock_server_adopt.
 /// - Newer certificates: wsock_server_set_tls.
+/// - Send to all: wsock_server_broadcast.
 /// - End: wsock_server_close.
 pub struct wsock_server {
     _id: (),
@@ -67,6 +68,28 @@ pub struct wsock_request {
 /// - For TLS: wsock_options_add_cert_files, wsock_options_add_cert_pem, wsock_options_add_pin.
 /// - Look up: wsock_option_bounds.
 pub struct wsock_options {
+    _id: (),
+}
+
+/// A message that is made once and sent many times: framed once, and compressed once for each way of
+/// compressing that the connections have negotiated. You make it and free it; what was sent of it does
+/// not need the handle any more.
+///
+/// - Life: wsock_message_new, wsock_message_free.
+/// - Look: wsock_message_data, wsock_message_compressions.
+/// - Send: wsock_server_broadcast, wsock_hub_publish_message.
+pub struct wsock_message {
+    _id: (),
+}
+
+/// A place where messages are published by topic, and connections subscribe to topics. It belongs to no
+/// loop: connections of all loops can be in it, and any thread can use it. You make it and free it.
+///
+/// - Life: wsock_hub_new, wsock_hub_free.
+/// - Who hears what: wsock_hub_subscribe, wsock_hub_unsubscribe.
+/// - Say: wsock_hub_publish, wsock_hub_publish_message; wsock_hub_forget for what was kept.
+/// - Ask: wsock_hub_get_stats.
+pub struct wsock_hub {
     _id: (),
 }
 
@@ -408,4 +431,46 @@ pub struct wsock_server_stats {
     pub drain_closed: u64,
     /// Milliseconds until it has sent the last of them and stops listening.
     pub drain_remaining_ms: u64,
+}
+
+/// How to publish.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_publish_options {
+    /// Set this to sizeof(wsock_publish_options).
+    pub struct_size: usize,
+    /// WSOCK_PUBLISH_*, or 0.
+    pub flags: u32,
+    /// Always 0.
+    pub reserved: i32,
+    /// While a message waits in the queue of a subscriber, a newer one with the same number takes its
+    /// place, so that who is slow gets the newest; 0 for none.
+    pub key: u64,
+    /// A connection that does not get the message, such as the one it came from; NULL for none. It may
+    /// have ended.
+    pub except: *const wsock_conn,
+}
+
+/// Figures of a hub.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_hub_stats {
+    /// Set this to sizeof(wsock_hub_stats) before the call.
+    pub struct_size: usize,
+    /// Topics, and beginnings with an asterisk, that somebody has subscribed to now.
+    pub topics: u64,
+    /// Subscriptions there are now.
+    pub subscriptions: u64,
+    /// Messages kept now.
+    pub kept: u64,
+    /// Messages ever published.
+    pub published: u64,
+    /// Messages put into the queue of a subscriber, kept ones included.
+    pub deliveries: u64,
+    /// Messages that the queue of a subscriber did not take.
+    pub refused: u64,
+    /// Messages that waited in the queue of a subscriber and were dropped for a newer one.
+    pub dropped: u64,
+    /// Messages that a loop did not get because it had too many before them.
+    pub missed: u64,
 }

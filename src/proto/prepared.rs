@@ -46,6 +46,11 @@ impl Prepared {
         &self.data
     }
 
+    /// How often it has been compressed.
+    pub fn compressions(&self) -> usize {
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The compressed form for that level and window, which `make` makes when nobody has asked for it
     /// before. Whoever asks meanwhile waits: that is sooner than making it twice.
     pub fn compressed(

@@ -12,6 +12,8 @@ pub enum Kind {
     Server = 3,
     Request = 4,
     Options = 5,
+    Message = 6,
+    Hub = 7,
 }
 
 const OWNER_BITS: u32 = 10;
@@ -42,7 +44,7 @@ impl Id {
     /// Any number from outside; `None` when it cannot be an id of ours.
     pub fn from_bits(bits: u64) -> Option<Id> {
         let id = Id(NonZeroU64::new(bits)?);
-        (bits >> (OWNER_BITS + SLOT_BITS + GENERATION_BITS) <= Kind::Options as u64
+        (bits >> (OWNER_BITS + SLOT_BITS + GENERATION_BITS) <= Kind::Hub as u64
             && id.kind_bits() != 0
             && id.generation() != 0)
             .then_some(id)
@@ -64,7 +66,9 @@ impl Id {
             2 => Kind::Conn,
             3 => Kind::Server,
             4 => Kind::Request,
-            _ => Kind::Options,
+            5 => Kind::Options,
+            6 => Kind::Message,
+            _ => Kind::Hub,
         }
     }
 
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn foreign_numbers_are_no_ids() {
-        for bits in [0, 1, u64::MAX, 1 << 53, 6 << 50, 7 << 50 | 1, 1 << 50] {
+        for bits in [0, 1, u64::MAX, 1 << 53, 6 << 50, 8 << 50 | 1, 1 << 50] {
             assert_eq!(Id::from_bits(bits), None, "{bits:#x}");
         }
     }

@@ -115,3 +115,21 @@ AT(wsock_server_stats, ended_control_rate, 152);
 AT(wsock_server_stats, draining, 160);
 AT(wsock_server_stats, drain_closed, 168);
 AT(wsock_server_stats, drain_remaining_ms, 176);
+
+SIZE(wsock_publish_options, 32);
+AT(wsock_publish_options, struct_size, 0);
+AT(wsock_publish_options, flags, 8);
+AT(wsock_publish_options, reserved, 12);
+AT(wsock_publish_options, key, 16);
+AT(wsock_publish_options, except, 24);
+
+SIZE(wsock_hub_stats, 72);
+AT(wsock_hub_stats, struct_size, 0);
+AT(wsock_hub_stats, topics, 8);
+AT(wsock_hub_stats, subscriptions, 16);
+AT(wsock_hub_stats, kept, 24);
+AT(wsock_hub_stats, published, 32);
+AT(wsock_hub_stats, deliveries, 40);
+AT(wsock_hub_stats, refused, 48);
+AT(wsock_hub_stats, dropped, 56);
+AT(wsock_hub_stats, missed, 64);

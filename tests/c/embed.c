@@ -1,44 +1,69 @@
-/* The library inside a foreign poll() loop. First with nothing but the descriptor: no timer of the
-   host, so everything, deadlines included, must make it readable. Then with descriptor and deadline. */
+/* The library inside a foreign loop. First a poll() with nothing but the descriptor: no timer of the host, so
+   everything, deadlines included, must make it readable. Then with descriptor and deadline. Then an epoll that
+   tells of changes only, and one that tells once and has to be asked again. */
 #include "raw.h"
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 
-static int with_deadline;
+static enum { DESCRIPTOR, DEADLINE, EDGE, ONE_SHOT, HOSTS } host;
+static const char *const names[HOSTS] = {"descriptor only", "descriptor and deadline", "edge-triggered", "one-shot"};
 
 /* A host asks once for the descriptor, and has it watched from then on. */
-static int fd_of(wsock_loop *loop) {
-  static wsock_loop *known[2];
-  static int fds[2], next;
-  for (int i = 0; i < 2; i++)
-    if (known[i] == loop) return fds[i];
-  next = !next;
-  known[next] = loop;
-  fds[next] = wsock_loop_fd(loop);
-  REQUIRE(fds[next] >= 0);
-  return fds[next];
+struct watched {
+  wsock_loop *loop;
+  int fd, epoll;
+};
+static void ask(const struct watched *w, int operation) {
+  struct epoll_event event = {.events = EPOLLIN | (host == ONE_SHOT ? EPOLLONESHOT : EPOLLET)};
+  REQUIRE(epoll_ctl(w->epoll, operation, w->fd, &event) == 0);
 }
+static const struct watched *watched(wsock_loop *loop) {
+  static struct watched known[2];
+  static int next;
+  for (int i = 0; i < 2; i++)
+    if (known[i].loop == loop) return &known[i];
+  next = !next;
+  struct watched *w = &known[next];
+  if (w->loop) close(w->epoll);
+  w->loop = loop;
+  w->fd = wsock_loop_fd(loop);
+  REQUIRE(w->fd >= 0);
+  w->epoll = epoll_create1(EPOLL_CLOEXEC);
+  REQUIRE(w->epoll >= 0);
+  ask(w, EPOLL_CTL_ADD);
+  return w;
+}
+static int fd_of(wsock_loop *loop) { return watched(loop)->fd; }
 static wsock_loop *hosted_loop(void) {
   wsock_loop *loop = new_loop();
   fd_of(loop);
   return loop;
 }
 
+static void poll_once(wsock_loop *loop) {
+  int32_t called = poll_loop(loop, 0);
+  CHECKF(called >= 0, "poll gave %d", (int)called);
+}
 /* One turn of the host's loop. Without progress for the whole patience, something did not show in the descriptor. */
 static int host_turn(wsock_loop *loop) {
-  struct pollfd p = {fd_of(loop), POLLIN, 0};
+  const struct watched *w = watched(loop);
+  struct pollfd p = {w->fd, POLLIN, 0};
+  struct epoll_event event;
   int wait = (int)patience_ms();
-  if (with_deadline) {
+  if (host == DEADLINE) {
     int32_t timeout = wsock_loop_timeout_ms(loop);
     CHECK(timeout >= -1);
     if (timeout >= 0 && timeout < wait) wait = timeout;
   }
-  int n = poll(&p, 1, wait);
+  int n = host < EDGE ? poll(&p, 1, wait) : epoll_wait(w->epoll, &event, 1, wait);
   REQUIRE(n >= 0 || errno == EINTR);
   if (n == 0 && wait == patience_ms()) return 0; /* a host would sleep for ever */
-  int32_t called = poll_loop(loop, 0);
-  CHECKF(called >= 0, "poll gave %d", (int)called);
+  poll_once(loop);
+  if (host == EDGE)
+    while (poll(&p, 1, 0) > 0) poll_once(loop);
+  if (host == ONE_SHOT) ask(w, EPOLL_CTL_MOD);
   return 1;
 }
 #define HOST_UNTIL(loop, condition)                                \
@@ -254,8 +279,8 @@ static void two_loops(void) {
 }
 
 int main(void) {
-  for (with_deadline = 0; with_deadline < 2; with_deadline++) {
-    fprintf(stderr, with_deadline ? "- descriptor and deadline\n" : "- descriptor only\n");
+  for (host = DESCRIPTOR; host < HOSTS; host++) {
+    fprintf(stderr, "- %s\n", names[host]);
     talk();
     flood();
     timers();

@@ -2,7 +2,7 @@
    compared with the header by tests/c_suite.rs, so that no function is forgotten. */
 #include "raw.h"
 
-enum kind { ANY, LOOP, CONN, SERVER, REQUEST, OPTIONS, KINDS };
+enum kind { ANY, LOOP, CONN, SERVER, REQUEST, OPTIONS, MESSAGE, HUB, KINDS };
 
 /* A call with one handle and otherwise good arguments. Gives the status; for a function without one,
    the code of the last error when it returned its documented default, else BAD_DEFAULT. */
@@ -11,7 +11,11 @@ typedef int32_t (*call)(void *handle);
 #define UNCHANGED ((void *)0x51)
 static int32_t defaulted(int as_documented) { return as_documented ? last_error().code : BAD_DEFAULT; }
 
+/* One of each class, as far as there is one now. */
+static void *live[KINDS];
 static wsock_loop *good_loop;
+static wsock_hub *good_hub;
+static wsock_message *good_message;
 static int posted;
 static void count_task(wsock_loop *loop, void *arg) { (void)loop, (void)arg, posted++; }
 
@@ -202,6 +206,42 @@ static int32_t call_wsock_request_select_protocol(void *h) { return wsock_reques
 static int32_t call_wsock_request_add_header(void *h) { return wsock_request_add_header(h, "X-Name", "value"); }
 static int32_t call_wsock_request_set_body(void *h) { return wsock_request_set_body(h, "text/plain", "a", 1); }
 
+/* message and hub */
+static int32_t call_wsock_message_free(void *h) {
+  wsock_message_free(h);
+  return last_error().code;
+}
+static int32_t call_wsock_message_data(void *h) {
+  int32_t type = 78;
+  size_t len = 77;
+  const void *data = wsock_message_data(h, &type, &len);
+  return defaulted(data == NULL && type == 78 && len == 77);
+}
+static int32_t call_wsock_message_compressions(void *h) { return defaulted(wsock_message_compressions(h) == 0); }
+static int32_t call_message_of_broadcast(void *h) { return wsock_server_broadcast(live[SERVER], h, NULL); }
+static int32_t call_message_of_publish(void *h) { return wsock_hub_publish_message(good_hub, "topic", h, NULL); }
+static int32_t call_wsock_server_broadcast(void *h) { return wsock_server_broadcast(h, good_message, NULL); }
+static int32_t call_wsock_hub_free(void *h) {
+  wsock_hub_free(h);
+  return last_error().code;
+}
+static int32_t call_wsock_hub_subscribe(void *h) { return wsock_hub_subscribe(h, live[CONN], "topic"); }
+static int32_t call_conn_of_subscribe(void *h) { return wsock_hub_subscribe(good_hub, h, "topic"); }
+static int32_t call_wsock_hub_unsubscribe(void *h) { return wsock_hub_unsubscribe(h, live[CONN], "topic"); }
+static int32_t call_conn_of_unsubscribe(void *h) { return wsock_hub_unsubscribe(good_hub, h, "topic"); }
+static int32_t call_wsock_hub_publish(void *h) { return wsock_hub_publish(h, "topic", WSOCK_TEXT, "a", 1, NULL); }
+static int32_t call_wsock_hub_publish_message(void *h) { return wsock_hub_publish_message(h, "topic", good_message, NULL); }
+static int32_t call_wsock_hub_forget(void *h) { return wsock_hub_forget(h, "topic"); }
+static int32_t call_wsock_hub_get_stats(void *h) {
+  wsock_hub_stats stats, before;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  before = stats;
+  wsock_status status = wsock_hub_get_stats(h, &stats);
+  CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+
 /* Functions without a handle check what they promise themselves and give WSOCK_OK. */
 static int32_t call_wsock_version(void *h) {
   (void)h;
@@ -237,6 +277,7 @@ static int32_t call_wsock_error_name(void *h) {
 #define NAMED(code) CHECK_STR(wsock_error_name(code), #code)
   NAMED(WSOCK_OK);
   NAMED(WSOCK_BUFFERED);
+  NAMED(WSOCK_DROPPED);
   NAMED(WSOCK_ERR_INVALID_ARGUMENT);
   NAMED(WSOCK_ERR_INVALID_HANDLE);
   NAMED(WSOCK_ERR_WRONG_KIND);
@@ -296,6 +337,16 @@ static int32_t call_wsock_options_new(void *h) {
   CHECK_REFUSED(wsock_options_new(NULL), WSOCK_ERR_INVALID_ARGUMENT);
   return WSOCK_OK;
 }
+static int32_t call_wsock_message_new(void *h) {
+  (void)h;
+  CHECK_REFUSED(wsock_message_new(WSOCK_TEXT, "a", 1, NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  return WSOCK_OK;
+}
+static int32_t call_wsock_hub_new(void *h) {
+  (void)h;
+  CHECK_REFUSED(wsock_hub_new(NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  return WSOCK_OK;
+}
 static int32_t call_wsock_option_bounds(void *h) {
   int64_t min = 1, max = 2, normal = 3;
   (void)h;
@@ -341,6 +392,13 @@ static const struct row table[] = {
     ROW(wsock_request_header_at, REQUEST), ROW(wsock_request_protocol_at, REQUEST),
     ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),
     ROW(wsock_request_set_body, REQUEST), ROW(wsock_request_answer, REQUEST),
+    ROW(wsock_message_new, ANY), ROW_NULL_IS_FINE(wsock_message_free, MESSAGE), ROW(wsock_message_data, MESSAGE), ROW(wsock_message_compressions, MESSAGE),
+    ROW(wsock_server_broadcast, SERVER), {"message of broadcast", MESSAGE, call_message_of_broadcast, 0},
+    ROW(wsock_hub_new, ANY), ROW_NULL_IS_FINE(wsock_hub_free, HUB), ROW(wsock_hub_subscribe, HUB),
+    {"connection of subscribe", CONN, call_conn_of_subscribe, 0}, ROW(wsock_hub_unsubscribe, HUB),
+    {"connection of unsubscribe", CONN, call_conn_of_unsubscribe, 0}, ROW(wsock_hub_publish, HUB),
+    ROW(wsock_hub_publish_message, HUB), {"message of publish", MESSAGE, call_message_of_publish, 0},
+    ROW(wsock_hub_forget, HUB), ROW(wsock_hub_get_stats, HUB),
 };
 #define ROWS (sizeof table / sizeof table[0])
 
@@ -362,7 +420,7 @@ static void refuse_all(enum kind only, void *handle, int32_t expected, const cha
     if (table[i].kind == only) refuse(&table[i], handle, expected, what);
 }
 
-static const char *kind_names[KINDS] = {"", "loop", "connection", "server", "request", "options"};
+static const char *kind_names[KINDS] = {"", "loop", "connection", "server", "request", "options", "message", "hub"};
 
 /* Every function with live handles of every other class. */
 static void wrong_kinds(void *const live[KINDS], int inside_callback) {
@@ -380,7 +438,6 @@ static void wrong_kinds(void *const live[KINDS], int inside_callback) {
     }
 }
 
-static void *live[KINDS];
 static wsock_request *seen_request;
 static int32_t on_request(struct srv *srv, wsock_request *request) {
   live[REQUEST] = request;
@@ -403,7 +460,10 @@ int main(void) {
   struct rec client = {0};
   wsock_options *options = new_options();
   good_loop = new_loop();
+  REQUIRE(wsock_hub_new(&good_hub) == WSOCK_OK && wsock_message_new(WSOCK_TEXT, "a", 1, &good_message) == WSOCK_OK);
   live[OPTIONS] = options;
+  live[HUB] = good_hub;
+  live[MESSAGE] = good_message;
   srv.request = on_request;
   srv.echo = 1;
 
@@ -422,7 +482,7 @@ int main(void) {
   live[LOOP] = good_loop;
   live[SERVER] = srv.server;
   live[CONN] = client.conn;
-  void *every[] = {good_loop, srv.server, client.conn, srv.conn[0]->conn, options, seen_request};
+  void *every[] = {good_loop, srv.server, client.conn, srv.conn[0]->conn, options, good_hub, good_message, seen_request};
   for (size_t i = 0; i < sizeof every / sizeof every[0]; i++) {
     CHECK(every[i] != NULL && (uintptr_t)every[i] < (uintptr_t)1 << 53);
     for (size_t j = 0; j < i; j++) CHECK(every[i] != every[j]);
@@ -440,6 +500,8 @@ int main(void) {
   }
   CHECK_STATUS(wsock_loop_free(NULL), WSOCK_OK);
   wsock_options_free(NULL);
+  wsock_hub_free(NULL);
+  wsock_message_free(NULL);
 
   section("a request after on_request");
   refuse_all(REQUEST, seen_request, WSOCK_ERR_INVALID_HANDLE, "ended request");
@@ -458,7 +520,7 @@ int main(void) {
       if (table[i].kind != ANY) refuse(&table[i], handle, WSOCK_ERR_INVALID_HANDLE, "random");
   }
   section("live handles with one bit changed");
-  for (size_t from = 0; from < 5; from++)
+  for (size_t from = 0; from < 7; from++)
     for (int bit = 0; bit < 64; bit++) {
       void *handle = (void *)((uintptr_t)every[from] ^ (uintptr_t)1 << bit);
       int is_live = handle == NULL;
@@ -529,6 +591,22 @@ int main(void) {
   refuse_all(LOOP, freed, WSOCK_ERR_INVALID_HANDLE, "freed loop");
   refuse_all(CONN, freed_client, WSOCK_ERR_INVALID_HANDLE, "client of a freed loop");
   free_loop(newest);
+  section("a freed hub and a freed message");
+  live[SERVER] = other.srv.server;
+  live[CONN] = other.client.conn;
+  wsock_hub *old_hub = good_hub, *newer_hub;
+  wsock_message *old_message = good_message, *newer_message;
+  wsock_hub_free(old_hub);
+  refuse_all(HUB, old_hub, WSOCK_ERR_INVALID_HANDLE, "freed hub");
+  REQUIRE(wsock_hub_new(&newer_hub) == WSOCK_OK && newer_hub != old_hub);
+  refuse_all(HUB, old_hub, WSOCK_ERR_INVALID_HANDLE, "freed hub");
+  good_hub = newer_hub;
+  wsock_message_free(old_message);
+  refuse_all(MESSAGE, old_message, WSOCK_ERR_INVALID_HANDLE, "freed message");
+  REQUIRE(wsock_message_new(WSOCK_TEXT, "a", 1, &newer_message) == WSOCK_OK && newer_message != old_message);
+  refuse_all(MESSAGE, old_message, WSOCK_ERR_INVALID_HANDLE, "freed message");
+  wsock_hub_free(newer_hub);
+  wsock_message_free(newer_message);
   pair_echo(&other);
   pair_free(&other);
 

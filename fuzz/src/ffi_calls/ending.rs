@@ -2,7 +2,7 @@
 
 use super::values::*;
 use super::world::*;
-use super::{conn, looping, server};
+use super::{conn, hub, looping, server};
 use std::ptr;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
@@ -56,6 +56,8 @@ pub fn end(how: End) {
         wsock_options_free(options as _);
         assert_eq!(wsock_options_set_int(options as _, 1, 1), WSOCK_ERR_INVALID_HANDLE);
     }
+    hub::nobody_is_left();
+    hub::end();
     closed_is_stale();
     world(|w| {
         for (handle, conn) in &w.conns {

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `world.rs`, `callbacks.rs` | what was promised, and the callbacks that check it |
 //! | `values.rs`, `attach.rs` | what calls are given, and how their answers are looked at |
-//! | `options.rs`, `connect.rs`, `conn.rs`, `server.rs`, `request.rs`, `looping.rs` | the calls |
+//! | `options.rs`, `connect.rs`, `conn.rs`, `server.rs`, `hub.rs`, `request.rs`, `looping.rs` | the calls |
 //! | `peers.rs` | what others on the network do |
 //! | `ending.rs` | what must be true in the end |
 //! | `seeds.rs` | inputs to begin with |
@@ -19,6 +19,7 @@ mod callbacks;
 mod conn;
 mod connect;
 mod ending;
+mod hub;
 mod looping;
 mod options;
 mod peers;
@@ -86,7 +87,8 @@ fn call() {
         180..=199 => request::any(),
         200..=209 => server::any(),
         210..=219 => looping::any(),
-        220..=249 => peers::any(),
+        220..=237 => peers::any(),
+        238..=251 => hub::any(),
         _ => looping::constants(),
     }
 }

@@ -36,6 +36,14 @@ fn set(position: u8, value: u8) -> [u8; 5] {
     [150, 0, 0, position, value]
 }
 
+const HUB: &[u8] = &[238, 0, 0, 0];
+const MESSAGE: &[u8] = &[238, 0, 1, 50, 0];
+const SUBSCRIBE: &[u8] = &[238, 0, 2, 0, 4];
+const SUBSCRIBE_EXACTLY: &[u8] = &[238, 0, 3, 1, 0];
+const PUBLISH: &[u8] = &[238, 0, 7, 0, 50, 0, 2, 0, 1];
+const BROADCAST: &[u8] = &[238, 0, 12, 0, 0, 0];
+const FREE_HUB: &[u8] = &[238, 0, 15, 0];
+
 pub fn all() -> Vec<Seed> {
     let seed = |name, ends: u8, parts: &[&[u8]]| (name, [&[ends], LOOP, &parts.concat()].concat());
     vec![
@@ -43,6 +51,13 @@ pub fn all() -> Vec<Seed> {
         seed("from_callbacks", 0, &[SERVER, CLIENT, &[0, 0, 3], SEND, CLOSE, SEND, TURNS]),
         seed("peer", 0, &[SERVER, PEER, TURNS, FRAME, TURNS, HANG_UP, TURNS]),
         seed("free", 1, &[SERVER, CLIENT, TURNS, SEND, FREE]),
+        seed(
+            "hub",
+            0,
+            &[HUB, SERVER, CLIENT, TURNS, SUBSCRIBE, PUBLISH, SUBSCRIBE_EXACTLY, PUBLISH, TURNS],
+        ),
+        seed("free_hub", 1, &[HUB, PUBLISH, SERVER, CLIENT, TURNS, SUBSCRIBE, FREE_HUB, PUBLISH]),
+        seed("broadcast", 0, &[MESSAGE, SERVER, CLIENT, CLIENT, TURNS, BROADCAST, TURNS]),
         seed("post", 0, &[POST, &[0, 2], LOOP, POST, TURNS]),
         seed(
             "options",

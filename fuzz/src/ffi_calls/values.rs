@@ -61,7 +61,7 @@ pub fn handle(class: usize) -> usize {
     };
     match byte {
         0..=215 => newest(class),
-        216..=231 => newest(byte as usize % 5),
+        216..=231 => newest(byte as usize % 7),
         232..=239 => 0,
         240..=247 => newest(class) ^ 1 << draw(|input| input.byte() % 64),
         _ => draw(|input| input.bytes(8).iter().fold(0, |all, &byte| all << 8 | byte as usize)),

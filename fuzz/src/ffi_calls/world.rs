@@ -14,6 +14,8 @@ pub const CONN: usize = 1;
 pub const SERVER: usize = 2;
 pub const REQUEST: usize = 3;
 pub const OPTIONS: usize = 4;
+pub const HUB: usize = 5;
+pub const MESSAGE: usize = 6;
 
 #[derive(Default)]
 pub struct World {
@@ -22,12 +24,14 @@ pub struct World {
     /// Calls that may still be made.
     pub budget: usize,
     /// Every handle ever given out; stale ones stay.
-    pub handles: [Vec<usize>; 5],
+    pub handles: [Vec<usize>; 7],
     pub users: Vec<User>,
     pub conns: BTreeMap<usize, Conn>,
     pub servers: BTreeMap<usize, Server>,
     pub options: BTreeMap<usize, Options>,
     pub tasks: Vec<Task>,
+    /// Messages published and broadcast, and their bytes.
+    pub published: (u64, u64),
     /// Descriptors of loops that were asked for them.
     pub beacons: BTreeMap<usize, i32>,
     /// How many of run, poll and loop_free are on the stack.

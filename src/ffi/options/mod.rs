@@ -20,41 +20,26 @@ use super::args::{handle, id, out, text};
 use super::boundary;
 use super::status::wsock_status;
 use super::types::wsock_options;
+use crate::driver::loops;
 use crate::driver::preface::TrustedProxy;
 use crate::driver::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::subprotocol;
 use crate::proto::http::{check_application_header, cookie};
-use crate::util::forks::{Lock, Locked};
 use crate::util::id::{Id, Kind, MAX_SLOTS};
-use crate::util::table::Table;
+use crate::util::registry::Registry;
 
-/// Living option sets, by slot. Any thread may use them, so they have a table of their own.
-struct Registry {
-    table: Table,
-    drafts: Vec<Option<Box<Draft>>>,
-}
-
-static REGISTRY: Lazy<Lock<Registry>> =
-    Lazy::new(|| Lock::new(Registry { table: Table::new(0), drafts: Vec::new() }));
-
-fn registry() -> Locked<'static, Registry> {
-    REGISTRY.lock()
-}
-
-impl Registry {
-    fn draft(&mut self, id: Id) -> Result<&mut Draft> {
-        let living = self.table.get(id).is_ok();
-        let draft = self.drafts.get_mut(id.slot() as usize).and_then(Option::as_deref_mut);
-        draft.filter(|_| living).ok_or_else(|| {
-            Error::new(Code::InvalidHandle, "the options handle is not valid: it has been freed")
-        })
-    }
-}
+/// Living option sets.
+static REGISTRY: Lazy<Registry<Box<Draft>>> = Lazy::new(Registry::default);
 
 /// Whether the id names a set of options that has not been freed.
 pub fn is_alive(id: Id) -> bool {
-    registry().draft(id).is_ok()
+    REGISTRY.with(id, |_| ()).is_some()
+}
+
+fn with<R>(options: *const wsock_options, f: impl FnOnce(&mut Draft) -> Result<R>) -> Result<R> {
+    let id = id(options)?;
+    REGISTRY.with(id, |draft| f(draft)).unwrap_or_else(|| Err(loops::stale(Kind::Options)))
 }
 
 /// What a set of options says; NULL means the defaults.
@@ -63,16 +48,14 @@ pub fn settings(options: *const wsock_options) -> Result<Arc<Settings>> {
         static DEFAULTS: Lazy<Arc<Settings>> = Lazy::new(|| Arc::new(Draft::default().finish()));
         return Ok(DEFAULTS.clone());
     }
-    let id = id(options)?;
-    Ok(Arc::new(registry().draft(id)?.finish()))
+    with(options, |draft| Ok(Arc::new(draft.finish())))
 }
 
 fn change(
     options: *mut wsock_options,
     change: impl FnOnce(&mut Draft) -> Result<()>,
 ) -> Result<()> {
-    let id = id(options)?;
-    change(registry().draft(id)?)
+    with(options, change)
 }
 
 /// Makes a set of options with the default values. Free it with wsock_options_free.
@@ -83,15 +66,9 @@ pub unsafe extern "C" fn wsock_options_new(out_options: *mut *mut wsock_options)
     boundary::status(|| {
         // SAFETY: NULL or writable.
         let out = unsafe { out(out_options, "out_options") }?;
-        let mut registry = registry();
-        let id = registry.table.insert(Kind::Options, 0).ok_or_else(|| {
+        let id = REGISTRY.insert(Kind::Options, |_| Box::default()).ok_or_else(|| {
             Error::new(Code::Limit, format!("{MAX_SLOTS} option sets exist already; free some"))
         })?;
-        let slot = id.slot() as usize;
-        if slot >= registry.drafts.len() {
-            registry.drafts.resize_with(slot + 1, || None);
-        }
-        registry.drafts[slot] = Some(Box::default());
         out.write(handle(id));
         Ok(())
     })
@@ -106,12 +83,8 @@ pub extern "C" fn wsock_options_free(options: *mut wsock_options) {
         if options.is_null() {
             return Ok(());
         }
-        let id = id(options)?;
-        let mut registry = registry();
-        registry.draft(id)?;
-        registry.drafts[id.slot() as usize] = None;
-        registry.table.remove(id);
-        Ok(())
+        let draft = REGISTRY.remove(id(options)?);
+        draft.map(drop).ok_or_else(|| loops::stale(Kind::Options))
     });
 }
 
