@@ -129,18 +129,12 @@ mod tests {
     #[test]
     fn a_child_does_not_wait_for_threads_of_its_parent() {
         let mut pool = Pool { threads: MAX_THREADS, ..Pool::new() };
-        // SAFETY: the child only looks and ends; `status` lives across the call.
-        let status = unsafe {
-            let pid = libc::fork();
+        assert!(forks::in_child(|| {
             pool.settle_in();
-            if pid == 0 {
-                libc::_exit(pool.threads as i32);
-            }
-            let mut status = -1;
-            libc::waitpid(pid, &mut status, 0);
-            status
-        };
-        assert_eq!((status, pool.threads), (0, MAX_THREADS));
+            pool.threads == 0
+        }));
+        pool.settle_in();
+        assert_eq!(pool.threads, MAX_THREADS);
     }
 
     #[test]
