@@ -147,6 +147,7 @@ typedef struct wsock_options wsock_options;
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
  * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
+ * - Send in other ways: wsock_conn_send_with, wsock_conn_send_part, wsock_conn_send_message.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
@@ -188,7 +189,7 @@ typedef struct wsock_request wsock_request;
  *
  * - Life: wsock_message_new, wsock_message_free.
  * - Look: wsock_message_data, wsock_message_compressions.
- * - Send: wsock_server_broadcast, wsock_hub_publish_message.
+ * - Send: wsock_conn_send_message, wsock_server_broadcast, wsock_hub_publish_message.
  */
 typedef struct wsock_message wsock_message;
 
@@ -1396,6 +1397,18 @@ wsock_server *wsock_conn_server(const wsock_conn *conn);
 wsock_status wsock_conn_get_stats(const wsock_conn *conn,
                                   wsock_conn_stats *out_stats);
 
+/**
+ * Sends a message on one connection, without a copy unless it has to be masked, as wsock_conn_send_with
+ * does; options may be NULL, and their release must be NULL.
+ *
+ * Ownership: the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+ * INVALID_ARGUMENT (release), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_message(wsock_conn *conn,
+                                     const wsock_message *message,
+                                     const wsock_send_options *options);
+
 /* ---- Servers --------------------------------------------------------------------------------- */
 
 /** Figures of one server. */
@@ -1575,7 +1588,7 @@ wsock_status wsock_server_adopt(wsock_server *server,
 
 /**
  * Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
- * Whose queue is full does not get it; nobody waits for anybody.
+ * Each is sent to as WSOCK_OPT_OVERFLOW of the server says; nobody waits for anybody.
  *
  * Ownership: the message is still yours. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1
@@ -1640,11 +1653,14 @@ typedef struct {
   size_t struct_size;
   /** WSOCK_PUBLISH_*, or 0. */
   uint32_t flags;
-  /** Always 0. */
-  int32_t reserved;
   /**
-   * While a message waits in the queue of a subscriber, a newer one with the same number takes its
-   * place, so that who is slow gets the newest; 0 for none.
+   * What becomes of the message where there is no room for it, WSOCK_OVERFLOW_*; 0: what
+   * WSOCK_OPT_OVERFLOW of the connection says.
+   */
+  int32_t overflow;
+  /**
+   * While a message waits in the queue of a subscriber, a newer one with the same key takes its place,
+   * so that who is slow gets the newest; 0: no key.
    */
   uint64_t key;
   /**
@@ -1666,11 +1682,11 @@ typedef struct {
   uint64_t kept;
   /** Messages ever published. */
   uint64_t published;
-  /** Messages put into the queue of a subscriber, kept ones included. */
+  /** Messages sent to a subscriber and not refused, kept ones included. */
   uint64_t deliveries;
-  /** Messages that the queue of a subscriber did not take. */
+  /** Messages that were refused because the queue of a subscriber was full. */
   uint64_t refused;
-  /** Messages that waited in the queue of a subscriber and were dropped for a newer one. */
+  /** Of deliveries: messages dropped, since the queue was full, or a newer one with their key came. */
   uint64_t dropped;
   /** Messages that a loop did not get because it had too many before them. */
   uint64_t missed;
@@ -1724,9 +1740,10 @@ wsock_status wsock_hub_unsubscribe(wsock_hub *hub,
  * UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
  * way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
  *
- * Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
- * thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
- * its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
+ * Nobody waits for anybody. A subscriber whose queue is full is dealt with as overflow in the options says,
+ * or WSOCK_OPT_OVERFLOW of its connection. A loop whose thread has not come to more than 16 MiB of this
+ * hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB its subscribers do not get the message, the
+ * others do, and this is WSOCK_DROPPED.
  *
  * Ownership: topic and data are copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED
