@@ -22,7 +22,8 @@ macro_rules! programs {
 
 programs! {
     adopt backpressure badinput close dlopen drain echo embed emfile fork handles handshake_client
-    handshake_server hub hub_threads idle inherited limits network proxy proxy_protocol races reconnect
+    handshake_server hub hub_threads idle inherited limits network overflow owned
+    parts_send proxy proxy_protocol races reconnect
     reconnect_close reconnect_queue redirect reentrancy report retarget server signal sigpipe
     socket_options threads timeouts tls unix_sockets whatwg wire
 }
