@@ -166,7 +166,8 @@ typedef struct wsock_options wsock_options;
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
  * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; with a policy, a
- *   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part.
+ *   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part; what
+ *   many get: wsock_conn_send_message.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
