@@ -54,6 +54,8 @@ pub struct ServerStats {
     pub draining: bool,
     pub drain_closed: u64,
     pub drain_remaining_ms: u64,
+    pub messages_dropped: u64,
+    pub bytes_dropped: u64,
 }
 
 /// One listener and what its connections share.
@@ -159,6 +161,8 @@ impl ServerStats {
             self.bytes_received += s.bytes_received;
             self.bytes_sent += s.bytes_sent;
             self.ended_control_rate += s.control_flood as u64;
+            self.messages_dropped += s.dropped.messages;
+            self.bytes_dropped += s.dropped.bytes;
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod looping;
 pub mod message;
 pub mod options;
 pub mod request;
+pub mod send;
 pub mod server;
 pub mod source;
 pub mod status;

@@ -161,6 +161,8 @@ pub unsafe extern "C" fn wsock_server_get_stats(
             draining: stats.draining.into(),
             drain_closed: stats.drain_closed,
             drain_remaining_ms: stats.drain_remaining_ms,
+            messages_dropped: stats.messages_dropped,
+            bytes_dropped: stats.bytes_dropped,
         };
         // SAFETY: NULL or a struct with its size in front.
         unsafe { args::sized_out(out_stats, stats) }

@@ -10,6 +10,7 @@ pub mod forks;
 pub mod id;
 pub mod inherited;
 pub mod offer;
+pub mod outside;
 pub mod owner;
 pub mod pool;
 pub mod registry;
