@@ -165,8 +165,8 @@ typedef struct wsock_options wsock_options;
  * One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
- * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
- * - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
+ * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; with a policy, a
+ *   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
@@ -208,7 +208,7 @@ typedef struct wsock_request wsock_request;
  *
  * - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
  * - Look: wsock_message_data, wsock_message_compressions.
- * - Send: wsock_server_broadcast, wsock_hub_publish_message.
+ * - Send: wsock_conn_send_message, wsock_server_broadcast, wsock_hub_publish_message.
  */
 typedef struct wsock_message wsock_message;
 
@@ -612,15 +612,13 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 /** Milliseconds of silence after that ping which mean it does not. Default 20000. */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
- * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
- * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
  * What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
  * wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.
  */
 #define WSOCK_OPT_OVERFLOW 7
 /**
- * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
- * Default 16 MiB.
+ * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
+ * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
  */
 #define WSOCK_OPT_MAX_MESSAGE_SIZE 10
 /** Largest frame to receive, in bytes. 0: as large as a message. Default 0. */
@@ -1303,6 +1301,7 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 #define WSOCK_PULL_LATER (-1)
 /** What it answers when the message cannot be finished. */
 #define WSOCK_PULL_FAILED (-2)
+
 /** How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send. */
 typedef struct {
   /** Set this to sizeof(wsock_send_options). */
@@ -1668,6 +1667,18 @@ wsock_status wsock_conn_retain(const wsock_conn *conn,
                                const void *data,
                                wsock_message **out_message);
 
+/**
+ * Sends a message on one connection, without a copy unless it has to be masked, as wsock_conn_send_with
+ * does; options may be NULL, and their release must be NULL.
+ *
+ * Ownership: the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+ * INVALID_ARGUMENT (release), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_message(wsock_conn *conn,
+                                     const wsock_message *message,
+                                     const wsock_send_options *options);
+
 /* ---- Servers --------------------------------------------------------------------------------- */
 
 /** Figures of one server. */
@@ -1847,7 +1858,7 @@ wsock_status wsock_server_adopt(wsock_server *server,
 
 /**
  * Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
- * Whose queue is full does not get it; nobody waits for anybody.
+ * Each is sent to as WSOCK_OPT_OVERFLOW of the server says; nobody waits for anybody.
  *
  * Ownership: the message is still yours. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1
@@ -1912,11 +1923,14 @@ typedef struct {
   size_t struct_size;
   /** WSOCK_PUBLISH_*, or 0. */
   uint32_t flags;
-  /** Always 0. */
-  int32_t reserved;
   /**
-   * While a message waits in the queue of a subscriber, a newer one with the same number takes its
-   * place, so that who is slow gets the newest; 0 for none.
+   * What becomes of the message where there is no room for it, WSOCK_OVERFLOW_*; 0: what
+   * WSOCK_OPT_OVERFLOW of the connection says.
+   */
+  int32_t overflow;
+  /**
+   * While a message waits in the queue of a subscriber, a newer one with the same key takes its place,
+   * so that who is slow gets the newest; 0: no key.
    */
   uint64_t key;
   /**
@@ -1938,11 +1952,11 @@ typedef struct {
   uint64_t kept;
   /** Messages ever published. */
   uint64_t published;
-  /** Messages put into the queue of a subscriber, kept ones included. */
+  /** Messages sent to a subscriber and not refused, kept ones included. */
   uint64_t deliveries;
-  /** Messages that the queue of a subscriber did not take. */
+  /** Messages that were refused because the queue of a subscriber was full. */
   uint64_t refused;
-  /** Messages that waited in the queue of a subscriber and were dropped for a newer one. */
+  /** Of deliveries: messages dropped, since the queue was full, or a newer one with their key came. */
   uint64_t dropped;
   /** Messages that a loop did not get because it had too many before them. */
   uint64_t missed;
@@ -1996,9 +2010,10 @@ wsock_status wsock_hub_unsubscribe(wsock_hub *hub,
  * UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
  * way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
  *
- * Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
- * thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
- * its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
+ * Nobody waits for anybody. A subscriber whose queue is full is dealt with as overflow in the options says,
+ * or WSOCK_OPT_OVERFLOW of its connection. A loop whose thread has not come to more than 16 MiB of this
+ * hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB its subscribers do not get the message, the
+ * others do, and this is WSOCK_DROPPED.
  *
  * Ownership: topic and data are copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED
