@@ -24,5 +24,6 @@ pub mod output;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod redirect;
+pub mod trace;
 pub mod url;
 pub mod utf8;

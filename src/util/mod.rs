@@ -2,8 +2,11 @@
 
 pub mod backoff;
 pub mod beacon;
+pub mod exposition;
+pub mod histogram;
 pub mod id;
 pub mod inherited;
+pub mod journal;
 pub mod offer;
 pub mod owner;
 pub mod pool;

@@ -13,3 +13,4 @@ mod pairs;
 mod sending;
 mod text;
 mod timers;
+mod trace;

@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::{Closed, Initiator};
 use crate::proto::frame::Opcode;
+use crate::proto::trace::Direction;
 use crate::util::time::Time;
 
 /// How far the end has come.
@@ -114,6 +115,7 @@ impl Connection {
         payload: &[u8],
     ) -> Result<()> {
         let (code, reason) = close::parse(payload)?;
+        self.trace_close_code(Direction::Received, code);
         if self.phase == Phase::Open {
             let echo = (code != close::NO_STATUS).then_some(code);
             self.queue_close_frame(cx, now, echo, "");
@@ -154,7 +156,8 @@ impl Connection {
     pub(super) fn close_progress(&mut self, now: Time, progress: bool) {
         let (flushed, phase) = (!self.has_output(), self.phase);
         let timeout = self.config.close_timeout_ms;
-        let Some(ending) = &mut self.ending else { return };
+        let ending = self.rare.as_mut().and_then(|rare| rare.ending.as_mut());
+        let Some(ending) = ending else { return };
         if ending.queued.is_some() && progress && phase != Phase::Failed {
             // Accepted messages come first, however slow the peer is, as long as it takes them.
             ending.deadline = now.plus_ms(timeout);
@@ -206,14 +209,15 @@ impl Connection {
     }
 
     fn queue_close_frame(&mut self, cx: &mut Context, now: Time, code: Option<u16>, reason: &str) {
-        self.queue(cx, Opcode::Close, false, &close::payload(code, reason));
+        self.queue(cx, now, Opcode::Close, false, &close::payload(code, reason));
+        code.inspect(|code| self.trace_close_code(Direction::Sent, *code));
         let sent = (code.unwrap_or(close::NO_STATUS), reason.to_owned());
         self.ending(now).queued = Some(sent);
     }
 
     fn ending(&mut self, now: Time) -> &mut Ending {
         let timeout = self.config.close_timeout_ms;
-        self.ending.get_or_insert_with(|| {
+        self.rare.get_or_insert_default().ending.get_or_insert_with(|| {
             let closed = Closed {
                 code: close::ABNORMAL,
                 reason: String::new(),
@@ -225,7 +229,7 @@ impl Connection {
                 error: None,
             };
             let deadline = now.plus_ms(timeout);
-            Box::new(Ending { closed, queued: None, answered: false, deadline })
+            Ending { closed, queued: None, answered: false, deadline }
         })
     }
 }

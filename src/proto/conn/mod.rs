@@ -7,12 +7,14 @@
 //! | `close_handshake.rs` | how the connection ends: close frames sent, answered, waited for; failures |
 //! | `timers.rs` | what happens when nothing happens: keepalive, idle and close timeouts |
 //! | `stats.rs` | counting |
+//! | `tracing.rs` | what the trace of frames is told |
 
 mod close_handshake;
 mod receive;
 mod send;
 mod stats;
 mod timers;
+mod tracing;
 
 use super::config::{Config, Role};
 use super::context::Context;
@@ -20,6 +22,7 @@ use super::deflate::{Params, codec::Deflate};
 use super::event::{Closed, Transport};
 use super::keepalive::Keepalive;
 use super::output::Output;
+use super::trace::Trace;
 use crate::util::time::Time;
 use close_handshake::{Ending, Phase};
 use receive::{ControlRate, Inbox};
@@ -49,7 +52,7 @@ pub struct Connection {
     keepalive: Keepalive,
     counters: Counters,
     deflate: Option<Deflate>,
-    ending: Option<Box<Ending>>,
+    rare: Option<Box<Rare>>,
     last_message: Time,
     control_rate: ControlRate,
     role: Role,
@@ -62,16 +65,30 @@ pub struct Connection {
     asking: bool,
 }
 
+/// What only a connection has that is ending, or that somebody watches.
+#[derive(Default)]
+struct Rare {
+    ending: Option<Ending>,
+    trace: Option<Trace>,
+}
+
+impl Rare {
+    fn traced(most: usize, begun: Time) -> Rare {
+        Rare { ending: None, trace: Some(Trace::new(most, begun)) }
+    }
+}
+
 impl Connection {
     /// A connection whose handshake has just been completed. `deflate` is what it agreed on.
     pub fn new(role: Role, config: Arc<Config>, deflate: Option<Params>, now: Time) -> Connection {
+        let traced = config.trace_frames as usize;
         Connection {
             output: Output::default(),
             inbox: None,
             keepalive: Keepalive::new(now),
             counters: Counters::default(),
             deflate: deflate.and_then(|params| Deflate::new(role, &config, params)),
-            ending: None,
+            rare: (traced > 0).then(|| Box::new(Rare::traced(traced, now))),
             last_message: now,
             control_rate: ControlRate::default(),
             role,
@@ -151,7 +168,7 @@ impl Connection {
 
     /// How it ended, from the moment it is no longer open; final when `transport` says `Drop`.
     pub fn closed(&self) -> Option<&Closed> {
-        self.ending.as_ref().map(|ending| &ending.closed)
+        Some(&self.rare.as_ref()?.ending.as_ref()?.closed)
     }
 
     /// What went over it so far.

@@ -39,7 +39,7 @@ impl Connection {
             Kind::Binary => Opcode::Binary,
         };
         if !(compress && self.deflate.is_some() && self.send_compressed(cx, now, opcode, data)) {
-            self.queue(cx, opcode, false, data);
+            self.queue(cx, now, opcode, false, data);
         }
         self.last_message = now;
         self.counters.messages_sent += 1;
@@ -60,13 +60,13 @@ impl Connection {
         }
         self.waiting_pings += 1;
         self.keepalive.pinged(now, data);
-        self.queue(cx, Opcode::Ping, false, data);
+        self.queue(cx, now, Opcode::Ping, false, data);
         Ok(())
     }
 
     /// Answers a ping (RFC 6455 section 5.5.3). While the peer does not read, only the newest answer
     /// is kept, and it overtakes the messages that wait.
-    pub(super) fn pong(&mut self, cx: &mut Context, data: &[u8]) {
+    pub(super) fn pong(&mut self, cx: &mut Context, now: Time, data: &[u8]) {
         if self.phase != Phase::Open {
             return;
         }
@@ -74,18 +74,27 @@ impl Connection {
             let mut pong = Vec::with_capacity(MAX_HEADER + data.len());
             append(&mut pong, Opcode::Pong, false, self.masking_key(cx), data);
             self.output.overtake(pong);
+            self.trace_sent(now, Opcode::Pong, true, false, data.len());
         } else {
-            self.queue(cx, Opcode::Pong, false, data);
+            self.queue(cx, now, Opcode::Pong, false, data);
         }
     }
 
     /// Queues one frame.
     #[inline]
-    pub(super) fn queue(&mut self, cx: &mut Context, opcode: Opcode, rsv1: bool, data: &[u8]) {
+    pub(super) fn queue(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        opcode: Opcode,
+        rsv1: bool,
+        data: &[u8],
+    ) {
         let key = self.masking_key(cx);
         let message = if opcode.is_control() { 0 } else { data.len() };
         let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
         append(out, opcode, rsv1, key, data);
+        self.trace_sent(now, opcode, true, rsv1, data.len());
     }
 
     #[cold]
@@ -103,7 +112,7 @@ impl Connection {
         let mut scratch = cx.pool.take();
         let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
         if smaller {
-            self.queue(cx, opcode, true, &scratch);
+            self.queue(cx, now, opcode, true, &scratch);
         }
         cx.pool.put(scratch);
         smaller

@@ -18,7 +18,7 @@ impl Connection {
                 [keepalive, self.idle_deadline(), deflate].into_iter().flatten().min()
             }
             Phase::Gone if !self.has_output() => None,
-            _ => self.ending.as_ref().map(|ending| ending.deadline),
+            _ => Some(self.rare.as_ref()?.ending.as_ref()?.deadline),
         }
     }
 
