@@ -22,9 +22,9 @@ macro_rules! programs {
 
 programs! {
     adopt backpressure badinput close dlopen drain echo embed emfile fork handles handshake_client
-    handshake_server idle inherited limits network proxy proxy_protocol races reconnect
+    handshake_server idle inherited limits log metrics network proxy proxy_protocol races reconnect
     reconnect_close reconnect_queue redirect reentrancy report retarget server signal sigpipe
-    socket_options threads timeouts tls unix_sockets whatwg wire
+    socket_options threads timeouts tls trace unix_sockets whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.

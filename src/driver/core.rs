@@ -1,11 +1,14 @@
 //! What one loop owns, and the bookkeeping that never calls the application.
 
 use std::collections::VecDeque;
+use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::figures::Figures;
 use super::handler::Handler;
+use super::log::Logger;
 use super::loops::Loop;
 use super::readiness::WAKE;
 use super::request::Pending;
@@ -17,6 +20,7 @@ use crate::proto::context::Context;
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
+use crate::util::journal::Journal;
 use crate::util::rng::Entropy;
 use crate::util::table::Table;
 use crate::util::time::Time;
@@ -78,6 +82,14 @@ pub struct Core {
     origin: Instant,
     /// Time of this turn.
     pub now: Time,
+    /// What the loop counts.
+    pub figures: Figures,
+    /// Records for the application's log.
+    pub journal: Journal,
+    /// Who is told them.
+    pub logger: Option<Arc<dyn Logger>>,
+    /// The text of the last [`super::metrics::text`].
+    pub metrics: CString,
     /// The descriptor for foreign loops, once it was asked for.
     #[cfg(target_os = "linux")]
     pub beacon: Option<Beacon>,
@@ -109,6 +121,10 @@ impl Core {
             callbacks: 0,
             origin: Instant::now(),
             now: Time(1),
+            figures: Figures::default(),
+            journal: Journal::default(),
+            logger: None,
+            metrics: CString::default(),
             #[cfg(target_os = "linux")]
             beacon: None,
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::core::{Core, RECEIVE_BUFFER};
 use super::handler::Handler;
 use super::loops::Entered;
+use super::measure;
 use super::session::Phase;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Event, Payload};
@@ -139,7 +140,7 @@ fn feed(entered: &Entered, id: Id, input: &mut [u8]) -> Result<()> {
 
 /// Calls the application for one event. Gives back a buffer that is done with.
 fn deliver(handler: &dyn Handler, id: Id, event: Event, input: &[u8]) -> Option<Vec<u8>> {
-    let payload = match event {
+    let payload = measure::timed(id, || match event {
         Event::Message { kind, payload } => {
             handler.on_message(id, kind, payload.bytes(input));
             payload
@@ -152,7 +153,7 @@ fn deliver(handler: &dyn Handler, id: Id, event: Event, input: &[u8]) -> Option<
             handler.on_pong(id, payload.bytes(input));
             payload
         }
-    };
+    });
     match payload {
         Payload::Owned(buffer) => Some(buffer),
         Payload::Input(_) => None,
@@ -169,7 +170,7 @@ fn ask(entered: &Entered, id: Id, request: Request) -> Result<()> {
             .and_then(|session| Some((request_id, session.server?, session.handler.clone()))))
     })?;
     let Some((request_id, server_id, handler)) = asked else { return Ok(()) };
-    let decision = handler.on_request(server_id, request_id);
+    let decision = measure::timed(id, || handler.on_request(server_id, request_id));
     drop(handler);
     if entered.with(|core| Ok(core.decide(request_id, decision)))? {
         announce(entered, id)?;
@@ -181,7 +182,7 @@ fn ask(entered: &Entered, id: Id, request: Request) -> Result<()> {
 fn announce(entered: &Entered, id: Id) -> Result<()> {
     entered.count_callback()?;
     let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { return Ok(()) };
-    handler.on_open(id);
+    measure::timed(id, || handler.on_open(id));
     drop(handler);
     entered.with(|core| {
         core.send_waiting(id);

@@ -9,6 +9,7 @@ use once_cell::sync::{Lazy, OnceCell};
 
 use super::core::Core;
 use super::inbox::{Command, Inbox};
+use super::measure::Measure;
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::owner::{Inside, Owned, this_thread};
@@ -25,6 +26,8 @@ pub struct Place {
     poisoned: AtomicBool,
     /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
+    /// How long its callbacks take.
+    pub measure: Measure,
     /// Ids of everything that lives in the loop.
     pub table: Table,
     /// Requests of other threads.
@@ -85,6 +88,7 @@ pub fn create() -> Result<Id> {
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
             core: Owned::new(RefCell::new(None), 0),
+            measure: Measure::default(),
             table: Table::new(number),
             inbox: Inbox::default(),
         })
@@ -96,6 +100,7 @@ pub fn create() -> Result<Id> {
             inside.set_key(new.generation);
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
+            place.measure.reset();
             place.home.store(this_thread(), Ordering::SeqCst);
             place.inbox.open(new.generation, waker);
             place.living.store(new.generation, Ordering::SeqCst);
@@ -110,6 +115,11 @@ pub fn create() -> Result<Id> {
 
 fn place(id: Id) -> Option<&'static Place> {
     PLACES[id.owner() as usize].get().map(|place| &**place)
+}
+
+/// How long callbacks take in the loop of that id, or in which that object lives.
+pub fn measure(id: Id) -> Option<&'static Measure> {
+    place(id).map(|place| &place.measure)
 }
 
 /// The loop of that id.
@@ -178,6 +188,11 @@ impl Place {
 }
 
 impl Loop {
+    /// Its number, which tells it from the other loops of the process.
+    pub fn number(self) -> u16 {
+        self.place.number
+    }
+
     /// Its id.
     pub fn id(self) -> Id {
         Id::new(Kind::Loop, self.number, 0, self.generation)

@@ -41,10 +41,11 @@ impl Core {
         self.tick();
         let events = std::mem::replace(&mut self.events, mio::Events::with_capacity(0));
         for event in &events {
+            self.figures.events += 1;
             let Token(bits) = event.token();
             let (slot, generation, number) = parts(event.token());
             match self.entries.get_mut(slot) {
-                _ if bits == WAKE.0 => {}
+                _ if bits == WAKE.0 => self.figures.wake_ups += 1,
                 Some(Entry::Session(session)) if session.id.generation() == generation => {
                     if number != 0 {
                         let id = session.id;

@@ -11,6 +11,7 @@ use super::preface::Preface;
 use super::route::Tunnel;
 use super::settings::Shared;
 use super::timers::NEVER;
+use super::tracing::Traced;
 use crate::error::Error;
 use crate::proto::conn::{Connection, Stats};
 use crate::proto::context::Context;
@@ -77,6 +78,8 @@ pub struct Details {
     pub stats: Option<Stats>,
     /// What was handed to C.
     pub texts: TextCache,
+    /// The last frames, when that was asked for.
+    pub traced: Option<Box<Traced>>,
 }
 
 /// Bytes on their way out, and how many have left.

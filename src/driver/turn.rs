@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::feed;
+use super::log;
 use super::loops::{Entered, Loop};
+use super::measure::timed;
 use super::report::Report;
 use super::session::{Phase, state};
 use crate::error::{Code, Error, Result};
@@ -52,6 +54,7 @@ pub fn free(place: Loop) -> Result<()> {
     // Nothing of a broken loop can be trusted to run, but it can be dropped.
     if place.check_poison().is_ok() {
         say_good_bye(&entered)?;
+        log::tell(place, &entered)?;
     }
     place.vacate(entered);
     Ok(())
@@ -76,7 +79,8 @@ fn say_good_bye(entered: &Entered) -> Result<()> {
 }
 
 fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> {
-    let mut buffer = entered.with(|core| {
+    log::tell(place, entered)?;
+    let (mut buffer, woken) = entered.with(|core| {
         core.tick();
         let wait = core.waiting_time(limit);
         core.callbacks = 0;
@@ -89,7 +93,7 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
         core.dispatching = true;
         let mut buffer = std::mem::take(&mut core.receive);
         buffer.resize(super::core::RECEIVE_BUFFER, 0);
-        Ok(buffer)
+        Ok((buffer, core.now))
     })?;
     take_commands(place, entered)?;
     // What has arrived counts before the time that has passed: a busy application is no dead peer.
@@ -99,14 +103,17 @@ fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> 
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
-    entered.with(|core| {
+    let callbacks = entered.with(|core| {
         core.settle_all();
         core.trash.append(&mut core.ended);
         core.dispatching = false;
         core.receive = buffer;
         core.update_beacon();
+        core.count_turn(woken);
         Ok(core.callbacks)
-    })
+    })?;
+    log::tell(place, entered)?;
+    Ok(callbacks)
 }
 
 fn settle(entered: &Entered) -> Result<()> {
@@ -124,12 +131,13 @@ fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
     }
     for command in place.inbox.take() {
         let task = entered.with(|core| {
+            core.figures.requests += 1;
             let task = core.obey(command);
             core.callbacks += task.is_some() as u32;
             Ok(task)
         })?;
         if let Some(task) = task {
-            task();
+            timed(place.id(), task);
         }
     }
     Ok(())
@@ -139,6 +147,7 @@ fn fire_timers(entered: &Entered) -> Result<()> {
     entered.with(|core| {
         while let Some((at, id)) = core.timers.pop_due(core.now) {
             if core.take_timer(id, at) {
+                core.figures.timers += 1;
                 match id.kind() {
                     Kind::Server => core.server_timed_out(id),
                     _ => core.timed_out(id),
@@ -169,7 +178,7 @@ fn tell_drains(entered: &Entered) -> Result<()> {
             Ok(core.handler(id).map(|handler| (id, handler)))
         })?;
         if let Some((id, handler)) = next {
-            handler.on_drain(id);
+            timed(id, || handler.on_drain(id));
         }
     }
     Ok(())
@@ -184,7 +193,7 @@ fn tell_retries(entered: &Entered) -> Result<()> {
             Ok(next.and_then(|(id, news)| Some((id, news, core.handler(id)?))))
         })?;
         if let Some((id, news, handler)) = next {
-            handler.on_retry(id, &news);
+            timed(id, || handler.on_retry(id, &news));
         }
     }
     Ok(())
@@ -199,8 +208,8 @@ fn tell_endings(entered: &Entered) -> Result<()> {
         for last in [false, true] {
             let Some(handler) = entered.with(|core| Ok(core.handler(id)))? else { break };
             match (&report.closed.error, last) {
-                (_, true) => handler.on_close(id, &report),
-                (Some(error), false) => handler.on_error(id, error),
+                (_, true) => timed(id, || handler.on_close(id, &report)),
+                (Some(error), false) => timed(id, || handler.on_error(id, error)),
                 (None, false) => {}
             }
         }

@@ -35,6 +35,28 @@ static int32_t call_wsock_loop_wakeup(void *h) { return wsock_loop_wakeup(h); }
 static int32_t call_wsock_loop_post(void *h) { return wsock_loop_post(h, count_task, NULL, NULL); }
 static int32_t call_wsock_loop_fd(void *h) { return wsock_loop_fd(h); }
 static int32_t call_wsock_loop_timeout_ms(void *h) { return wsock_loop_timeout_ms(h); }
+static int32_t call_wsock_loop_get_stats(void *h) {
+  wsock_loop_stats stats, before;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  before = stats;
+  wsock_status status = wsock_loop_get_stats(h, &stats);
+  CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+static int32_t call_wsock_loop_metrics(void *h) {
+  const char *text = UNCHANGED;
+  size_t len = 77;
+  wsock_status status = wsock_loop_metrics(h, &text, &len);
+  CHECK(text == UNCHANGED && len == 77);
+  return status;
+}
+static int32_t call_wsock_loop_measure(void *h) { return wsock_loop_measure(h, 1); }
+static void never_log(wsock_loop *loop, int32_t level, const char *target, const char *message, void *user_data) {
+  (void)loop, (void)level, (void)user_data;
+  CHECKF(0, "a refused log was told %s %s", target, message);
+}
+static int32_t call_wsock_loop_set_log(void *h) { return wsock_loop_set_log(h, WSOCK_LOG_TRACE, never_log, NULL, never_release); }
 static int32_t call_wsock_connect(void *h) {
   wsock_handlers handlers = refused_handlers();
   wsock_conn *out = UNCHANGED;
@@ -144,6 +166,13 @@ static int32_t call_wsock_conn_get_stats(void *h) {
   before = stats;
   wsock_status status = wsock_conn_get_stats(h, &stats);
   CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+static int32_t call_wsock_conn_trace(void *h) {
+  const char *text = UNCHANGED;
+  size_t len = 77;
+  wsock_status status = wsock_conn_trace(h, &text, &len);
+  CHECK(text == UNCHANGED && len == 77);
   return status;
 }
 /* server */
@@ -303,7 +332,8 @@ static const struct row table[] = {
     ROW(wsock_features, ANY), ROW(wsock_strerror, ANY), ROW(wsock_error_name, ANY), ROW(wsock_last_error, ANY),
     ROW(wsock_loop_new, ANY), ROW_NULL_IS_FINE(wsock_loop_free, LOOP), ROW(wsock_loop_run, LOOP),
     ROW(wsock_loop_poll, LOOP), ROW(wsock_loop_stop, LOOP), ROW(wsock_loop_wakeup, LOOP), ROW(wsock_loop_post, LOOP),
-    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP),
+    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_get_stats, LOOP),
+    ROW(wsock_loop_metrics, LOOP), ROW(wsock_loop_measure, LOOP), ROW(wsock_loop_set_log, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
     ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
     ROW(wsock_options_add_cookie, OPTIONS), ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
@@ -315,7 +345,7 @@ static const struct row table[] = {
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),
     ROW(wsock_conn_set_target, CONN), ROW(wsock_conn_set_user_data, CONN),
-    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN),
+    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN), ROW(wsock_conn_trace, CONN),
     ROW(wsock_listen, LOOP), ROW(wsock_listen_fd, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
     ROW(wsock_server_port, SERVER), ROW(wsock_server_set_tls, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
     ROW(wsock_server_get_stats, SERVER),

@@ -47,6 +47,9 @@ pub const WSOCK_OPT_MAX_REQUEST_LINE: i32 = 19;
 pub const WSOCK_OPT_BACKLOG: i32 = 40;
 /// Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY.
 pub const WSOCK_OPT_ORIGIN_POLICY: i32 = 50;
+/// How many of its last frames a connection remembers, for wsock_conn_trace and the log: 24 bytes each
+/// once they have come. 0: none. Default 0.
+pub const WSOCK_OPT_TRACE_FRAMES: i32 = 90;
 /// Client: the Origin header it sends, a text (wsock_options_set_str). Default none.
 pub const WSOCK_OPT_ORIGIN: i32 = 100;
 
@@ -76,6 +79,7 @@ pub(super) const INT_OPTIONS: &[IntOption] = &[
     int_option!(WSOCK_OPT_MAX_HEADERS, 8, 100_000, settings.head.max_headers as usize),
     int_option!(WSOCK_OPT_MAX_REQUEST_LINE, 64, GIB, settings.head.max_line as usize),
     int_option!(WSOCK_OPT_BACKLOG, 1, 65_535, settings.backlog as i32),
+    int_option!(WSOCK_OPT_TRACE_FRAMES, 0, 65_536, settings.conn.trace_frames as u32),
     int_option!(WSOCK_OPT_ORIGIN_POLICY, 0, 2, origin_policy as i64),
 ];
 
