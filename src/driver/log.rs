@@ -56,7 +56,7 @@ pub fn set(owner: Loop, level: i32, make: impl FnOnce() -> Option<Arc<dyn Logger
 pub fn tell(place: Loop, entered: &Entered) -> Result<()> {
     let count = entered.with(|core| Ok(core.journal.len()))?;
     for _ in 0..count {
-        let next = entered.with(|core| Ok((core.journal.next(), core.logger.clone())))?;
+        let next = entered.with(|core| Ok((core.journal.pop(), core.logger.clone())))?;
         let (Some(record), Some(logger)) = next else { return Ok(()) };
         logger.log(place.id(), &record);
     }
@@ -206,7 +206,7 @@ fn target_of(error: &Error) -> &'static CStr {
 
 /// A failure in one line, with the numbers that its sentence may not have.
 pub fn said(error: &Error) -> String {
-    let mut text = format!("{} ({:?}", error.message, error.code);
+    let mut text = format!("{} ({}", error.message, error.code.symbol());
     if error.os_error != 0 {
         text += &format!(", errno {}", error.os_error);
     }

@@ -158,7 +158,7 @@ fn write_loop(text: &mut Exposition, labels: &str, stats: &LoopStats) {
     }
     text.counter("wsock_errors_total", "Connections and attempts that ended with an error.");
     for (code, count) in f.errors.values() {
-        text.sample(&format!("{labels},error=\"{code:?}\""), count);
+        text.sample(&format!("{labels},error=\"{}\"", code.symbol()), count);
     }
     write_traffic(text, labels, &stats.traffic);
     let lag =

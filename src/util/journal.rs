@@ -76,7 +76,7 @@ impl Journal {
     }
 
     /// The oldest record.
-    pub fn next(&mut self) -> Option<Record> {
+    pub fn pop(&mut self) -> Option<Record> {
         self.records.pop_front()
     }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn told(journal: &mut Journal) -> Vec<(i32, String)> {
-        std::iter::from_fn(|| journal.next())
+        std::iter::from_fn(|| journal.pop())
             .map(|record| (record.level, record.message.into_string().unwrap()))
             .collect()
     }

@@ -120,7 +120,7 @@ static void failures(void) {
   raw_close(&raw);
   PUMP_UNTIL(loop, srv.conn[0]->releases);
   CHECK_TOLD(&told, "2 conn connection 0x");
-  CHECK_TOLD(&told, "(Protocol, told the peer 1002)\n");
+  CHECK_TOLD(&told, "(WSOCK_ERR_PROTOCOL, told the peer 1002)\n");
   /* strangers */
   raw_connect(&raw, loop, srv.port);
   raw_text(&raw, "evil\x01\r\n\r\n");
@@ -132,14 +132,14 @@ static void failures(void) {
   raw_close(&raw);
   PUMP_UNTIL(loop, server_stats(srv.server).handshake_errors == 1);
   pump(loop);
-  CHECK_TOLD(&told, ": ended: the peer closed the connection during the handshake (ConnectionLost)");
+  CHECK_TOLD(&told, ": ended: the peer closed the connection during the handshake (WSOCK_ERR_CONNECTION_LOST)");
   /* the application */
   srv.request = refuse;
   connect_to(&refused, loop, url_of(srv.port, "/"), NULL);
   PUMP_UNTIL(loop, refused.releases);
   CHECK_TOLD(&told, ": the application answered 418\n");
   CHECK_TOLD(&told, "2 handshake connection 0x");
-  CHECK_TOLD(&told, "(HttpStatus)\n");
+  CHECK_TOLD(&told, "(WSOCK_ERR_HTTP_STATUS)\n");
   /* a client that comes back, and does not say its password */
   char url[200];
   snprintf(url, sizeof url, "ws://user:pass" "word@127.0.0.1:%u/", (unsigned)raw_dead_port());

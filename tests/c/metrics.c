@@ -191,8 +191,8 @@ static void refusals(void) {
   CHECK_INT(SERVER("wsock_server_handshakes_refused_total", ",reason=\"invalid\""), 1);
   CHECK_INT(SERVER("wsock_server_accepted_total", ""), 6);
   CHECK_INT(LOOP("wsock_connect_failures_total", ""), 2);
-  CHECK_INT(LOOP("wsock_errors_total", ",error=\"HttpStatus\""), 1);
-  CHECK_INT(LOOP("wsock_errors_total", ",error=\"Connect\""), 1);
+  CHECK_INT(LOOP("wsock_errors_total", ",error=\"WSOCK_ERR_HTTP_STATUS\""), 1);
+  CHECK_INT(LOOP("wsock_errors_total", ",error=\"WSOCK_ERR_CONNECT\""), 1);
   CHECK(LOOP("wsock_loop_lag_seconds_count", "") >= 5);
 
   section("refused because the server is being closed");
