@@ -214,6 +214,8 @@ impl Core {
             cell.set_limits(settings.max_buffered, settings.high_water);
             cell.advance_state(id, state::OPEN);
         }
+        self.figures.opened += 1;
+        self.note_open(id);
         self.dirty(id);
     }
 }

@@ -100,7 +100,7 @@ fn work(place: Loop, mut poller: Poller) {
         let begun = entered.with(|core| {
             core.worker = this_thread();
             core.sleeps_until = Time(0);
-            core.note(&poller);
+            core.take_events(&poller);
             Ok(())
         });
         let turned = begun.and_then(|()| turn::work(place, &entered));
@@ -124,24 +124,33 @@ fn work(place: Loop, mut poller: Poller) {
 impl Core {
     /// The thread's turn is done: how long may it wait?
     fn fall_asleep(&mut self) -> Option<Duration> {
-        let helper = &self.place.place().helper;
-        if (!self.outbox.is_empty() || !self.trash.is_empty()) && !self.announced {
-            self.announced = true;
-            helper.announce();
+        if self.has_news() || !self.trash.is_empty() {
+            self.announce();
         }
         if self.is_idle() {
             // Who runs until nothing is left has to look.
-            helper.ring();
+            self.place.place().helper.ring();
         }
         self.sleeps_until = self.next_deadline().unwrap_or(NEVER);
         self.waiting_time(None)
     }
 
+    /// Whoever comes for events hears that there are some.
+    fn announce(&mut self) {
+        if !self.announced {
+            self.announced = true;
+            self.place.place().helper.announce();
+        }
+    }
+
     /// Another thread has done something: the loop's own wakes up if it has to do its part sooner than
-    /// it meant to.
+    /// it meant to, and so does whoever waits for what came of it.
     pub fn rouse(&mut self) {
         if self.worker == 0 || self.is_corked() {
             return;
+        }
+        if self.has_news() {
+            self.announce();
         }
         let sleeps_until = self.sleeps_until;
         if self.has_turn() || self.next_deadline().is_some_and(|at| at < sleeps_until) {
