@@ -206,7 +206,7 @@ typedef struct wsock_request wsock_request;
  * compressing that the connections have negotiated. You make it and free it; what was sent of it does
  * not need the handle any more.
  *
- * - Life: wsock_message_new, wsock_message_free.
+ * - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
  * - Look: wsock_message_data, wsock_message_compressions.
  * - Send: wsock_server_broadcast, wsock_hub_publish_message.
  */
@@ -229,7 +229,10 @@ typedef struct wsock_hub wsock_hub;
 #define WSOCK_OK 0
 /** The message was accepted, and the queue is now above the high-water mark: on_drain will come. */
 #define WSOCK_BUFFERED 1
-/** The message was accepted, and a message, this or an older one, was dropped for want of room. */
+/**
+ * There was no room, and a message was dropped as WSOCK_OVERFLOW_* says: this one, or older ones for it.
+ * Or it has taken the place of one with its key.
+ */
 #define WSOCK_DROPPED 2
 
 /** An argument is not what the function's description asks for. */
@@ -279,7 +282,10 @@ typedef struct wsock_hub wsock_hub;
 #define WSOCK_ERR_INVALID_DATA (-61)
 /** The peer sent a message or frame above the limit (1009). */
 #define WSOCK_ERR_TOO_BIG (-62)
-/** The peer sent too many fragments or control frames (1008). */
+/**
+ * The peer sent too many fragments or control frames, or reads too slowly for
+ * WSOCK_OVERFLOW_CLOSE (1008).
+ */
 #define WSOCK_ERR_POLICY (-63)
 /** The peer was silent and did not answer a ping. */
 #define WSOCK_ERR_PING_TIMEOUT (-64)
@@ -359,7 +365,10 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
-/** wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. */
+/**
+ * wsock_event: a text message, in data and len; code is WSOCK_PART_FIRST | WSOCK_PART_LAST. With on_part
+ * among the handlers: the next part of one, with the flags of on_part in code.
+ */
 #define WSOCK_EVENT_TEXT 1
 /** wsock_event: a binary message, as WSOCK_EVENT_TEXT. */
 #define WSOCK_EVENT_BINARY 2
@@ -605,6 +614,13 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 /**
  * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
  * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
+ * What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
+ * wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.
+ */
+#define WSOCK_OPT_OVERFLOW 7
+/**
+ * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009.
+ * Default 16 MiB.
  */
 #define WSOCK_OPT_MAX_MESSAGE_SIZE 10
 /** Largest frame to receive, in bytes. 0: as large as a message. Default 0. */
@@ -627,8 +643,8 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  */
 #define WSOCK_OPT_LOW_WATER 15
 /**
- * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
- * message of any size. Default 64 MiB.
+ * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT, or what WSOCK_OPT_OVERFLOW says
+ * is done. An empty queue takes one message of any size. Default 64 MiB.
  */
 #define WSOCK_OPT_MAX_BUFFERED 16
 /** Largest head of a request or response to receive, in bytes. Default 16384. */
@@ -1226,8 +1242,27 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 /** wsock_conn_state: it is over, or never was. */
 #define WSOCK_CLOSED 3
 
-/** Flag for wsock_conn_send: do not compress this message, although the connection could. */
+/** Flag for sending: do not compress this message, although the connection could. */
 #define WSOCK_SEND_NO_COMPRESS 1
+/** Flag for wsock_conn_send_part: the message ends with this part. */
+#define WSOCK_SEND_LAST 2
+
+/** What WSOCK_OPT_OVERFLOW says. */
+#define WSOCK_OVERFLOW_DEFAULT 0
+/** Sending answers WSOCK_ERR_LIMIT, and the message is not sent. */
+#define WSOCK_OVERFLOW_REFUSE 1
+/** The message is dropped. */
+#define WSOCK_OVERFLOW_DROP_NEWEST 2
+/**
+ * The oldest messages that wait and were sent this way are dropped until there is room; when that is not
+ * enough, this message is dropped instead.
+ */
+#define WSOCK_OVERFLOW_DROP_OLDEST 3
+/**
+ * Sending answers WSOCK_ERR_LIMIT, and the connection is closed with 1008, since its peer is too slow:
+ * on_error tells WSOCK_ERR_POLICY. What waits is sent as far as WSOCK_OPT_CLOSE_TIMEOUT_MS allows.
+ */
+#define WSOCK_OVERFLOW_CLOSE 4
 
 /** wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for. */
 #define WSOCK_CONN_URL 1
@@ -1268,6 +1303,31 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 #define WSOCK_PULL_LATER (-1)
 /** What it answers when the message cannot be finished. */
 #define WSOCK_PULL_FAILED (-2)
+/** How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send. */
+typedef struct {
+  /** Set this to sizeof(wsock_send_options). */
+  size_t struct_size;
+  /** 0 or WSOCK_SEND_NO_COMPRESS. */
+  uint32_t flags;
+  /**
+   * What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
+   * WSOCK_OPT_OVERFLOW says.
+   */
+  int32_t overflow;
+  /**
+   * When a message with the same key waits, this one takes its place in the line instead of going to its
+   * end; 0: no key. For values of which only the newest counts.
+   */
+  uint64_t key;
+  /**
+   * With this the message is not copied: data stays yours to keep, unchanged, until release is called
+   * with data, len and release_user: exactly once, soon after the last byte has left or was copied,
+   * perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
+   */
+  void (*release)(const void *data, size_t len, void *user);
+  /** What release is given last. */
+  void *release_user;
+} wsock_send_options;
 
 /** Figures of one connection. */
 typedef struct {
@@ -1295,13 +1355,21 @@ typedef struct {
   uint64_t rtt_us;
   /** 1 when the TLS handshake took up an earlier session again, else 0. */
   uint64_t tls_resumed;
+  /**
+   * Messages to send that WSOCK_OVERFLOW_DROP_NEWEST, WSOCK_OVERFLOW_DROP_OLDEST or a newer one with the
+   * same key has dropped.
+   */
+  uint64_t messages_dropped;
+  /** Their bytes. */
+  uint64_t bytes_dropped;
 } wsock_conn_stats;
 
 /**
  * Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
  * WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
  * the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
- * one thread sends arrive in that order.
+ * one thread sends arrive in that order. WSOCK_OPT_OVERFLOW says what is done when there is no room;
+ * WSOCK_DROPPED, that something was dropped.
  *
  * Ownership: data is copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
@@ -1329,6 +1397,49 @@ wsock_status wsock_conn_send_text(wsock_conn *conn, const char *text, size_t len
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
  */
 wsock_status wsock_conn_send_binary(wsock_conn *conn, const void *data, size_t len);
+
+/**
+ * Sends a message as options say: without a copy, in place of an older one that waits, or with what to
+ * do when there is no room. NULL options: as wsock_conn_send.
+ *
+ * With release the bytes are lent: a server without compression sends them from where they are; when they
+ * have to be masked or compressed they are copied piece by piece. release is called exactly once, when they
+ * are not needed any more, and also when the call is refused; in either case that may be before it returns.
+ * Only when options itself cannot be read (its struct_size) it is not called.
+ *
+ * From another thread than the loop's, messages with WSOCK_OVERFLOW_DROP_* may wait up to twice
+ * WSOCK_OPT_MAX_BUFFERED; what the loop then drops is told by messages_dropped in wsock_conn_stats.
+ *
+ * Ownership: data is copied, or lent until release is called. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+ * INVALID_ARGUMENT (type, data, not UTF-8), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_with(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  const wsock_send_options *options);
+
+/**
+ * Sends the next part of a message whose length need not be known: the first part begins it, the one with
+ * WSOCK_SEND_LAST ends it, and that may be empty. flags is WSOCK_SEND_LAST or 0, and with the first part
+ * also WSOCK_SEND_NO_COMPRESS; type is the same for all parts. Text may be cut anywhere; a part with
+ * which it cannot be UTF-8 is refused, and the next one may follow in its place.
+ *
+ * Parts leave as they come; the peer gets one message. Other messages sent meanwhile wait until its last
+ * part has been sent. When the connection closes before that the message is lost, and with it those that
+ * waited for it: unsent_bytes counts them.
+ *
+ * Ownership: data is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open, or no more the connection that took the first part),
+ * LIMIT (WSOCK_OPT_MAX_BUFFERED, whatever WSOCK_OPT_OVERFLOW says), INVALID_ARGUMENT (type, data, not UTF-8),
+ * UNSUPPORTED (flags), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_part(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  uint32_t flags);
 
 /**
  * Sends a ping with at most 125 bytes. The answer comes as on_pong, and its time as rtt_us in
@@ -1542,6 +1653,21 @@ wsock_status wsock_conn_send_from(wsock_conn *conn,
  */
 wsock_status wsock_conn_pull_again(wsock_conn *conn);
 
+/**
+ * Keeps a message that conn has received, beyond the callback or the batch that it was given to, without
+ * a copy: data is the pointer that on_message was given, or data of a WSOCK_EVENT_TEXT or
+ * WSOCK_EVENT_BINARY of the last batch. It can be read (wsock_message_data) and sent to others without a
+ * copy, from any thread, until wsock_message_free. Small messages share the memory they came in, up to 1
+ * MiB that stays as long as one of them is kept: copy what you keep for long.
+ *
+ * Thread: loop, inside the callback or before the next batch is fetched.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (data is no such pointer, or a part of
+ * a message), LIMIT (a million messages). Since: 0.1
+ */
+wsock_status wsock_conn_retain(const wsock_conn *conn,
+                               const void *data,
+                               wsock_message **out_message);
+
 /* ---- Servers --------------------------------------------------------------------------------- */
 
 /** Figures of one server. */
@@ -1601,6 +1727,10 @@ typedef struct {
   uint64_t drain_closed;
   /** Milliseconds until it has sent the last of them and stops listening. */
   uint64_t drain_remaining_ms;
+  /** Messages to send that were dropped, on all its connections, ended ones included. */
+  uint64_t messages_dropped;
+  /** Their bytes. */
+  uint64_t bytes_dropped;
 } wsock_server_stats;
 
 /**

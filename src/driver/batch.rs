@@ -80,15 +80,18 @@ pub fn let_go(way: &Way<'_>) -> Result<()> {
     })
 }
 
+/// For whoever fetches without having said where to.
+pub fn no_room() -> Error {
+    let message = "there is no room for events: call wsock_loop_use_events first";
+    Error::new(Code::State, message)
+}
+
 /// Fills the application's records with what is queued. Tasks run in between, where they stand in line.
 pub fn fill(way: &Way<'_>) -> Result<u32> {
     let mut begun = false;
     loop {
         let task = way.with(|core| {
-            let Some(mut batch) = core.batch.take() else {
-                let message = "there is no room for events: call wsock_loop_use_events first";
-                return Err(Error::new(Code::State, message));
-            };
+            let mut batch = core.batch.take().ok_or_else(no_room)?;
             if !begun {
                 batch.begin();
             }
@@ -96,6 +99,7 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
             let count = batch.len();
             core.corked = if count > 0 { this_thread() } else { 0 };
             core.batch = Some(batch);
+            core.update_beacon();
             Ok((task, count))
         })?;
         begun = true;

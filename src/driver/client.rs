@@ -212,6 +212,7 @@ impl Core {
         let settings = &session.shared.settings;
         if let Ok(cell) = table.get(id) {
             cell.set_limits(settings.max_buffered, settings.high_water);
+            cell.set_overflow(settings.overflow as u8);
             cell.advance_state(id, state::OPEN);
         }
         self.figures.opened += 1;

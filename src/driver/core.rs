@@ -93,6 +93,8 @@ pub struct Core {
     pub batch: Option<Box<dyn Batch>>,
     /// The last batch: what it points to stays until the next.
     pub drained: Vec<Delivery>,
+    /// Which of them was retained last.
+    pub retained: usize,
     /// The thread whose sends wait, because it has a batch to work on; 0 for none.
     pub corked: u64,
     /// The thread of the library's own that does the work; 0 for none.
@@ -154,6 +156,7 @@ impl Core {
             queueing: false,
             batch: None,
             drained: Vec::new(),
+            retained: 0,
             corked: 0,
             worker: 0,
             sleeps_until: Time(0),
@@ -291,7 +294,13 @@ impl Core {
     /// Whether a poll has something to do or to tell without waiting. Not for the log: it is told before
     /// each wait, and what it causes itself must not keep a loop awake.
     pub fn has_work(&self) -> bool {
-        !self.outbox.is_empty() || self.has_turn()
+        !self.outbox.is_empty() || !self.drained.is_empty() || self.has_turn()
+    }
+
+    /// The same for a loop with a thread of the library's own: whether the application has to come.
+    pub fn wants_visit(&self) -> bool {
+        let corked = self.corked != 0 && !self.dirty.is_empty();
+        corked || self.has_news() || !(self.drained.is_empty() && self.trash.is_empty())
     }
 
     /// Whether a turn has something to do without waiting.

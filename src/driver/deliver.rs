@@ -3,7 +3,6 @@
 //! of the library's own. Either way the order is the same, nothing of the loop is borrowed, and what has
 //! to follow an event follows when the application is done with it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -17,6 +16,7 @@ use super::retain::Current;
 use super::retry::News;
 use super::session::{Phase, state};
 use crate::error::{Error, Result};
+use crate::proto::conn::State;
 use crate::proto::event::Kind;
 use crate::util::arena::Piece;
 use crate::util::id::Id;
@@ -152,6 +152,14 @@ pub fn tell(entered: &Entered, id: Id, what: What) -> Result<()> {
     Ok(())
 }
 
+/// Tells of what callbacks have opened, before anything that came through it.
+pub fn tell_opened(entered: &Entered) -> Result<()> {
+    if entered.with(|core| Ok(!core.queueing && !core.outbox.is_empty()))? {
+        tell_queued(&Way::Inside(entered), usize::MAX)?;
+    }
+    Ok(())
+}
+
 /// Tells what is queued, at most `limit` events, and answers how many there were.
 pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
     let mut last = None;
@@ -234,9 +242,10 @@ impl Core {
         let crowded = self.outbox_weight > MAX_QUEUED;
         let Some(session) = self.session(id) else { return false };
         let undelivered = session.undelivered;
-        if undelivered > MAX_UNDELIVERED || crowded && undelivered > 0 {
-            session.stalled = matches!(session.phase, Phase::Open(_));
-        }
+        let enough = undelivered > MAX_UNDELIVERED || crowded && undelivered > 0;
+        // What comes while it closes is not for the application, and its end must be seen.
+        let open = matches!(&session.phase, Phase::Open(conn) if conn.state() == State::Open);
+        session.stalled = open && (enough || session.stalled);
         session.stalled
     }
 
@@ -330,7 +339,8 @@ impl Core {
             What::Close(_) => self.bury(id),
             What::Input(_, Held::Whole(bytes)) => self.done_with(Some(bytes)),
             What::Input(..) => {}
-            What::Drain | What::Error(_) | What::Retry(_) | What::Task(_) => {}
+            What::Retry(news) => self.wait_for_retry(id, news.delay_ms),
+            What::Drain | What::Error(_) | What::Task(_) => {}
         }
         false
     }
@@ -347,10 +357,26 @@ impl Core {
     /// What is left of the queue when the loop ends: only how connections ended still matters. The rest
     /// goes when the loop does, since dropping a task may call the application.
     pub fn keep_endings(&mut self) {
-        let ends = |it: &Delivery| matches!(it.what, What::Error(_) | What::Close(_));
-        let queued = std::mem::take(&mut self.outbox);
-        let (endings, others): (Vec<_>, Vec<_>) = queued.into_iter().partition(ends);
-        self.outbox = VecDeque::from(endings);
-        self.drained.extend(others);
+        for delivery in std::mem::take(&mut self.outbox) {
+            let known = self.session(delivery.id).is_some_and(|session| session.announced);
+            match delivery.what {
+                What::Error(_) | What::Close(_) if known => self.outbox.push_back(delivery),
+                _ => {
+                    self.never_heard_of(&delivery);
+                    self.drained.push(delivery);
+                }
+            }
+        }
+    }
+
+    /// The application has no handle to an accepted connection before it hears of its opening, so it does
+    /// not hear of its end either.
+    fn never_heard_of(&mut self, delivery: &Delivery) {
+        if let What::Open = delivery.what
+            && let Some(session) = self.session(delivery.id)
+            && session.server.is_some()
+        {
+            session.announced = false;
+        }
     }
 }

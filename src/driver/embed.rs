@@ -44,7 +44,7 @@ impl Core {
                     beacon.set(self.now, self.has_work(), deadline);
                 }
                 // Another thread sees to sockets and timers.
-                None => beacon.set(self.now, self.has_news(), None),
+                None => beacon.set(self.now, self.wants_visit(), None),
             }
             self.beacon = Some(beacon);
         }

@@ -136,6 +136,8 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
                 let asked = entered.with(|core| Ok(core.receive_request(id, *request)))?;
                 if let Some((request, server)) = asked {
                     deliver::tell(entered, id, What::Request(request, server))?;
+                    // It may have been answered by a call from inside.
+                    deliver::tell_opened(entered)?;
                 }
             }
             Found::Refusal(refusal) => entered.with(|core| {
@@ -189,6 +191,9 @@ impl Core {
 
     fn read(&mut self, id: Id) -> Read {
         let Some(session) = self.session(id) else { return Read::Nothing };
+        if session.has_stopped_asking() {
+            return Read::End;
+        }
         if !session.readable || session.pauses() {
             return Read::Nothing;
         }

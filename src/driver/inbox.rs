@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::hub::Order;
+use super::parts::PartPlace;
+use super::send::{Parcel, Terms};
 use crate::error::Error;
 use crate::proto::event::Kind;
 use crate::proto::prepared::Prepared;
@@ -26,6 +28,30 @@ pub enum Command {
         /// Whether it may be compressed.
         compress: bool,
     },
+    /// Send a message of another form, or on other terms.
+    Message {
+        /// To whom.
+        conn: Id,
+        /// The message; text has been checked.
+        parcel: Parcel,
+        /// What may be done about it.
+        terms: Terms,
+    },
+    /// Send the next part of a message.
+    Part {
+        /// To whom.
+        conn: Id,
+        /// The same for all parts of a message; text has been checked.
+        kind: Kind,
+        /// A copy.
+        data: Vec<u8>,
+        /// Where in its message, and whether that may be compressed.
+        place: PartPlace,
+    },
+    /// Messages were dropped before they got here.
+    Lost(Id),
+    /// Close it, since its peer is too slow.
+    TooSlow(Id),
     /// Send a ping.
     Ping(Id, Vec<u8>),
     /// Begin the close handshake; code and reason have been checked.

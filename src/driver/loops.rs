@@ -14,6 +14,7 @@ use super::measure::Measure;
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
+use crate::util::outside::{self, Within};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
 use crate::util::table::{Cell, Table, random_start};
@@ -304,7 +305,9 @@ impl Loop {
         let inside = inside.ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
-        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking(), _door: door })
+        let _within = inside.is_outermost().then(outside::enter);
+        let unwinding = std::thread::panicking();
+        Ok(Entered { inside, place: self.place, unwinding, _door: door, _within })
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
@@ -339,7 +342,10 @@ impl Loop {
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         if self.has_thread() {
             let entered = self.enter_at_door()?;
-            return self.act(&entered, f);
+            // It may have ended while we waited.
+            if self.has_thread() {
+                return self.act(&entered, f);
+            }
         }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
@@ -368,11 +374,13 @@ impl Loop {
         match entered {
             Err(e) if e.code == Code::WrongThread => None,
             Err(e) => Some(Err(e)),
+            Ok(_) if by_door && !self.has_thread() => None,
             Ok(entered) => Some(self.act(&entered, f)),
         }
     }
 
-    fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
+    /// Does something, then what has to follow.
+    pub fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         self.check_poison()?;
         entered.with(|core| {
             if !core.dispatching {
@@ -416,6 +424,9 @@ pub struct Entered {
     unwinding: bool,
     /// Held as long as we are inside a loop with a thread of the library's own.
     _door: Option<MutexGuard<'static, ()>>,
+    /// Of the way in, not of those from within. Last, so that what has waited for its end finds the loop
+    /// free.
+    _within: Option<Within>,
 }
 
 /// A panic that leaves the loop may have left anything half done.
@@ -443,9 +454,10 @@ impl Entered {
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            // A thread of ours must not call the application.
-            let ours = core.worker != 0 && core.worker == this_thread();
-            let some = !core.trash.is_empty() && !ours;
+            // Besides a thread of ours, only who takes events out hears from the loop.
+            let helper = &self.place.helper;
+            let hears = !helper.is_running() || helper.is_visited();
+            let some = !core.trash.is_empty() && hears;
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything.

@@ -55,12 +55,16 @@ pub fn with<R>(owner: Loop, id: Id, f: impl FnOnce(&mut Pending) -> Result<R>) -
 
 /// Answers a request after its `on_request` has returned, or when there is none. From any thread.
 pub fn answer(id: Id, decision: i32) -> Result<()> {
-    let (owner, _) = loops::find_object(id)?;
+    let (owner, cell) = loops::find_object(id)?;
     if decision != 0 && !(200..=599).contains(&decision) {
         return Err(Error::new(
             Code::InvalidArgument,
             format!("{decision} is no answer: use 0 to go on, or an HTTP status from 200 to 599"),
         ));
+    }
+    // Whoever comes second is told so, also while the first answer is on its way.
+    if !cell.advance_state(id, state::CLOSED) {
+        return Err(loops::stale(Kind::Request));
     }
     let direct = owner.try_with(|core| core.answer_request(id, decision));
     direct.unwrap_or_else(|| owner.push(Command::Answer(id, decision)))
@@ -285,6 +289,8 @@ impl Core {
             Connection::new(Role::Server, session.shared.conn.clone(), accepted.deflate, now);
         session.open(conn);
         self.opened(session_id);
+        // The first messages may have come while the answer was waited for.
+        self.make_ready(session_id);
     }
 }
 

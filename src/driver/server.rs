@@ -56,6 +56,8 @@ pub struct ServerStats {
     pub draining: bool,
     pub drain_closed: u64,
     pub drain_remaining_ms: u64,
+    pub messages_dropped: u64,
+    pub bytes_dropped: u64,
     pub payload_received: u64,
     pub payload_sent: u64,
     pub refused_origin: u64,
@@ -159,6 +161,8 @@ impl ServerStats {
             self.payload_received += s.payload_received;
             self.payload_sent += s.payload_sent;
             self.ended_control_rate += s.control_flood as u64;
+            self.messages_dropped += s.dropped.messages;
+            self.bytes_dropped += s.dropped.bytes;
         }
     }
 }

@@ -143,6 +143,8 @@ pub struct Session {
     pub phase: Phase,
     /// Bytes of the HTTP exchange that go out before any frame.
     pub head: Head,
+    /// The message in parts that is being sent.
+    pub parts: Option<u32>,
     /// Input that waits because reading is paused.
     pub held: Vec<u8>,
     /// Rarely needed.
@@ -192,6 +194,7 @@ impl Session {
             stream: None,
             phase,
             head: Head::default(),
+            parts: None,
             held: Vec::new(),
             details: Box::default(),
             deadline: None,
@@ -212,14 +215,23 @@ impl Session {
         }
     }
 
-    /// Whether the application wants no input now. A handshake does not wait for that.
+    /// Whether the application wants no input now, or has to answer a request first. A handshake does
+    /// not wait for `paused`.
     pub fn pauses(&self) -> bool {
-        self.paused && matches!(self.phase, Phase::Open(_))
+        self.paused && matches!(self.phase, Phase::Open(_)) || self.is_asking()
     }
 
     /// Whether its request waits for an answer.
     pub fn is_asking(&self) -> bool {
-        matches!(self.phase, Phase::ServerHandshake(_))
+        matches!(&self.phase, Phase::ServerHandshake(handshake) if handshake.is_done())
+    }
+
+    /// Whether nobody is there any more for the answer. Who has asked for a page may have closed its side
+    /// and still wants it.
+    pub fn has_stopped_asking(&self) -> bool {
+        let upgrade = |handshake: &ServerHandshake| handshake.wants_upgrade();
+        let asks = matches!(&self.phase, Phase::ServerHandshake(handshake) if upgrade(handshake));
+        asks && self.hung_up
     }
 
     /// The open connection.
@@ -337,6 +349,7 @@ impl Session {
     /// The handshake is done.
     pub fn open(&mut self, conn: Connection) {
         self.phase = Phase::Open(conn);
+        self.parts = None;
         self.deadline = None;
         self.announced = true;
     }

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::{Core, Entry};
+use super::parts;
 use super::session::{Head, Phase, Session, never_open, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn;
@@ -99,8 +100,9 @@ impl Core {
             Phase::Open(conn) => conn.state() != conn::State::Open,
             _ => false,
         };
-        if closing && session.paused {
+        if closing && (session.paused || session.stalled) {
             session.paused = false;
+            session.stalled = false;
             self.make_ready(id);
         }
     }
@@ -192,6 +194,7 @@ impl Core {
             if let Some(server) = session.server {
                 self.session_gone(server, &session);
             }
+            parts::forget(id);
             self.trash.push(session.handler);
         }
     }

@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use super::core::Core;
+use super::deliver::{Delivery, What};
 use super::loops::Loop;
 use super::readiness::Poller;
 use super::timers::NEVER;
 use super::turn;
 use crate::error::{Code, Error, Result};
+use crate::util::outside;
 use crate::util::owner::this_thread;
 use crate::util::signals;
 use crate::util::time::Time;
@@ -25,6 +27,7 @@ pub fn start(place: Loop) -> Result<()> {
     let poller = entered.with(|core| {
         core.settle_all();
         core.queueing = true;
+        core.announced = false;
         core.poller.take().ok_or_else(|| Error::new(Code::State, "the loop is being started"))
     })?;
     place.place().helper.begin();
@@ -73,12 +76,14 @@ pub fn take_back(place: Loop) -> Result<()> {
     if !helper.end(|| place.inbox.wake()) {
         return Err(Error::new(Code::State, "this loop has no thread of its own"));
     }
+    // Whoever came in by the door goes out first, and nobody comes in that way any more.
+    let entered = place.enter_at_door()?;
     helper.finish();
     place.come_home();
     if place.check_poison().is_err() {
         return Ok(());
     }
-    place.with(|core| {
+    place.act(&entered, |core| {
         core.queueing = false;
         core.set_beacon_apart(false)
     })
@@ -94,6 +99,7 @@ impl Drop for Farewell {
 }
 
 fn work(place: Loop, mut poller: Poller) {
+    outside::mute();
     let _farewell = Farewell(place);
     loop {
         let Ok(entered) = place.enter_at_door() else { return };
@@ -124,9 +130,10 @@ fn work(place: Loop, mut poller: Poller) {
 impl Core {
     /// The thread's turn is done: how long may it wait?
     fn fall_asleep(&mut self) -> Option<Duration> {
-        if self.has_news() || !self.trash.is_empty() {
-            self.announce();
+        for work in outside::take_calls() {
+            self.queue(Delivery { id: self.place.id(), what: What::Task(Some(work)) });
         }
+        self.announce();
         if self.is_idle() {
             // Who runs until nothing is left has to look.
             self.place.place().helper.ring();
@@ -135,22 +142,25 @@ impl Core {
         self.waiting_time(None)
     }
 
-    /// Whoever comes for events hears that there are some.
+    /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
-        if !self.announced {
+        let helper = &self.place.place().helper;
+        let some = self.has_news() || !self.trash.is_empty();
+        if some && !self.announced && !helper.is_visited() {
             self.announced = true;
-            self.place.place().helper.announce();
+            helper.announce();
         }
     }
 
     /// Another thread has done something: the loop's own wakes up if it has to do its part sooner than
-    /// it meant to, and so does whoever waits for what came of it.
+    /// it meant to.
     pub fn rouse(&mut self) {
-        if self.worker == 0 || self.is_corked() {
+        if self.worker == 0 {
             return;
         }
-        if self.has_news() {
-            self.announce();
+        self.announce();
+        if self.is_corked() {
+            return;
         }
         let sleeps_until = self.sleeps_until;
         if self.has_turn() || self.next_deadline().is_some_and(|at| at < sleeps_until) {

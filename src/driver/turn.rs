@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
+use crate::util::outside;
 
 /// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
 pub fn run(place: Loop) -> Result<()> {
@@ -46,11 +47,11 @@ pub fn poll(place: Loop, limit: Option<Duration>) -> Result<u32> {
 /// How long a foreign loop may sleep: `None` for ever.
 pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
     place.with(|core| {
-        if core.has_work() || place.has_thread() && core.has_news() {
-            return Ok(Some(0));
-        }
         if place.has_thread() {
-            return Ok(None);
+            return Ok(core.wants_visit().then_some(0));
+        }
+        if core.has_work() {
+            return Ok(Some(0));
         }
         core.tick();
         let now = core.now;
@@ -136,15 +137,20 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
-    entered.with(|core| {
+    let callbacks = entered.with(|core| {
         core.settle_all();
         core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
-        core.current = None;
+        if !core.queueing {
+            core.current = None;
+        }
         core.count_turn(woken);
         core.update_beacon();
         Ok(core.callbacks)
-    })
+    })?;
+    // Memory of the application's that is not needed any more.
+    outside::flush();
+    Ok(callbacks)
 }
 
 fn settle(entered: &Entered) -> Result<()> {
@@ -189,15 +195,8 @@ fn serve_ready(entered: &Entered) -> Result<()> {
     let mut count = entered.with(|core| Ok(core.ready.len()))?;
     while count > 0 {
         count -= 1;
-        let next = entered.with(|core| {
-            // A connection may have been opened by a callback; it hears of that first.
-            let queued = !core.queueing && !core.outbox.is_empty();
-            Ok((core.next_ready(), queued))
-        })?;
-        if next.1 {
-            deliver::tell_queued(&Way::Inside(entered), usize::MAX)?;
-        }
-        if let Some(id) = next.0 {
+        deliver::tell_opened(entered)?;
+        if let Some(id) = entered.with(|core| Ok(core.next_ready()))? {
             feed::serve(entered, id)?;
         }
     }
@@ -269,7 +268,7 @@ impl Core {
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
-        let session = self.session(id)?;
+        let session = self.session(id).filter(|session| session.announced)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
         let unsent = (closed.unsent + incoming + session.stranded()) as u64;

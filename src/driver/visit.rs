@@ -40,6 +40,7 @@ pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
     let _visit = place.place().helper.visit()?;
     let way = Way::Visiting(place);
     batch::let_go(&way)?;
+    way.with(|core| core.batch.is_some().then_some(()).ok_or_else(batch::no_room))?;
     wait(place, limit)?;
     let fetched = log::tell(&way).and_then(|()| batch::fill(&way));
     place.with(|core| {

@@ -43,6 +43,9 @@ pub const WSOCK_EVENT_RETRY: u32 = 9;
 /// wsock_server *. Answer it with wsock_request_answer.
 pub const WSOCK_EVENT_REQUEST: u32 = 10;
 
+/// No header's record is larger: a size beyond is a mistake.
+const MAX_EVENT_SIZE: usize = 1024;
+
 /// What records point to beside payloads, kept for its address.
 #[allow(dead_code)] // nobody reads it here
 enum Detail {
@@ -181,7 +184,7 @@ pub unsafe extern "C" fn wsock_loop_use_events(
         if array.is_null() || capacity == 0 {
             return wrong("array is NULL or capacity is 0: there is room for no event".into());
         }
-        if event_size < known || !event_size.is_multiple_of(8) {
+        if !(known..=MAX_EVENT_SIZE).contains(&event_size) || !event_size.is_multiple_of(8) {
             return wrong(format!(
                 "event_size is {event_size}; give sizeof(wsock_event), at least {known}"
             ));

@@ -12,7 +12,8 @@ use super::last_error;
 use super::retry_info::RetryDetail;
 use super::types::{
     WSOCK_BINARY, WSOCK_PART_FIRST, WSOCK_PART_LAST, WSOCK_TEXT, wsock_conn_stats,
-    wsock_error_info, wsock_handlers, wsock_hub_stats, wsock_publish_options, wsock_server_stats,
+    wsock_error_info, wsock_handlers, wsock_hub_stats, wsock_publish_options, wsock_send_options,
+    wsock_server_stats,
 };
 use crate::driver::handler::Handler;
 use crate::driver::report::Report;
@@ -34,6 +35,8 @@ unsafe impl Versioned for wsock_server_stats {}
 unsafe impl Versioned for wsock_publish_options {}
 // SAFETY: as above.
 unsafe impl Versioned for wsock_hub_stats {}
+// SAFETY: as above, and a nullable pointer.
+unsafe impl Versioned for wsock_send_options {}
 
 /// What to call when we will never use a pointer again.
 pub type Release = Option<unsafe extern "C-unwind" fn(*mut c_void)>;

@@ -25,6 +25,7 @@ pub mod message;
 pub mod metrics;
 pub mod options;
 pub mod request;
+pub mod send;
 pub mod server;
 pub mod source;
 pub mod status;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::{handle, id};
 use super::boundary;
-use super::conn::{WSOCK_SEND_NO_COMPRESS, message_kind};
+use super::send::{WSOCK_SEND_NO_COMPRESS, kind_of};
 use super::status::wsock_status;
 use super::types::wsock_conn;
 use crate::driver::loops;
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn wsock_conn_send_fd(
     boundary::status(|| {
         let id = id(conn)?;
         loops::find_object(id)?;
-        let (kind, compress) = (message_kind(r#type)?, compresses(flags)?);
+        let (kind, compress) = (kind_of(r#type)?, compresses(flags)?);
         // SAFETY: it is the caller's, who gives it up when it is taken.
         let offer = unsafe { Offer::new(fd) }.ok_or_else(|| {
             Error::new(Code::InvalidArgument, format!("{fd} is not an open descriptor"))
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn wsock_conn_send_from(
     boundary::status(|| {
         let id = id(conn)?;
         loops::find_object(id)?;
-        let (kind, compress) = (message_kind(r#type)?, compresses(flags)?);
+        let (kind, compress) = (kind_of(r#type)?, compresses(flags)?);
         let pull = pull.ok_or_else(|| Error::new(Code::InvalidArgument, "pull is NULL"))?;
         source::send_from(id, kind, compress, || {
             Arc::new(CPull { pull, pointer: user_data, release })

@@ -24,6 +24,7 @@ pub struct wsock_loop {
 ///
 /// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
 /// - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
+/// - Send in other ways: wsock_conn_send_with, wsock_conn_send_part, wsock_conn_send_message.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
@@ -76,9 +77,9 @@ pub struct wsock_options {
 /// compressing that the connections have negotiated. You make it and free it; what was sent of it does
 /// not need the handle any more.
 ///
-/// - Life: wsock_message_new, wsock_message_free.
+/// - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
 /// - Look: wsock_message_data, wsock_message_compressions.
-/// - Send: wsock_server_broadcast, wsock_hub_publish_message.
+/// - Send: wsock_conn_send_message, wsock_server_broadcast, wsock_hub_publish_message.
 pub struct wsock_message {
     _id: (),
 }
@@ -377,6 +378,11 @@ pub struct wsock_conn_stats {
     pub rtt_us: u64,
     /// 1 when the TLS handshake took up an earlier session again, else 0.
     pub tls_resumed: u64,
+    /// Messages to send that WSOCK_OVERFLOW_DROP_NEWEST, WSOCK_OVERFLOW_DROP_OLDEST or a newer one with the
+    /// same key has dropped.
+    pub messages_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
 }
 
 /// Figures of one server.
@@ -432,6 +438,10 @@ pub struct wsock_server_stats {
     pub drain_closed: u64,
     /// Milliseconds until it has sent the last of them and stops listening.
     pub drain_remaining_ms: u64,
+    /// Messages to send that were dropped, on all its connections, ended ones included.
+    pub messages_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
     /// Bytes of messages received, after inflating.
     pub payload_received: u64,
     /// Bytes of messages sent, before deflating.
@@ -448,6 +458,29 @@ pub struct wsock_server_stats {
     pub tls_errors: u64,
 }
 
+/// How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_send_options {
+    /// Set this to sizeof(wsock_send_options).
+    pub struct_size: usize,
+    /// 0 or WSOCK_SEND_NO_COMPRESS.
+    pub flags: u32,
+    /// What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
+    /// WSOCK_OPT_OVERFLOW says.
+    pub overflow: i32,
+    /// When a message with the same key waits, this one takes its place in the line instead of going to its
+    /// end; 0: no key. For values of which only the newest counts.
+    pub key: u64,
+    /// With this the message is not copied: data stays yours to keep, unchanged, until release is called
+    /// with data, len and release_user: exactly once, soon after the last byte has left or was copied,
+    /// perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
+    pub release:
+        Option<unsafe extern "C-unwind" fn(data: *const c_void, len: usize, user: *mut c_void)>,
+    /// What release is given last.
+    pub release_user: *mut c_void,
+}
+
 /// How to publish.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -456,10 +489,11 @@ pub struct wsock_publish_options {
     pub struct_size: usize,
     /// WSOCK_PUBLISH_*, or 0.
     pub flags: u32,
-    /// Always 0.
-    pub reserved: i32,
-    /// While a message waits in the queue of a subscriber, a newer one with the same number takes its
-    /// place, so that who is slow gets the newest; 0 for none.
+    /// What becomes of the message where there is no room for it, WSOCK_OVERFLOW_*; 0: what
+    /// WSOCK_OPT_OVERFLOW of the connection says.
+    pub overflow: i32,
+    /// While a message waits in the queue of a subscriber, a newer one with the same key takes its place,
+    /// so that who is slow gets the newest; 0: no key.
     pub key: u64,
     /// A connection that does not get the message, such as the one it came from; NULL for none. It may
     /// have ended.
@@ -480,11 +514,11 @@ pub struct wsock_hub_stats {
     pub kept: u64,
     /// Messages ever published.
     pub published: u64,
-    /// Messages put into the queue of a subscriber, kept ones included.
+    /// Messages sent to a subscriber and not refused, kept ones included.
     pub deliveries: u64,
-    /// Messages that the queue of a subscriber did not take.
+    /// Messages that were refused because the queue of a subscriber was full.
     pub refused: u64,
-    /// Messages that waited in the queue of a subscriber and were dropped for a newer one.
+    /// Of deliveries: messages dropped, since the queue was full, or a newer one with their key came.
     pub dropped: u64,
     /// Messages that a loop did not get because it had too many before them.
     pub missed: u64,

@@ -13,6 +13,7 @@ pub mod id;
 pub mod inherited;
 pub mod journal;
 pub mod offer;
+pub mod outside;
 pub mod owner;
 pub mod pool;
 pub mod registry;

@@ -77,7 +77,7 @@ AT(wsock_handlers, release, 72);
 AT(wsock_handlers, on_retry, 80);
 AT(wsock_handlers, on_part, 88);
 
-SIZE(wsock_conn_stats, 96);
+SIZE(wsock_conn_stats, 112);
 AT(wsock_conn_stats, struct_size, 0);
 AT(wsock_conn_stats, messages_received, 8);
 AT(wsock_conn_stats, messages_sent, 16);
@@ -90,8 +90,10 @@ AT(wsock_conn_stats, pongs_received, 64);
 AT(wsock_conn_stats, buffered_amount, 72);
 AT(wsock_conn_stats, rtt_us, 80);
 AT(wsock_conn_stats, tls_resumed, 88);
+AT(wsock_conn_stats, messages_dropped, 96);
+AT(wsock_conn_stats, bytes_dropped, 104);
 
-SIZE(wsock_server_stats, 240);
+SIZE(wsock_server_stats, 256);
 AT(wsock_server_stats, struct_size, 0);
 AT(wsock_server_stats, connections, 8);
 AT(wsock_server_stats, handshakes, 16);
@@ -115,18 +117,28 @@ AT(wsock_server_stats, ended_control_rate, 152);
 AT(wsock_server_stats, draining, 160);
 AT(wsock_server_stats, drain_closed, 168);
 AT(wsock_server_stats, drain_remaining_ms, 176);
-AT(wsock_server_stats, payload_received, 184);
-AT(wsock_server_stats, payload_sent, 192);
-AT(wsock_server_stats, refused_origin, 200);
-AT(wsock_server_stats, refused_version, 208);
-AT(wsock_server_stats, refused_draining, 216);
-AT(wsock_server_stats, refused_application, 224);
-AT(wsock_server_stats, tls_errors, 232);
+AT(wsock_server_stats, messages_dropped, 184);
+AT(wsock_server_stats, bytes_dropped, 192);
+AT(wsock_server_stats, payload_received, 200);
+AT(wsock_server_stats, payload_sent, 208);
+AT(wsock_server_stats, refused_origin, 216);
+AT(wsock_server_stats, refused_version, 224);
+AT(wsock_server_stats, refused_draining, 232);
+AT(wsock_server_stats, refused_application, 240);
+AT(wsock_server_stats, tls_errors, 248);
+
+SIZE(wsock_send_options, 40);
+AT(wsock_send_options, struct_size, 0);
+AT(wsock_send_options, flags, 8);
+AT(wsock_send_options, overflow, 12);
+AT(wsock_send_options, key, 16);
+AT(wsock_send_options, release, 24);
+AT(wsock_send_options, release_user, 32);
 
 SIZE(wsock_publish_options, 32);
 AT(wsock_publish_options, struct_size, 0);
 AT(wsock_publish_options, flags, 8);
-AT(wsock_publish_options, reserved, 12);
+AT(wsock_publish_options, overflow, 12);
 AT(wsock_publish_options, key, 16);
 AT(wsock_publish_options, except, 24);
 

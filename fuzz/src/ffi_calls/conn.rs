@@ -7,6 +7,7 @@ use super::world::*;
 use std::ffi::CString;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
+use wsock::ffi::send::*;
 use wsock::ffi::status::*;
 use wsock::ffi::types::*;
 
@@ -65,13 +66,31 @@ pub fn any() {
 }
 
 fn send(conn: usize) {
-    let (how, (data, len)) = (below(8), payload());
+    let (how, (data, len)) = (below(10), payload());
     let errors = [InvalidHandle, WrongKind, State, Limit, InvalidArgument, Unsupported];
     // SAFETY: see looping::make.
     let status = unsafe {
         match how {
             0 => wsock_conn_send_text(conn as _, data.cast(), len),
             1 => wsock_conn_send_binary(conn as _, data.cast(), len),
+            8 => {
+                let (kind, flags) = draw(|input| (input.byte(), input.byte()));
+                let (kind, flags) = (1 + i32::from(kind & 1), u32::from(flags) % 4);
+                wsock_conn_send_part(conn as _, kind, data.cast(), len, flags)
+            }
+            9 => {
+                let (kind, how, key) = draw(|input| (input.byte(), input.byte(), input.byte()));
+                let options = wsock_send_options {
+                    struct_size: size_of::<wsock_send_options>(),
+                    flags: u32::from(how & 1),
+                    overflow: i32::from(how >> 1) % 6,
+                    key: u64::from(key) % 3,
+                    release: None,
+                    release_user: std::ptr::null_mut(),
+                };
+                let kind = 1 + i32::from(kind & 1);
+                wsock_conn_send_with(conn as _, kind, data.cast(), len, &options)
+            }
             _ => {
                 let (kind, flags) = draw(|input| (input.byte(), input.byte()));
                 let kind = if kind < 250 { 1 + i32::from(kind) % 2 } else { i32::from(kind) };
@@ -81,7 +100,7 @@ fn send(conn: usize) {
         }
     };
     documented(status, &errors[..if how < 2 { 5 } else { 6 }]);
-    assert!(status <= WSOCK_BUFFERED);
+    assert!(status <= WSOCK_DROPPED);
     if status >= 0 {
         world(|w| {
             let record = w.conns.entry(conn).or_default();

@@ -63,6 +63,14 @@ impl Connection {
         Ok(())
     }
 
+    /// Ends an open connection because of `error`, and says so in a close frame. Messages that wait go
+    /// before it, as far as the peer takes them within the close timeout.
+    pub fn give_up(&mut self, cx: &mut Context, now: Time, error: Error) {
+        if self.phase == Phase::Open {
+            self.fail(cx, now, error);
+        }
+    }
+
     /// Gives up without a close frame and without what waits to be sent.
     pub fn abort(&mut self, error: Error) {
         self.transport_gone(Initiator::Local, error);
@@ -136,7 +144,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The peer broke a rule: say which in a close frame, read no more.
+    /// The peer broke a rule, or is not worth waiting for: say so in a close frame, read no more.
     #[cold]
     pub(super) fn fail(&mut self, cx: &mut Context, now: Time, mut error: Error) {
         self.inbox = None;

@@ -54,10 +54,15 @@ impl Body<'_> {
         }
     }
 
-    fn is_valid(&self) -> bool {
+    /// Refuses text that is not UTF-8.
+    pub fn check(&self) -> Result<()> {
         match self {
-            Body::Copy(Kind::Text, _) | Body::Owned(Kind::Text, _) => utf8::is_valid(self.bytes()),
-            _ => true,
+            Body::Copy(Kind::Text, _) | Body::Owned(Kind::Text, _)
+                if !utf8::is_valid(self.bytes()) =>
+            {
+                Err(not_utf8())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -128,26 +133,24 @@ impl Connection {
         &mut self,
         cx: &mut Context,
         now: Time,
-        body: Body,
+        body: &Body,
         options: SendOptions,
     ) -> Result<Queued> {
         self.check_open()?;
-        if !body.is_valid() {
-            return Err(not_utf8());
-        }
+        body.check()?;
         let mut entry_options = options;
         let mut dropped = Dropped::default();
         // What may be dropped is encoded only when the transport wants it.
         let fixed = options.key == 0 && !options.droppable;
         if self.line().is_none_or(Line::is_empty) && (fixed || !self.has_output()) {
-            if self.encode_body(cx, now, &body, options.compress) {
+            if self.encode_body(cx, now, body, options.compress) {
                 return Ok(self.accepted(now, body.bytes().len(), dropped));
             }
             entry_options.compress = false;
         }
         let line = self.line_or_new();
         match line.replace(body.to_entry(entry_options)) {
-            Ok(bytes) => dropped.add(bytes),
+            Ok(bytes) => dropped = Dropped::one(bytes),
             Err(entry) => line.push(*entry),
         }
         Ok(self.accepted(now, body.bytes().len(), dropped))
@@ -164,9 +167,9 @@ impl Connection {
         self.line()?.len_of(key)
     }
 
-    /// Counts a message that was dropped instead of being accepted.
-    pub fn count_dropped(&mut self, bytes: usize) {
-        self.line_or_new().dropped.add(bytes);
+    /// Counts messages that were dropped instead of being accepted.
+    pub fn count_dropped(&mut self, dropped: Dropped) {
+        self.line_or_new().dropped += dropped;
     }
 
     /// Queues a ping with at most 125 bytes. It goes before messages that are not encoded yet.

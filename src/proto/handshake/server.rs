@@ -40,6 +40,7 @@ pub struct ServerSettings {
 pub struct ServerHandshake {
     head: HeadReader,
     done: bool,
+    upgrade: bool,
     /// When it is too slow, unless more comes; 0 before the first byte.
     slow: Time,
 }
@@ -50,7 +51,8 @@ const SLOW_MS: u64 = 2_000;
 impl ServerHandshake {
     /// Allocates nothing before the first byte: thousands of these wait at once.
     pub fn new(limits: &HeadLimits) -> ServerHandshake {
-        ServerHandshake { head: HeadReader::new(Kind::Request, limits), done: false, slow: Time(0) }
+        let head = HeadReader::new(Kind::Request, limits);
+        ServerHandshake { head, done: false, upgrade: false, slow: Time(0) }
     }
 
     /// Takes bytes; says how many, and what came of it when the request is complete or wrong. Bytes after
@@ -65,6 +67,7 @@ impl ServerHandshake {
             let head = head.and_then(|()| parse_request(self.head.take()));
             head.map_err(refuse).and_then(Request::new)
         });
+        self.upgrade = matches!(&outcome, Some(Ok(request)) if request.upgrade.is_some());
         (used, outcome)
     }
 
@@ -77,14 +80,19 @@ impl ServerHandshake {
         self.slow.0 += bytes as u64 * 1_000_000 / u64::from(rate);
     }
 
-    /// When it is too slow, unless more comes. `None` before the first byte.
+    /// When it is too slow, unless more comes. `None` before the first byte, and once all is there.
     pub fn slow_at(&self) -> Option<Time> {
-        (self.slow != Time(0)).then_some(self.slow)
+        (self.slow != Time(0) && !self.done).then_some(self.slow)
     }
 
     /// Whether `recv` has told what came of it.
     pub fn is_done(&self) -> bool {
         self.done
+    }
+
+    /// Whether what came of it is a request for a WebSocket.
+    pub fn wants_upgrade(&self) -> bool {
+        self.upgrade
     }
 }
 
