@@ -51,9 +51,9 @@ fn what_waits_is_there_when_it_is_encoded() {
     let mut solo = traced(Role::Server, 100);
     let droppable = SendOptions { droppable: true, ..SendOptions::default() };
     let shared = Body::Owned(Kind::Binary, Arc::new(vec![0; 5000]));
-    solo.conn.send_message(&mut solo.cx, solo.now, shared, SendOptions::default()).unwrap();
+    solo.conn.send_message(&mut solo.cx, solo.now, &shared, SendOptions::default()).unwrap();
     let waits = Body::Copy(Kind::Text, b"waits");
-    solo.conn.send_message(&mut solo.cx, solo.now, waits, droppable).unwrap();
+    solo.conn.send_message(&mut solo.cx, solo.now, &waits, droppable).unwrap();
     assert_eq!(lines(&solo), ["> BINARY fin len=5000"]);
     solo.conn.fill(&mut solo.cx, solo.now);
     assert_eq!(lines(&solo), ["> BINARY fin len=5000", "> TEXT fin len=5"]);
