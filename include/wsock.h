@@ -143,6 +143,7 @@ extern "C" {
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
  * - In the child of a fork: wsock_loop_after_fork.
+ * - Watch it: wsock_loop_get_stats, wsock_loop_metrics, wsock_loop_measure, wsock_loop_set_log.
  * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
  *   wsock_connect_fd and wsock_listen_fd.
  */
@@ -172,7 +173,7 @@ typedef struct wsock_options wsock_options;
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
  * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
- *   wsock_conn_server, wsock_conn_get_stats.
+ *   wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
  * - Keep what was received: wsock_conn_retain.
  * - Come back: wsock_conn_set_target, for the next attempt.
  * - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
@@ -662,6 +663,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  * wsock_request_answer. 0: they go on, as without on_request. Default 0.
  */
 #define WSOCK_OPT_ASK 45
+/**
+ * How many of its last frames a connection remembers, for wsock_conn_trace and the log: 24 bytes each
+ * once they have come. 0: none. Default 0.
+ */
+#define WSOCK_OPT_TRACE_FRAMES 90
 /** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
 #define WSOCK_OPT_ORIGIN 100
 
@@ -1744,6 +1750,20 @@ typedef struct {
   uint64_t messages_dropped;
   /** Their bytes. */
   uint64_t bytes_dropped;
+  /** Bytes of messages received, after inflating. */
+  uint64_t payload_received;
+  /** Bytes of messages sent, before deflating. */
+  uint64_t payload_sent;
+  /** Of refused: pages from an origin that WSOCK_OPT_ORIGIN_POLICY keeps out, answered 403. */
+  uint64_t refused_origin;
+  /** Of refused: another version of the protocol than 13, answered 426. */
+  uint64_t refused_version;
+  /** Of refused: came while the server was being closed, answered 503. */
+  uint64_t refused_draining;
+  /** Of refused: by what your on_request returned. */
+  uint64_t refused_application;
+  /** Of handshake_errors: TLS did not come about. */
+  uint64_t tls_errors;
 } wsock_server_stats;
 
 /**
@@ -2170,6 +2190,181 @@ wsock_status wsock_request_set_body(wsock_request *request,
  */
 wsock_status wsock_request_answer(wsock_request *request,
                                   int32_t status);
+
+/* ---- Looking inside -------------------------------------------------------------------------- */
+
+/**
+ * Buckets of a histogram. Bucket n counts times of at most 2^n microseconds that the bucket before does
+ * not count; the last counts all that are longer than 2^24 microseconds, which is almost 17 seconds.
+ */
+#define WSOCK_HISTOGRAM_BUCKETS 26
+
+/** Log level: something is broken and needs a person. */
+#define WSOCK_LOG_ERROR 1
+/** Log level: something went wrong; connections that fail are told here, with their traces. */
+#define WSOCK_LOG_WARN 2
+/** Log level: who comes and goes, refusals, servers that begin and end, attempts that follow. */
+#define WSOCK_LOG_INFO 3
+/** Log level: every address that is tried, what TLS came to. */
+#define WSOCK_LOG_DEBUG 4
+/** Log level: every turn of the loop. */
+#define WSOCK_LOG_TRACE 5
+
+/** Figures of one loop. What ended connections contributed stays in all sums. */
+typedef struct {
+  /** Set this to sizeof(wsock_loop_stats) before the call. */
+  size_t struct_size;
+  /** Connections that are open or closing now, of clients and of servers. */
+  uint64_t connections;
+  /** Clients that are connecting now, or waiting for their next attempt. */
+  uint64_t connecting;
+  /** Servers that have not ended. */
+  uint64_t servers;
+  /** Connections that were open at some time. */
+  uint64_t opened;
+  /** Of these, those that have ended. */
+  uint64_t closed;
+  /** Attempts of clients that ended without a connection. */
+  uint64_t connect_failures;
+  /** Attempts of clients after the first (WSOCK_OPT_RECONNECT). */
+  uint64_t connect_retries;
+  /** Turns: each wait and what was done after it. */
+  uint64_t turns;
+  /** Events that the operating system reported. */
+  uint64_t events;
+  /** Calls to your functions, those of wsock_loop_set_log not counted, and events of wsock_loop_events. */
+  uint64_t callbacks;
+  /** Sends, closes and posts of other threads. */
+  uint64_t requests;
+  /** Times that another thread woke the loop; many requests may come with one. */
+  uint64_t wakeups;
+  /** Deadlines that came. */
+  uint64_t timers;
+  /** Messages received. */
+  uint64_t messages_received;
+  /** Messages sent. */
+  uint64_t messages_sent;
+  /** Bytes received on the wire, frame headers included, handshakes and TLS not. */
+  uint64_t bytes_received;
+  /** Bytes handed to the operating system, frame headers included, handshakes and TLS not. */
+  uint64_t bytes_sent;
+  /** Bytes of messages received, after inflating. */
+  uint64_t payload_received;
+  /** Bytes of messages sent, before deflating. */
+  uint64_t payload_sent;
+  /** Pings received. */
+  uint64_t pings_received;
+  /** Pongs received. */
+  uint64_t pongs_received;
+  /** Log records that were dropped because the log did not keep up. */
+  uint64_t log_dropped;
+  /**
+   * Loop lag: from the end of each wait to the end of the turn that follows, so how long a socket that
+   * became ready meanwhile had to wait. Long times mean callbacks that take long, or a machine that is
+   * too small. With wsock_loop_start it is that of the library's thread, which your callbacks do not hold
+   * up.
+   */
+  uint64_t lag_count;
+  /** All of them together, in microseconds. */
+  uint64_t lag_sum_us;
+  /** The longest. */
+  uint64_t lag_max_us;
+  /** See WSOCK_HISTOGRAM_BUCKETS. */
+  uint64_t lag_buckets[WSOCK_HISTOGRAM_BUCKETS];
+  /** Time in each of your callbacks, while wsock_loop_measure is on. */
+  uint64_t callback_count;
+  /** All of them together, in microseconds. */
+  uint64_t callback_sum_us;
+  /** The longest. */
+  uint64_t callback_max_us;
+  /** See WSOCK_HISTOGRAM_BUCKETS. */
+  uint64_t callback_buckets[WSOCK_HISTOGRAM_BUCKETS];
+  /** Round-trip times of answered pings, yours and those of the library's keepalive. */
+  uint64_t rtt_count;
+  /** All of them together, in microseconds. */
+  uint64_t rtt_sum_us;
+  /** The longest. */
+  uint64_t rtt_max_us;
+  /** See WSOCK_HISTOGRAM_BUCKETS. */
+  uint64_t rtt_buckets[WSOCK_HISTOGRAM_BUCKETS];
+} wsock_loop_stats;
+
+/**
+ * Copies the loop's figures to out_stats. Set out_stats->struct_size first.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_get_stats(wsock_loop *loop,
+                                  wsock_loop_stats *out_stats);
+
+/**
+ * All figures of the loop and of its servers as Prometheus reads them (text exposition format 0.0.4):
+ * answer a request for /metrics with it, as `text/plain; version=0.0.4`. NUL-terminated; its length
+ * goes to out_len, which may be NULL. docs/monitoring.md says what each figure means.
+ *
+ * Ownership: the library's; valid until the next call for this loop. Thread: loop.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (out_text is NULL), POISONED.
+ * Since: 0.1
+ */
+wsock_status wsock_loop_metrics(wsock_loop *loop,
+                                const char **out_text,
+                                size_t *out_len);
+
+/**
+ * Begins (on 1) or ends (0) measuring how long each callback takes, for wsock_loop_stats and
+ * wsock_loop_metrics. It costs two looks at the clock for each callback, so it is off at first. What was
+ * measured stays.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_measure(wsock_loop *loop,
+                                int32_t on);
+
+/**
+ * The last frames that went over a connection, as many as WSOCK_OPT_TRACE_FRAMES says, a line for each,
+ * the oldest first:
+ *
+ *     +0.001234 > TEXT fin len=5
+ *     +0.001999 < CLOSE fin masked len=2 code=1000
+ *
+ * The time is in seconds from the end of the handshake on; `>` was queued by this side, `<` was received;
+ * then come fin, rsv1 (compressed) and masked when they are set, and the length of the payload on the
+ * wire. What was in it is not kept, but for the code of close frames. In on_error and on_close, and while a
+ * client waits for its next attempt, these are the frames of the connection that has ended. The text is
+ * NUL-terminated; its length goes to out_len, which may be NULL.
+ *
+ * Ownership: the library's; valid until the next call for this connection, or until on_close returns.
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, STATE (WSOCK_OPT_TRACE_FRAMES is 0),
+ * INVALID_ARGUMENT (out_text is NULL), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_trace(wsock_conn *conn,
+                              const char **out_text,
+                              size_t *out_len);
+
+/**
+ * Has log(loop, level, target, message, user_data) called for what happens in the loop, up to level
+ * (WSOCK_LOG_*). target says what it is about: "server", "handshake", "tls", "dial", "conn", "frames" or
+ * "loop". message is one line of UTF-8 without a line end; both are valid until log returns. Passwords,
+ * cookies, the queries of URLs and what messages say are never in it. What it says may change with any
+ * version: it is for people.
+ *
+ * log is called as callbacks are: from inside run, poll or events, one at a time, and it may call every
+ * function. Records wait until then, at most about a thousand; more are dropped, counted and told. level
+ * 0, or log NULL, turns it off: user_data and release are ignored then. release may be NULL; it is called
+ * exactly once, when log will not be given this user data again, but not when this call is refused.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (no such level),
+ * POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_set_log(wsock_loop *loop,
+                                int32_t level,
+                                void (*log)(wsock_loop *loop,
+                                            int32_t level,
+                                            const char *target,
+                                            const char *message,
+                                            void *user_data),
+                                void *user_data,
+                                void (*release)(void *user_data));
 
 /* ---- Versions -------------------------------------------------------------------------------- */
 

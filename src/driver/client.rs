@@ -215,6 +215,8 @@ impl Core {
             cell.set_overflow(settings.overflow as u8);
             cell.advance_state(id, state::OPEN);
         }
+        self.figures.opened += 1;
+        self.note_open(id);
         self.dirty(id);
     }
 }

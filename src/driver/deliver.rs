@@ -9,6 +9,7 @@ use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Task;
 use super::loops::{Entered, Loop};
+use super::measure;
 use super::report::Report;
 use super::request::LATER;
 use super::retain::Current;
@@ -178,7 +179,11 @@ pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
 }
 
 /// The call itself. What `on_request` answers is handed back.
-fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+pub fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+    measure::timed(delivery.id, || call_unmeasured(handler, delivery))
+}
+
+fn call_unmeasured(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
     let id = delivery.id;
     if let What::Task(task) = &mut delivery.what {
         if let Some(task) = task.take() {
@@ -190,7 +195,7 @@ fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i3
     match &delivery.what {
         What::Request(request, server) => return Some(handler.on_request(*server, *request)),
         What::Open => handler.on_open(id),
-        What::Input(input, held) => call_input(&*handler, id, *input, held.as_ref()),
+        What::Input(input, held) => tell_input(&*handler, id, *input, held.as_ref()),
         What::Drain => handler.on_drain(id),
         What::Error(error) => handler.on_error(id, error),
         What::Retry(news) => handler.on_retry(id, news),
@@ -203,6 +208,11 @@ fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i3
 /// The call for what the peer sent, the most frequent of all.
 #[inline]
 pub fn call_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
+    measure::timed(id, || tell_input(handler, id, input, bytes));
+}
+
+#[inline]
+fn tell_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
     match input {
         Input::Message(kind) => handler.on_message(id, kind, bytes),
         Input::Part { kind, first, last } => handler.on_part(id, kind, bytes, first, last),
@@ -297,7 +307,7 @@ impl Core {
         {
             cell.advance_state(id, state::CLOSED);
         }
-        self.callbacks += 1;
+        self.count_callback();
         self.current = Current::of(delivery);
         self.handler(id)
     }

@@ -10,6 +10,7 @@ use once_cell::sync::{Lazy, OnceCell};
 use super::core::Core;
 use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
+use super::measure::Measure;
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
@@ -32,6 +33,8 @@ pub struct Place {
     process: Mark,
     /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
+    /// How long its callbacks take.
+    pub measure: Measure,
     /// Ids of everything that lives in the loop.
     pub table: Table,
     /// Requests of other threads.
@@ -96,6 +99,7 @@ pub fn create() -> Result<Id> {
             helper: Helper::default(),
             process: Mark::now(),
             core: Owned::new(RefCell::new(None), 0),
+            measure: Measure::default(),
             table: Table::new(number),
             inbox: Inbox::default(),
         })
@@ -108,6 +112,7 @@ pub fn create() -> Result<Id> {
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
             place.process.take_over();
+            place.measure.reset();
             place.home.store(this_thread(), Ordering::SeqCst);
             place.inbox.open(new.generation, waker);
             place.living.store(new.generation, Ordering::SeqCst);
@@ -122,6 +127,11 @@ pub fn create() -> Result<Id> {
 
 fn place(id: Id) -> Option<&'static Place> {
     PLACES[id.owner() as usize].get().map(|place| &**place)
+}
+
+/// How long callbacks take in the loop of that id, or in which that object lives.
+pub fn measure(id: Id) -> Option<&'static Measure> {
+    place(id).map(|place| &place.measure)
 }
 
 /// The loop of that id.
@@ -225,6 +235,11 @@ impl Loop {
     /// Where it lives.
     pub fn place(self) -> &'static Place {
         self.place
+    }
+
+    /// Its number, which tells it from the other loops of the process.
+    pub fn number(self) -> u16 {
+        self.place.number
     }
 
     /// The calling thread is its own from now on.

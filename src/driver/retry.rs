@@ -2,6 +2,7 @@
 
 use super::client::Plan;
 use super::core::Core;
+use super::log::DIAL;
 use super::parts;
 use super::report::Report;
 use super::send::{Overflow, Parcel, Taken, Terms};
@@ -12,6 +13,7 @@ use crate::proto::event::{Closed, Initiator};
 use crate::proto::http::retry::retry_after;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
+use crate::util::journal::INFO;
 use crate::util::table::{GIVEN_UP, POISONED, QUEUES};
 use crate::util::time::Time;
 
@@ -174,14 +176,15 @@ impl Core {
         let delay_ms = backoff.next(random).max(asked_ms);
         retry.attempt += 1;
         let unsent = (closed.unsent + std::mem::take(&mut retry.missed)) as u64;
-        let report = Report { closed: closed.clone(), unsent, rtt_us };
-        retry.news = Some(Box::new(News { attempt: retry.attempt, delay_ms, report }));
+        let (attempt, report) = (retry.attempt, Report { closed: closed.clone(), unsent, rtt_us });
+        retry.news = Some(Box::new(News { attempt, delay_ms, report }));
         parts::cut_off(id);
         session.phase = Phase::Waiting;
         session.paused = false;
         // The wait begins when the application has been told, so that it is told before the attempt.
         session.deadline = None;
         self.retries.push_back(id);
+        self.note(id, INFO, DIAL, |_| format!("attempt {attempt} follows in {delay_ms} ms"));
         self.publish(id);
         true
     }
@@ -192,6 +195,7 @@ impl Core {
         if let Err(error) = session.prepare_attempt() {
             return self.fail(id, error);
         }
+        self.figures.retries += 1;
         self.open_queue(id);
         self.set_out(id);
     }

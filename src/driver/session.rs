@@ -12,6 +12,7 @@ use super::route::Tunnel;
 use super::settings::Shared;
 use super::source::Sources;
 use super::timers::NEVER;
+use super::tracing::Traced;
 use crate::error::Error;
 use crate::proto::conn::{Connection, Stats};
 use crate::proto::context::Context;
@@ -80,6 +81,8 @@ pub struct Details {
     pub texts: TextCache,
     /// Messages whose bytes are fetched when there is room for them.
     pub sources: Option<Box<Sources>>,
+    /// The last frames, when that was asked for.
+    pub traced: Option<Box<Traced>>,
 }
 
 /// Bytes on their way out, and how many have left.

@@ -106,7 +106,7 @@ fn work(place: Loop, mut poller: Poller) {
         let begun = entered.with(|core| {
             core.worker = this_thread();
             core.sleeps_until = Time(0);
-            core.note(&poller);
+            core.take_events(&poller);
             Ok(())
         });
         let turned = begun.and_then(|()| turn::work(place, &entered));
@@ -145,7 +145,7 @@ impl Core {
     /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
         let helper = &self.place.place().helper;
-        let some = !self.outbox.is_empty() || !self.trash.is_empty();
+        let some = self.has_news() || !self.trash.is_empty();
         if some && !self.announced && !helper.is_visited() {
             self.announced = true;
             helper.announce();

@@ -38,12 +38,25 @@ unsafe impl Versioned for wsock_hub_stats {}
 // SAFETY: as above, and a nullable pointer.
 unsafe impl Versioned for wsock_send_options {}
 
-type Release = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
+/// What to call when we will never use a pointer again.
+pub type Release = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
 
 /// The application's pointer, and what to call when we will never use it again.
-struct UserData {
+pub struct UserData {
     pointer: *mut c_void,
     release: OnceCell<Release>,
+}
+
+impl UserData {
+    /// Released when it is dropped.
+    pub fn new(pointer: *mut c_void, release: Release) -> UserData {
+        UserData { pointer, release: release.into() }
+    }
+
+    /// The application's pointer.
+    pub fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
 }
 
 // SAFETY: the pointer is only carried; following it is the application's business, on the thread
@@ -109,7 +122,7 @@ impl CHandlers {
 
     /// The same functions with other data.
     pub fn with_user(&self, pointer: *mut c_void, release: Release) -> CHandlers {
-        CHandlers { table: self.table, user: UserData { pointer, release: release.into() } }
+        CHandlers { table: self.table, user: UserData::new(pointer, release) }
     }
 
     /// The application's pointer.

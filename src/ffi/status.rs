@@ -183,7 +183,8 @@ mod tests {
         assert_eq!(pairs.len(), TABLE.len() - 3, "a code is missing here or in the table");
         for (code, constant) in pairs {
             assert_eq!(code as i32, constant);
-            assert!(entry(constant).is_some(), "{code:?}");
+            let (_, name, _) = entry(constant).unwrap_or_else(|| panic!("{code:?}"));
+            assert_eq!(name.to_str(), Ok(&*code.symbol()));
         }
     }
 

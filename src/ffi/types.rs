@@ -12,6 +12,7 @@ use std::ffi::{c_char, c_void};
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
 /// - In the child of a fork: wsock_loop_after_fork.
+/// - Watch it: wsock_loop_get_stats, wsock_loop_metrics, wsock_loop_measure, wsock_loop_set_log.
 /// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
 ///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
@@ -28,7 +29,7 @@ pub struct wsock_loop {
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
 /// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
-///   wsock_conn_server, wsock_conn_get_stats.
+///   wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
 /// - Keep what was received: wsock_conn_retain.
 /// - Come back: wsock_conn_set_target, for the next attempt.
 /// - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
@@ -442,6 +443,20 @@ pub struct wsock_server_stats {
     pub messages_dropped: u64,
     /// Their bytes.
     pub bytes_dropped: u64,
+    /// Bytes of messages received, after inflating.
+    pub payload_received: u64,
+    /// Bytes of messages sent, before deflating.
+    pub payload_sent: u64,
+    /// Of refused: pages from an origin that WSOCK_OPT_ORIGIN_POLICY keeps out, answered 403.
+    pub refused_origin: u64,
+    /// Of refused: another version of the protocol than 13, answered 426.
+    pub refused_version: u64,
+    /// Of refused: came while the server was being closed, answered 503.
+    pub refused_draining: u64,
+    /// Of refused: by what your on_request returned.
+    pub refused_application: u64,
+    /// Of handshake_errors: TLS did not come about.
+    pub tls_errors: u64,
 }
 
 /// How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send.

@@ -52,6 +52,28 @@ static int32_t call_wsock_conn_retain(void *h) {
   return status;
 }
 static int32_t call_wsock_request_answer(void *h) { return wsock_request_answer(h, 403); }
+static int32_t call_wsock_loop_get_stats(void *h) {
+  wsock_loop_stats stats, before;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  before = stats;
+  wsock_status status = wsock_loop_get_stats(h, &stats);
+  CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+static int32_t call_wsock_loop_metrics(void *h) {
+  const char *text = UNCHANGED;
+  size_t len = 77;
+  wsock_status status = wsock_loop_metrics(h, &text, &len);
+  CHECK(text == UNCHANGED && len == 77);
+  return status;
+}
+static int32_t call_wsock_loop_measure(void *h) { return wsock_loop_measure(h, 1); }
+static void never_log(wsock_loop *loop, int32_t level, const char *target, const char *message, void *user_data) {
+  (void)loop, (void)level, (void)user_data;
+  CHECKF(0, "a refused log was told %s %s", target, message);
+}
+static int32_t call_wsock_loop_set_log(void *h) { return wsock_loop_set_log(h, WSOCK_LOG_TRACE, never_log, NULL, never_release); }
 static int32_t call_wsock_connect(void *h) {
   wsock_handlers handlers = refused_handlers();
   wsock_conn *out = UNCHANGED;
@@ -183,6 +205,13 @@ static int32_t call_wsock_conn_get_stats(void *h) {
   before = stats;
   wsock_status status = wsock_conn_get_stats(h, &stats);
   CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+static int32_t call_wsock_conn_trace(void *h) {
+  const char *text = UNCHANGED;
+  size_t len = 77;
+  wsock_status status = wsock_conn_trace(h, &text, &len);
+  CHECK(text == UNCHANGED && len == 77);
   return status;
 }
 /* server */
@@ -393,7 +422,8 @@ static const struct row table[] = {
     ROW(wsock_loop_poll, LOOP), ROW(wsock_loop_stop, LOOP), ROW(wsock_loop_wakeup, LOOP), ROW(wsock_loop_post, LOOP),
     ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_use_events, LOOP),
     ROW(wsock_loop_events, LOOP), ROW(wsock_loop_flush, LOOP), ROW(wsock_loop_start, LOOP), ROW(wsock_loop_join, LOOP),
-    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_after_fork, LOOP),
+    ROW(wsock_loop_after_fork, LOOP), ROW(wsock_loop_get_stats, LOOP), ROW(wsock_loop_metrics, LOOP),
+    ROW(wsock_loop_measure, LOOP), ROW(wsock_loop_set_log, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
     ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
     ROW(wsock_options_add_cookie, OPTIONS), ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
@@ -407,7 +437,8 @@ static const struct row table[] = {
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),
     ROW(wsock_conn_set_target, CONN), ROW(wsock_conn_set_user_data, CONN),
-    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN), ROW(wsock_conn_retain, CONN),
+    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN), ROW(wsock_conn_trace, CONN),
+    ROW(wsock_conn_retain, CONN),
     ROW(wsock_listen, LOOP), ROW(wsock_listen_fd, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
     ROW(wsock_server_port, SERVER), ROW(wsock_server_set_tls, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
     ROW(wsock_server_get_stats, SERVER),

@@ -56,6 +56,9 @@ pub const WSOCK_OPT_ORIGIN_POLICY: i32 = 50;
 /// Server: 1: with wsock_loop_events, requests come as WSOCK_EVENT_REQUEST and wait for
 /// wsock_request_answer. 0: they go on, as without on_request. Default 0.
 pub const WSOCK_OPT_ASK: i32 = 45;
+/// How many of its last frames a connection remembers, for wsock_conn_trace and the log: 24 bytes each
+/// once they have come. 0: none. Default 0.
+pub const WSOCK_OPT_TRACE_FRAMES: i32 = 90;
 /// Client: the Origin header it sends, a text (wsock_options_set_str). Default none.
 pub const WSOCK_OPT_ORIGIN: i32 = 100;
 
@@ -92,6 +95,7 @@ pub(super) const INT_OPTIONS: &[IntOption] = &[
     int_option!(WSOCK_OPT_MAX_HEADERS, 8, 100_000, settings.head.max_headers as usize),
     int_option!(WSOCK_OPT_MAX_REQUEST_LINE, 64, GIB, settings.head.max_line as usize),
     int_option!(WSOCK_OPT_BACKLOG, 1, 65_535, settings.backlog as i32),
+    int_option!(WSOCK_OPT_TRACE_FRAMES, 0, 65_536, settings.conn.trace_frames as u32),
     int_option!(WSOCK_OPT_ORIGIN_POLICY, 0, 2, origin_policy as i64),
     int_option!(WSOCK_OPT_ASK, settings.ask as bool),
 ];

@@ -185,13 +185,13 @@ impl Connection {
         }
         self.waiting_pings += 1;
         self.keepalive.pinged(now, data);
-        self.queue(cx, Opcode::Ping, false, data);
+        self.queue(cx, now, Opcode::Ping, false, data);
         Ok(())
     }
 
     /// Answers a ping (RFC 6455 section 5.5.3). While the peer does not read, only the newest answer
     /// is kept, and it overtakes the messages that wait.
-    pub(super) fn pong(&mut self, cx: &mut Context, data: &[u8]) {
+    pub(super) fn pong(&mut self, cx: &mut Context, now: Time, data: &[u8]) {
         // Until our close frame is out, a message may go on for long.
         let close_waits = self.line().is_some_and(|line| line.close.is_some());
         if self.phase != Phase::Open && !close_waits {
@@ -200,8 +200,9 @@ impl Connection {
         if self.blocked && !self.output.is_empty() {
             let pong = self.control_frame(cx, Opcode::Pong, data);
             self.output.overtake(pong);
+            self.trace_sent(now, Opcode::Pong, true, false, data.len());
         } else {
-            self.queue(cx, Opcode::Pong, false, data);
+            self.queue(cx, now, Opcode::Pong, false, data);
         }
     }
 
