@@ -135,16 +135,14 @@ impl Way<'_> {
 
 /// Tells it now, or queues it when this turn queues.
 pub fn tell(entered: &Entered, id: Id, what: What) -> Result<()> {
-    let mut delivery = Delivery { id, what };
-    let next = entered.with(|core| {
+    let mut now = Some(Delivery { id, what });
+    let handler = entered.with(|core| {
         if core.queueing {
-            let what = std::mem::replace(&mut delivery.what, What::Open);
-            core.queue(Delivery { id, what });
-            return Ok(None);
+            now.take().into_iter().for_each(|delivery| core.queue(delivery));
         }
-        Ok(Some(core.begin(&delivery)))
+        Ok(now.as_ref().and_then(|delivery| core.begin(delivery)))
     })?;
-    let Some(handler) = next else { return Ok(()) };
+    let Some(mut delivery) = now else { return Ok(()) };
     let decision = call(handler, &mut delivery);
     if entered.with(|core| Ok(core.told(delivery, decision)))? {
         tell(entered, id, What::Open)?;
