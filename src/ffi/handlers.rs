@@ -133,7 +133,8 @@ impl CHandlers {
 
 /// WSOCK_PART_*.
 pub fn part_flags(first: bool, last: bool) -> u32 {
-    (u32::from(first) * WSOCK_PART_FIRST) | (u32::from(last) * WSOCK_PART_LAST)
+    let (begins, ends) = (u32::from(first), u32::from(last));
+    (begins * WSOCK_PART_FIRST) | (ends * WSOCK_PART_LAST)
 }
 
 fn message_type(kind: Kind) -> i32 {

@@ -48,7 +48,7 @@ pub fn find(message: *const wsock_message) -> Result<Arc<Prepared>> {
 /// A message of bytes as C passes them.
 ///
 /// # Safety
-/// As [`bytes`].
+/// `data` is NULL or leads to `len` bytes that stay until the call returns.
 pub unsafe fn prepare(r#type: i32, data: *const c_void, len: usize) -> Result<Arc<Prepared>> {
     let kind = kind_of(r#type)?;
     // SAFETY: as promised by the caller.

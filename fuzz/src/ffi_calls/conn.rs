@@ -2,6 +2,7 @@
 
 use super::callbacks::release;
 use super::connect::set_target;
+use super::source;
 use super::values::*;
 use super::world::*;
 use std::ffi::CString;
@@ -17,7 +18,8 @@ pub fn any() {
     // SAFETY: see looping::make.
     unsafe {
         match below(24) {
-            0..=7 => send(conn),
+            0..=6 => send(conn),
+            7 => source::any(conn),
             8 => {
                 let (data, len) = payload();
                 let status = wsock_conn_ping(conn as _, data.cast(), len);
