@@ -2256,6 +2256,10 @@ typedef struct {
   uint64_t pings_received;
   /** Pongs received. */
   uint64_t pongs_received;
+  /** Messages to send that were dropped: by a policy for full queues, or for a newer one. */
+  uint64_t messages_dropped;
+  /** Bytes of these messages. */
+  uint64_t bytes_dropped;
   /** Log records that were dropped because the log did not keep up. */
   uint64_t log_dropped;
   /**
