@@ -127,6 +127,8 @@ fn work(place: Loop, mut poller: Poller) {
 impl Core {
     /// The thread's turn is done: how long may it wait?
     fn fall_asleep(&mut self) -> Option<Duration> {
+        // What ends with this calls the application: not from here.
+        self.leftovers.append(&mut self.trash);
         self.announce();
         if self.is_idle() {
             // Who runs until nothing is left has to look.
@@ -139,7 +141,7 @@ impl Core {
     /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
         let helper = &self.place.place().helper;
-        let some = !self.outbox.is_empty() || !self.trash.is_empty();
+        let some = !self.outbox.is_empty() || !self.leftovers.is_empty();
         if some && !self.announced && !helper.is_visited() {
             self.announced = true;
             helper.announce();
