@@ -21,10 +21,10 @@ macro_rules! programs {
 }
 
 programs! {
-    adopt backpressure badinput cloexec close dlopen drain echo embed emfile fork handles
+    adopt ask backpressure badinput cloexec close dlopen drain echo embed emfile events fork handles
     handshake_client handshake_server hub hub_threads idle inherited limits network parts
     prefork proxy proxy_protocol races reconnect reconnect_close reconnect_queue redirect
-    reentrancy report retarget server signal sigpipe socket_options source stream stress threads
+    reentrancy report retarget server signal sigpipe socket_options source started stream stress threads
     timeouts tls unix_sockets whatwg wire
 }
 
