@@ -49,6 +49,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "WSOCK_CLOSED",
             "WSOCK_SEND_",
             "WSOCK_PULL_",
+            "WSOCK_OVERFLOW_",
+            "wsock_send_options",
             "WSOCK_CONN_",
             "wsock_conn_",
         ],
@@ -57,6 +59,19 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("Messages", &["wsock_message_"]),
     ("Hubs", &["wsock_hub_", "wsock_publish_options", "WSOCK_PUBLISH_"]),
     ("Requests to a server", &["WSOCK_REQUEST_", "wsock_request_"]),
+    (
+        "Looking inside",
+        &[
+            "wsock_loop_stats",
+            "wsock_loop_get_stats",
+            "wsock_loop_metrics",
+            "wsock_loop_measure",
+            "wsock_loop_set_log",
+            "wsock_conn_trace",
+            "WSOCK_HISTOGRAM_",
+            "WSOCK_LOG_",
+        ],
+    ),
     (
         "Versions",
         &["WSOCK_VERSION_", "WSOCK_FEATURE_", "wsock_version", "wsock_abi_", "wsock_features"],
@@ -112,6 +127,7 @@ fn generate_header() {
         "options/tls",
         "options/mod",
         "client",
+        "send",
         "conn",
         "source",
         "server",
@@ -119,6 +135,8 @@ fn generate_header() {
         "request",
         "message",
         "hub",
+        "metrics",
+        "log",
         "version",
     ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));

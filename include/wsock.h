@@ -143,6 +143,7 @@ extern "C" {
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
  * - In the child of a fork: wsock_loop_after_fork.
+ * - Watch it: wsock_loop_get_stats, wsock_loop_metrics, wsock_loop_measure, wsock_loop_set_log.
  * - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
  *   wsock_connect_fd and wsock_listen_fd.
  */
@@ -165,13 +166,15 @@ typedef struct wsock_options wsock_options;
  * One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
- * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
- * - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
+ * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; with a policy, a
+ *   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part,
+ *   wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again; made before: wsock_conn_send_message.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
  * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
- *   wsock_conn_server, wsock_conn_get_stats.
+ *   wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
+ * - Keep what was received: wsock_conn_retain.
  * - Come back: wsock_conn_set_target, for the next attempt.
  * - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
  */
@@ -206,9 +209,9 @@ typedef struct wsock_request wsock_request;
  * compressing that the connections have negotiated. You make it and free it; what was sent of it does
  * not need the handle any more.
  *
- * - Life: wsock_message_new, wsock_message_free.
+ * - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
  * - Look: wsock_message_data, wsock_message_compressions.
- * - Send: wsock_server_broadcast, wsock_hub_publish_message.
+ * - Send: wsock_conn_send_message, wsock_server_broadcast, wsock_hub_publish_message.
  */
 typedef struct wsock_message wsock_message;
 
@@ -229,7 +232,10 @@ typedef struct wsock_hub wsock_hub;
 #define WSOCK_OK 0
 /** The message was accepted, and the queue is now above the high-water mark: on_drain will come. */
 #define WSOCK_BUFFERED 1
-/** The message was accepted, and a message, this or an older one, was dropped for want of room. */
+/**
+ * There was no room, and a message was dropped as WSOCK_OVERFLOW_* says: this one, or older ones for it.
+ * Or it has taken the place of one with its key.
+ */
 #define WSOCK_DROPPED 2
 
 /** An argument is not what the function's description asks for. */
@@ -279,7 +285,10 @@ typedef struct wsock_hub wsock_hub;
 #define WSOCK_ERR_INVALID_DATA (-61)
 /** The peer sent a message or frame above the limit (1009). */
 #define WSOCK_ERR_TOO_BIG (-62)
-/** The peer sent too many fragments or control frames (1008). */
+/**
+ * The peer sent too many fragments or control frames, or reads too slowly for
+ * WSOCK_OVERFLOW_CLOSE (1008).
+ */
 #define WSOCK_ERR_POLICY (-63)
 /** The peer was silent and did not answer a ping. */
 #define WSOCK_ERR_PING_TIMEOUT (-64)
@@ -606,6 +615,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 /** Milliseconds of silence after that ping which mean it does not. Default 20000. */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
+ * What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
+ * wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.
+ */
+#define WSOCK_OPT_OVERFLOW 7
+/**
  * Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
  * which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
  */
@@ -630,8 +644,8 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  */
 #define WSOCK_OPT_LOW_WATER 15
 /**
- * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
- * message of any size. Default 64 MiB.
+ * Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT, or what WSOCK_OPT_OVERFLOW says
+ * is done. An empty queue takes one message of any size. Default 64 MiB.
  */
 #define WSOCK_OPT_MAX_BUFFERED 16
 /** Largest head of a request or response to receive, in bytes. Default 16384. */
@@ -649,6 +663,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  * wsock_request_answer. 0: they go on, as without on_request. Default 0.
  */
 #define WSOCK_OPT_ASK 45
+/**
+ * How many of its last frames a connection remembers, for wsock_conn_trace and the log: 24 bytes each
+ * once they have come. 0: none. Default 0.
+ */
+#define WSOCK_OPT_TRACE_FRAMES 90
 /** Client: the Origin header it sends, a text (wsock_options_set_str). Default none. */
 #define WSOCK_OPT_ORIGIN 100
 
@@ -1229,8 +1248,27 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 /** wsock_conn_state: it is over, or never was. */
 #define WSOCK_CLOSED 3
 
-/** Flag for wsock_conn_send: do not compress this message, although the connection could. */
+/** Flag for sending: do not compress this message, although the connection could. */
 #define WSOCK_SEND_NO_COMPRESS 1
+/** Flag for wsock_conn_send_part: the message ends with this part. */
+#define WSOCK_SEND_LAST 2
+
+/** What WSOCK_OPT_OVERFLOW says. */
+#define WSOCK_OVERFLOW_DEFAULT 0
+/** Sending answers WSOCK_ERR_LIMIT, and the message is not sent. */
+#define WSOCK_OVERFLOW_REFUSE 1
+/** The message is dropped. */
+#define WSOCK_OVERFLOW_DROP_NEWEST 2
+/**
+ * The oldest messages that wait and were sent this way are dropped until there is room; when that is not
+ * enough, this message is dropped instead.
+ */
+#define WSOCK_OVERFLOW_DROP_OLDEST 3
+/**
+ * Sending answers WSOCK_ERR_LIMIT, and the connection is closed with 1008, since its peer is too slow:
+ * on_error tells WSOCK_ERR_POLICY. What waits is sent as far as WSOCK_OPT_CLOSE_TIMEOUT_MS allows.
+ */
+#define WSOCK_OVERFLOW_CLOSE 4
 
 /** wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for. */
 #define WSOCK_CONN_URL 1
@@ -1272,6 +1310,32 @@ wsock_status wsock_connect_fd(wsock_loop *loop,
 /** What it answers when the message cannot be finished. */
 #define WSOCK_PULL_FAILED (-2)
 
+/** How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send. */
+typedef struct {
+  /** Set this to sizeof(wsock_send_options). */
+  size_t struct_size;
+  /** 0 or WSOCK_SEND_NO_COMPRESS. */
+  uint32_t flags;
+  /**
+   * What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
+   * WSOCK_OPT_OVERFLOW says.
+   */
+  int32_t overflow;
+  /**
+   * When a message with the same key waits, this one takes its place in the line instead of going to its
+   * end; 0: no key. For values of which only the newest counts.
+   */
+  uint64_t key;
+  /**
+   * With this the message is not copied: data stays yours to keep, unchanged, until release is called
+   * with data, len and release_user: exactly once, soon after the last byte has left or was copied,
+   * perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
+   */
+  void (*release)(const void *data, size_t len, void *user);
+  /** What release is given last. */
+  void *release_user;
+} wsock_send_options;
+
 /** Figures of one connection. */
 typedef struct {
   /** Set this to sizeof(wsock_conn_stats) before the call. */
@@ -1298,13 +1362,21 @@ typedef struct {
   uint64_t rtt_us;
   /** 1 when the TLS handshake took up an earlier session again, else 0. */
   uint64_t tls_resumed;
+  /**
+   * Messages to send that WSOCK_OVERFLOW_DROP_NEWEST, WSOCK_OVERFLOW_DROP_OLDEST or a newer one with the
+   * same key has dropped.
+   */
+  uint64_t messages_dropped;
+  /** Their bytes. */
+  uint64_t bytes_dropped;
 } wsock_conn_stats;
 
 /**
  * Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
  * WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
  * the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
- * one thread sends arrive in that order.
+ * one thread sends arrive in that order. WSOCK_OPT_OVERFLOW says what is done when there is no room;
+ * WSOCK_DROPPED, that something was dropped.
  *
  * Ownership: data is copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
@@ -1332,6 +1404,49 @@ wsock_status wsock_conn_send_text(wsock_conn *conn, const char *text, size_t len
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
  */
 wsock_status wsock_conn_send_binary(wsock_conn *conn, const void *data, size_t len);
+
+/**
+ * Sends a message as options say: without a copy, in place of an older one that waits, or with what to
+ * do when there is no room. NULL options: as wsock_conn_send.
+ *
+ * With release the bytes are lent: a server without compression sends them from where they are; when they
+ * have to be masked or compressed they are copied piece by piece. release is called exactly once, when they
+ * are not needed any more, and also when the call is refused; in either case that may be before it returns.
+ * Only when options itself cannot be read (its struct_size) it is not called.
+ *
+ * From another thread than the loop's, messages with WSOCK_OVERFLOW_DROP_* may wait up to twice
+ * WSOCK_OPT_MAX_BUFFERED; what the loop then drops is told by messages_dropped in wsock_conn_stats.
+ *
+ * Ownership: data is copied, or lent until release is called. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+ * INVALID_ARGUMENT (type, data, not UTF-8), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_with(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  const wsock_send_options *options);
+
+/**
+ * Sends the next part of a message whose length need not be known: the first part begins it, the one with
+ * WSOCK_SEND_LAST ends it, and that may be empty. flags is WSOCK_SEND_LAST or 0, and with the first part
+ * also WSOCK_SEND_NO_COMPRESS; type is the same for all parts. Text may be cut anywhere; a part with
+ * which it cannot be UTF-8 is refused, and the next one may follow in its place.
+ *
+ * Parts leave as they come; the peer gets one message. Other messages sent meanwhile wait until its last
+ * part has been sent. When the connection closes before that the message is lost, and with it those that
+ * waited for it: unsent_bytes counts them.
+ *
+ * Ownership: data is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open, or no more the connection that took the first part),
+ * LIMIT (WSOCK_OPT_MAX_BUFFERED, whatever WSOCK_OPT_OVERFLOW says), INVALID_ARGUMENT (type, data, not UTF-8),
+ * UNSUPPORTED (flags), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_part(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  uint32_t flags);
 
 /**
  * Sends a ping with at most 125 bytes. The answer comes as on_pong, and its time as rtt_us in
@@ -1545,6 +1660,33 @@ wsock_status wsock_conn_send_from(wsock_conn *conn,
  */
 wsock_status wsock_conn_pull_again(wsock_conn *conn);
 
+/**
+ * Keeps a message that conn has received, beyond the callback or the batch that it was given to, without
+ * a copy: data is the pointer that on_message was given, or data of a WSOCK_EVENT_TEXT or
+ * WSOCK_EVENT_BINARY of the last batch. It can be read (wsock_message_data) and sent to others without a
+ * copy, from any thread, until wsock_message_free. Small messages share the memory they came in, up to 1
+ * MiB that stays as long as one of them is kept: copy what you keep for long.
+ *
+ * Thread: loop, inside the callback or before the next batch is fetched.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (data is no such pointer, or a part of
+ * a message), LIMIT (a million messages). Since: 0.1
+ */
+wsock_status wsock_conn_retain(const wsock_conn *conn,
+                               const void *data,
+                               wsock_message **out_message);
+
+/**
+ * Sends a message on one connection, without a copy unless it has to be masked, as wsock_conn_send_with
+ * does; options may be NULL, and their release must be NULL.
+ *
+ * Ownership: the message is still yours. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OVERFLOW_REFUSE, WSOCK_OVERFLOW_CLOSE),
+ * INVALID_ARGUMENT (release), UNSUPPORTED (flags, overflow), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_send_message(wsock_conn *conn,
+                                     const wsock_message *message,
+                                     const wsock_send_options *options);
+
 /* ---- Servers --------------------------------------------------------------------------------- */
 
 /** Figures of one server. */
@@ -1604,6 +1746,24 @@ typedef struct {
   uint64_t drain_closed;
   /** Milliseconds until it has sent the last of them and stops listening. */
   uint64_t drain_remaining_ms;
+  /** Messages to send that were dropped, on all its connections, ended ones included. */
+  uint64_t messages_dropped;
+  /** Their bytes. */
+  uint64_t bytes_dropped;
+  /** Bytes of messages received, after inflating. */
+  uint64_t payload_received;
+  /** Bytes of messages sent, before deflating. */
+  uint64_t payload_sent;
+  /** Of refused: pages from an origin that WSOCK_OPT_ORIGIN_POLICY keeps out, answered 403. */
+  uint64_t refused_origin;
+  /** Of refused: another version of the protocol than 13, answered 426. */
+  uint64_t refused_version;
+  /** Of refused: came while the server was being closed, answered 503. */
+  uint64_t refused_draining;
+  /** Of refused: by what your on_request returned. */
+  uint64_t refused_application;
+  /** Of handshake_errors: TLS did not come about. */
+  uint64_t tls_errors;
 } wsock_server_stats;
 
 /**
@@ -1720,7 +1880,7 @@ wsock_status wsock_server_adopt(wsock_server *server,
 
 /**
  * Sends a message to every open connection of a server, but for except, which may be NULL or have ended.
- * Whose queue is full does not get it; nobody waits for anybody.
+ * Each is sent to as WSOCK_OPT_OVERFLOW of the server says; nobody waits for anybody.
  *
  * Ownership: the message is still yours. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, LIMIT (64 MiB wait for the thread of the loop), POISONED. Since: 0.1
@@ -1785,11 +1945,14 @@ typedef struct {
   size_t struct_size;
   /** WSOCK_PUBLISH_*, or 0. */
   uint32_t flags;
-  /** Always 0. */
-  int32_t reserved;
   /**
-   * While a message waits in the queue of a subscriber, a newer one with the same number takes its
-   * place, so that who is slow gets the newest; 0 for none.
+   * What becomes of the message where there is no room for it, WSOCK_OVERFLOW_*; 0: what
+   * WSOCK_OPT_OVERFLOW of the connection says.
+   */
+  int32_t overflow;
+  /**
+   * While a message waits in the queue of a subscriber, a newer one with the same key takes its place,
+   * so that who is slow gets the newest; 0: no key.
    */
   uint64_t key;
   /**
@@ -1811,11 +1974,11 @@ typedef struct {
   uint64_t kept;
   /** Messages ever published. */
   uint64_t published;
-  /** Messages put into the queue of a subscriber, kept ones included. */
+  /** Messages sent to a subscriber and not refused, kept ones included. */
   uint64_t deliveries;
-  /** Messages that the queue of a subscriber did not take. */
+  /** Messages that were refused because the queue of a subscriber was full. */
   uint64_t refused;
-  /** Messages that waited in the queue of a subscriber and were dropped for a newer one. */
+  /** Of deliveries: messages dropped, since the queue was full, or a newer one with their key came. */
   uint64_t dropped;
   /** Messages that a loop did not get because it had too many before them. */
   uint64_t missed;
@@ -1869,9 +2032,10 @@ wsock_status wsock_hub_unsubscribe(wsock_hub *hub,
  * UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
  * way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
  *
- * Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
- * thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
- * its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
+ * Nobody waits for anybody. A subscriber whose queue is full is dealt with as overflow in the options says,
+ * or WSOCK_OPT_OVERFLOW of its connection. A loop whose thread has not come to more than 16 MiB of this
+ * hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB its subscribers do not get the message, the
+ * others do, and this is WSOCK_DROPPED.
  *
  * Ownership: topic and data are copied. Thread: any.
  * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED
@@ -2026,6 +2190,185 @@ wsock_status wsock_request_set_body(wsock_request *request,
  */
 wsock_status wsock_request_answer(wsock_request *request,
                                   int32_t status);
+
+/* ---- Looking inside -------------------------------------------------------------------------- */
+
+/**
+ * Buckets of a histogram. Bucket n counts times of at most 2^n microseconds that the bucket before does
+ * not count; the last counts all that are longer than 2^24 microseconds, which is almost 17 seconds.
+ */
+#define WSOCK_HISTOGRAM_BUCKETS 26
+
+/** Log level: something is broken and needs a person. */
+#define WSOCK_LOG_ERROR 1
+/** Log level: something went wrong; connections that fail are told here, with their traces. */
+#define WSOCK_LOG_WARN 2
+/** Log level: who comes and goes, refusals, servers that begin and end, attempts that follow. */
+#define WSOCK_LOG_INFO 3
+/** Log level: every address that is tried, what TLS came to. */
+#define WSOCK_LOG_DEBUG 4
+/** Log level: every turn of the loop. */
+#define WSOCK_LOG_TRACE 5
+
+/** Figures of one loop. What ended connections contributed stays in all sums. */
+typedef struct {
+  /** Set this to sizeof(wsock_loop_stats) before the call. */
+  size_t struct_size;
+  /** Connections that are open or closing now, of clients and of servers. */
+  uint64_t connections;
+  /** Clients that are connecting now, or waiting for their next attempt. */
+  uint64_t connecting;
+  /** Servers that have not ended. */
+  uint64_t servers;
+  /** Connections that were open at some time. */
+  uint64_t opened;
+  /** Of these, those that have ended. */
+  uint64_t closed;
+  /** Attempts of clients that ended without a connection. */
+  uint64_t connect_failures;
+  /** Attempts of clients after the first (WSOCK_OPT_RECONNECT). */
+  uint64_t connect_retries;
+  /** Turns: each wait and what was done after it. */
+  uint64_t turns;
+  /** Events that the operating system reported. */
+  uint64_t events;
+  /** Calls to your functions, those of wsock_loop_set_log not counted, and events of wsock_loop_events. */
+  uint64_t callbacks;
+  /** Sends, closes and posts of other threads. */
+  uint64_t requests;
+  /** Times that another thread woke the loop; many requests may come with one. */
+  uint64_t wakeups;
+  /** Deadlines that came. */
+  uint64_t timers;
+  /** Messages received. */
+  uint64_t messages_received;
+  /** Messages sent. */
+  uint64_t messages_sent;
+  /** Bytes received on the wire, frame headers included, handshakes and TLS not. */
+  uint64_t bytes_received;
+  /** Bytes handed to the operating system, frame headers included, handshakes and TLS not. */
+  uint64_t bytes_sent;
+  /** Bytes of messages received, after inflating. */
+  uint64_t payload_received;
+  /** Bytes of messages sent, before deflating. */
+  uint64_t payload_sent;
+  /** Pings received. */
+  uint64_t pings_received;
+  /** Pongs received. */
+  uint64_t pongs_received;
+  /** Messages to send that were dropped: by a policy for full queues, or for a newer one. */
+  uint64_t messages_dropped;
+  /** Bytes of these messages. */
+  uint64_t bytes_dropped;
+  /** Log records that were dropped because the log did not keep up. */
+  uint64_t log_dropped;
+  /**
+   * Loop lag: from the end of each wait to the end of the turn that follows, so how long a socket that
+   * became ready meanwhile had to wait. Long times mean callbacks that take long, or a machine that is
+   * too small. With wsock_loop_start it is that of the library's thread, which your callbacks do not hold
+   * up.
+   */
+  uint64_t lag_count;
+  /** All of them together, in microseconds. */
+  uint64_t lag_sum_us;
+  /** The longest. */
+  uint64_t lag_max_us;
+  /** See WSOCK_HISTOGRAM_BUCKETS. */
+  uint64_t lag_buckets[WSOCK_HISTOGRAM_BUCKETS];
+  /** Time in each of your callbacks, while wsock_loop_measure is on. */
+  uint64_t callback_count;
+  /** All of them together, in microseconds. */
+  uint64_t callback_sum_us;
+  /** The longest. */
+  uint64_t callback_max_us;
+  /** See WSOCK_HISTOGRAM_BUCKETS. */
+  uint64_t callback_buckets[WSOCK_HISTOGRAM_BUCKETS];
+  /** Round-trip times of answered pings, yours and those of the library's keepalive. */
+  uint64_t rtt_count;
+  /** All of them together, in microseconds. */
+  uint64_t rtt_sum_us;
+  /** The longest. */
+  uint64_t rtt_max_us;
+  /** See WSOCK_HISTOGRAM_BUCKETS. */
+  uint64_t rtt_buckets[WSOCK_HISTOGRAM_BUCKETS];
+} wsock_loop_stats;
+
+/**
+ * Copies the loop's figures to out_stats. Set out_stats->struct_size first.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_get_stats(wsock_loop *loop,
+                                  wsock_loop_stats *out_stats);
+
+/**
+ * All figures of the loop and of its servers as Prometheus reads them (text exposition format 0.0.4):
+ * answer a request for /metrics with it, as `text/plain; version=0.0.4`. NUL-terminated; its length
+ * goes to out_len, which may be NULL. docs/monitoring.md says what each figure means.
+ *
+ * Ownership: the library's; valid until the next call for this loop. Thread: loop.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (out_text is NULL), POISONED.
+ * Since: 0.1
+ */
+wsock_status wsock_loop_metrics(wsock_loop *loop,
+                                const char **out_text,
+                                size_t *out_len);
+
+/**
+ * Begins (on 1) or ends (0) measuring how long each callback takes, for wsock_loop_stats and
+ * wsock_loop_metrics. It costs two looks at the clock for each callback, so it is off at first. What was
+ * measured stays.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_measure(wsock_loop *loop,
+                                int32_t on);
+
+/**
+ * The last frames that went over a connection, as many as WSOCK_OPT_TRACE_FRAMES says, a line for each,
+ * the oldest first:
+ *
+ *     +0.001234 > TEXT fin len=5
+ *     +0.001999 < CLOSE fin masked len=2 code=1000
+ *
+ * The time is in seconds from the end of the handshake on; `>` was queued by this side, `<` was received;
+ * then come fin, rsv1 (compressed) and masked when they are set, and the length of the payload on the
+ * wire. What was in it is not kept, but for the code of close frames. In on_error and on_close, and while a
+ * client waits for its next attempt, these are the frames of the connection that has ended. The text is
+ * NUL-terminated; its length goes to out_len, which may be NULL.
+ *
+ * Ownership: the library's; valid until the next call for this connection, or until on_close returns.
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, STATE (WSOCK_OPT_TRACE_FRAMES is 0),
+ * INVALID_ARGUMENT (out_text is NULL), POISONED. Since: 0.1
+ */
+wsock_status wsock_conn_trace(wsock_conn *conn,
+                              const char **out_text,
+                              size_t *out_len);
+
+/**
+ * Has log(loop, level, target, message, user_data) called for what happens in the loop, up to level
+ * (WSOCK_LOG_*). target says what it is about: "server", "handshake", "tls", "dial", "conn", "frames" or
+ * "loop". message is one line of UTF-8 without a line end; both are valid until log returns. Passwords,
+ * cookies, the queries of URLs and what messages say are never in it. What it says may change with any
+ * version: it is for people.
+ *
+ * log is called as callbacks are: from inside run, poll or events, one at a time, and it may call every
+ * function. Records wait until then, at most about a thousand; more are dropped, counted and told. level
+ * 0, or log NULL, turns it off: user_data and release are ignored then. release may be NULL; it is called
+ * exactly once, when log will not be given this user data again, but not when this call is refused.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (no such level),
+ * POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_set_log(wsock_loop *loop,
+                                int32_t level,
+                                void (*log)(wsock_loop *loop,
+                                            int32_t level,
+                                            const char *target,
+                                            const char *message,
+                                            void *user_data),
+                                void *user_data,
+                                void (*release)(void *user_data));
 
 /* ---- Versions -------------------------------------------------------------------------------- */
 

@@ -43,6 +43,20 @@ pub enum Code {
     Poisoned = -101,
 }
 
+impl Code {
+    /// Its name in C.
+    pub fn symbol(self) -> String {
+        let mut name = "WSOCK_ERR".to_owned();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_uppercase());
+        }
+        name
+    }
+}
+
 /// A failure with everything the application may want to know about it.
 ///
 /// `message` is one line without a full stop at its end, says the fact and, where it helps, what to do.

@@ -97,7 +97,8 @@ fn names_are_those_of_the_header() {
             .map(str::to_owned)
             .collect()
     };
-    let known = words(&native::without_comments(&native::header()));
+    let mut known = words(&native::without_comments(&native::header()));
+    known.extend(figures());
     let mut seen = 0;
     for (name, text) in documents() {
         for word in words(&text) {
@@ -114,6 +115,27 @@ fn names_are_those_of_the_header() {
         );
     }
     assert!(seen > 80, "saw only {seen} names");
+}
+
+/// What `wsock_loop_metrics` tells: the literals in its source that are a name and nothing else.
+fn figures() -> BTreeSet<String> {
+    let source = native::read("src/driver/metrics.rs");
+    let is_name = |text: &String| {
+        text.starts_with("wsock_") && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    between(&source, '"').into_iter().filter(is_name).collect()
+}
+
+/// docs/monitoring.md has a row for each figure that Prometheus is told, and for no other.
+#[test]
+fn every_figure_is_explained() {
+    let text = document("monitoring");
+    let (_, table) = text.split_once("| figure |").expect("the table of figures");
+    let (table, _) = table.split_once("\n\n").expect("the end of the table");
+    let explained: BTreeSet<String> =
+        rows(table).iter().map(|row| unquoted(&row[0]).to_owned()).collect();
+    assert!(explained.len() > 30, "found only {} figures", explained.len());
+    assert_eq!(figures(), explained, "src/driver/metrics.rs (left) and the document differ");
 }
 
 /// A class's overview in the header names each of its functions.

@@ -143,6 +143,25 @@ class Echo(unittest.TestCase):
                 self.assertEqual((status, out), (0, "compress me " * 20 + "\n"))
                 self.assertEqual("permessage-deflate" in err, offered, err)
 
+    def test_metrics_and_log(self):
+        with Server("echo_server") as echo:
+            self.assertEqual(request(echo.port, "/metrics")[0], 426)
+        server = subprocess.Popen([C / "echo_server", "--metrics", "--log", "3"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        port = int(server.stdout.readline().rstrip("/\n").rsplit(":", 1)[1])
+        with Client(port) as client:
+            client.send(TEXT, "x")
+            client.receive()
+            status, headers, body = request(port, "/metrics")
+            self.assertEqual((status, headers["content-type"]), (200, "text/plain; version=0.0.4"))
+            self.assertIn('\nwsock_messages_total{loop="0",direction="received"} 1\n', body.decode())
+            self.assertEqual(request(port, "/")[0], 426)
+        server.terminate()
+        _, told = server.communicate(timeout=15)
+        self.assertEqual(server.returncode, 0)
+        self.assertRegex(told, r"INFO  server: server 0x[0-9a-f]+: listens on port %d\n" % port)
+        self.assertRegex(told, r"INFO  handshake: connection 0x[0-9a-f]+ from 127.0.0.1:\d+: open, ws://")
+
     @unittest.skipUnless(pathlib.Path("/proc/net/if_inet6").exists(), "this machine has no IPv6")
     def test_ipv6(self):
         with Server("echo_server", "--host", "::1") as echo:

@@ -53,6 +53,7 @@ struct message {
 };
 
 static wsock_loop *loop;
+static wsock_hub *hub; /* everybody is at one of two topics */
 static struct person *people;
 static int people_count, guests;
 static struct message history[HISTORY];
@@ -138,19 +139,21 @@ static void render_notice(bool json, const char *text)
     put(json ? "}" : "");
 }
 
-/* Send what was rendered. It is copied, so `out` is free again at once. */
-static void tell(struct person *person)
+static const char *topic(bool json)
 {
-    if (wsock_conn_send_text(person->conn, out, out_len) == WSOCK_ERR_LIMIT)
-        wsock_conn_close(person->conn, 1013, "you do not read what is sent to you");
+    return json ? "json" : "lines";
 }
 
-/* Nothing that a send does calls back into this program, so the list stays as it is meanwhile. */
+/* Send what was rendered. It is copied, so `out` is free again at once. Who does not read what is sent is
+   closed by the library: WSOCK_OPT_OVERFLOW. */
+static void tell(struct person *person)
+{
+    wsock_conn_send_text(person->conn, out, out_len);
+}
+
 static void tell_all(bool json)
 {
-    for (struct person *person = people; person; person = person->next)
-        if (person->json == json)
-            tell(person);
+    wsock_hub_publish(hub, topic(json), WSOCK_TEXT, out, out_len, NULL);
 }
 
 static void notice_to_all(const char *who, const char *does, const char *what)
@@ -278,6 +281,7 @@ static void on_open(wsock_conn *conn, void *user)
     tell(person);
     for (unsigned i = history_count > HISTORY ? history_count - HISTORY : 0; i < history_count; i++)
         render_message(person->json, &history[i % HISTORY]), tell(person);
+    wsock_hub_subscribe(hub, conn, topic(person->json)); /* ends with the connection */
     if (!person->json)
         announce(person);
 }
@@ -399,10 +403,13 @@ int main(int argc, char **argv)
     wsock_status status = wsock_loop_new(&loop);
     if (status == WSOCK_OK)
         status = wsock_options_new(&options);
+    if (status == WSOCK_OK)
+        status = wsock_hub_new(&hub);
     if (status == WSOCK_OK) {
         wsock_options_add_protocol(options, "chat.json");
         wsock_options_set_int(options, WSOCK_OPT_MAX_MESSAGE_SIZE, TEXT_SIZE - 1);
         wsock_options_set_int(options, WSOCK_OPT_MAX_BUFFERED, 1024 * 1024);
+        wsock_options_set_int(options, WSOCK_OPT_OVERFLOW, WSOCK_OVERFLOW_CLOSE);
         status = wsock_listen(loop, host, (uint16_t)(port < 0 ? 8080 : port), options, &handlers, NULL, &server);
         wsock_last_error(&error);
         if (status != WSOCK_OK && port < 0 && error.os_error == EADDRINUSE) /* nobody asked for 8080 */
@@ -429,5 +436,6 @@ int main(int argc, char **argv)
     wsock_server_close(server, 0, 1001, "the chat server is going down");
     run(); /* until everyone has left */
     wsock_loop_free(loop);
+    wsock_hub_free(hub);
     return 0;
 }

@@ -23,6 +23,8 @@ static const char usage[] =
     "  --deflate              accept compression (permessage-deflate)\n"
     "  --max-message BYTES    larger messages are refused with 1009\n"
     "  --idle-timeout SECONDS close connections without messages\n"
+    "  --metrics              answer GET /metrics with figures for Prometheus\n"
+    "  --log LEVEL            write the library's log to standard error: 1 errors, 2 warnings ... 5 everything\n"
     "  --verbose              tell on standard error who comes and goes\n"
     "  --help                 this\n";
 
@@ -33,7 +35,7 @@ static struct {
     const char *host, *unix_path;
     uint16_t port;
     const char *cert, *key, *client_ca;
-    int verbose;
+    int metrics, verbose;
 } args = { .host = "127.0.0.1" };
 
 static void on_open(wsock_conn *conn, void *user)
@@ -71,6 +73,27 @@ static void on_close(wsock_conn *conn, const wsock_close_info *info, void *user)
     (void)user;
     if (args.verbose)
         fprintf(stderr, "close %s %d\n", wsock_conn_get_str(conn, WSOCK_CONN_PEER_ADDRESS, NULL), (int)info->code);
+}
+
+/* Whoever wants a WebSocket gets one; who asks for /metrics gets all figures of the loop. */
+static int32_t on_request(wsock_server *server, wsock_request *request, void *user)
+{
+    const char *path = wsock_request_get_str(request, WSOCK_REQUEST_PATH, NULL), *text;
+    size_t len;
+    (void)server, (void)user;
+    if (!args.metrics || wsock_request_is_upgrade(request) || strcmp(path, "/metrics") != 0)
+        return 0;
+    if (wsock_loop_metrics(loop, &text, &len) != WSOCK_OK)
+        return 500;
+    wsock_request_set_body(request, "text/plain; version=0.0.4", text, len);
+    return 200;
+}
+
+static void on_log(wsock_loop *from, int32_t level, const char *target, const char *message, void *user)
+{
+    static const char *const names[] = { "", "ERROR", "WARN", "INFO", "DEBUG", "TRACE" };
+    (void)from, (void)user;
+    fprintf(stderr, "%-5s %s: %s\n", names[level], target, message);
 }
 
 static void on_signal(int number)
@@ -153,6 +176,7 @@ static void parse(int argc, char **argv, wsock_options *options)
         { "key", required_argument, NULL, 'k' }, { "client-ca", required_argument, NULL, 'a' },
         { "proxy-protocol", required_argument, NULL, 'P' }, { "deflate", no_argument, NULL, 'd' },
         { "max-message", required_argument, NULL, 'm' }, { "idle-timeout", required_argument, NULL, 'i' },
+        { "metrics", no_argument, NULL, 'M' }, { "log", required_argument, NULL, 'l' },
         { "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'H' }, { 0 }
     };
     int found, index;
@@ -175,6 +199,10 @@ static void parse(int argc, char **argv, wsock_options *options)
             check(wsock_options_set_int(options, WSOCK_OPT_IDLE_TIMEOUT_MS, number(name, optarg, 1000000) * 1000),
                 "--idle-timeout");
             break;
+        case 'M': args.metrics = 1; break;
+        case 'l':
+            check(wsock_loop_set_log(loop, (int32_t)number(name, optarg, WSOCK_LOG_TRACE), on_log, NULL, NULL), "--log");
+            break;
         case 'v': args.verbose = 1; break;
         case 'H': fputs(usage, stdout); exit(0);
         default: fputs(usage, stderr); exit(2); /* getopt_long has named the switch */
@@ -193,7 +221,7 @@ static void parse(int argc, char **argv, wsock_options *options)
 static wsock_server *start(const wsock_options *options)
 {
     wsock_handlers handlers = { .struct_size = sizeof handlers, .on_open = on_open, .on_message = on_message,
-        .on_drain = on_drain, .on_close = on_close };
+        .on_drain = on_drain, .on_close = on_close, .on_request = on_request };
     wsock_server *server;
     char address[256];
     const char *scheme = args.cert ? "wss" : "ws";

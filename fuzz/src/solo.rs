@@ -55,6 +55,7 @@ fn config(flags: u8) -> Config {
         idle_timeout_ms: if timers { 1000 } else { 0 },
         close_timeout_ms: 70,
         deflate: Some(deflate::Config { min_size: 4, idle_ms: 150, ..deflate::Config::default() }),
+        trace_frames: if tight { 3 } else { 0 },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::client::Plan;
 use super::core::Core;
+use super::log::HANDSHAKE;
 use super::session::Session;
 use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
@@ -10,6 +11,7 @@ use crate::proto::handshake::client::{ClientOutcome, Opened, Response};
 use crate::proto::http::auth::{self, challenge::Challenges};
 use crate::proto::redirect;
 use crate::util::id::Id;
+use crate::util::journal::INFO;
 
 /// Challenges answered in a row; of a server that calls every answer too old, nothing is to be hoped.
 const MAX_LOG_INS: u32 = 3;
@@ -53,7 +55,12 @@ impl Core {
             _ => Ok(false),
         };
         let error = match again {
-            Ok(true) => return self.set_out(id),
+            Ok(true) => {
+                // The label tells where to.
+                let status = response.status;
+                self.note(id, INFO, HANDSHAKE, |_| format!("goes on from here after a {status}"));
+                return self.set_out(id);
+            }
             Ok(false) => {
                 let said = format!("the server answered {} {}", response.status, response.reason);
                 Error::new(Code::HttpStatus, said.trim_end().to_owned())

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use super::core::Core;
-use super::deliver::{Delivery, Way, What};
+use super::deliver::{self, Delivery, Way, What};
 use super::handler::Handler;
-use super::inbox::Task;
 use super::loops::Loop;
 use super::{turn, visit};
 use crate::error::{Code, Error, Result};
@@ -18,7 +17,7 @@ pub trait Batch: Send {
     /// A new batch begins; nobody looks at the last one any more.
     fn begin(&mut self);
     /// Records in this batch.
-    fn len(&self) -> u32;
+    fn count(&self) -> u32;
     /// Whether another would not fit.
     fn is_full(&self) -> bool;
     /// Writes a record. The delivery stays where it is until the next batch begins.
@@ -97,7 +96,7 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
                 batch.begin();
             }
             let task = core.fill(&mut *batch);
-            let count = batch.len();
+            let count = batch.count();
             core.corked = if count > 0 { this_thread() } else { 0 };
             core.batch = Some(batch);
             core.update_beacon();
@@ -105,7 +104,9 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
         })?;
         begun = true;
         match task {
-            (Some(task), _) => task(),
+            (Some(mut task), _) => {
+                deliver::call(None, &mut task);
+            }
             (None, count) => return Ok(count),
         }
     }
@@ -113,13 +114,13 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
 
 impl Core {
     /// A task comes back when it is first in line.
-    fn fill(&mut self, batch: &mut dyn Batch) -> Option<Task> {
+    fn fill(&mut self, batch: &mut dyn Batch) -> Option<Delivery> {
         while !batch.is_full() {
-            let (mut delivery, handler) = self.next_delivery()?;
+            let (delivery, handler) = self.next_delivery()?;
             self.current = None;
-            if let What::Task(task) = &mut delivery.what {
-                if batch.len() == 0 {
-                    return task.take();
+            if let What::Task(_) = delivery.what {
+                if batch.count() == 0 {
+                    return Some(delivery);
                 }
                 self.put_back(delivery);
                 return None;

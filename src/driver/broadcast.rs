@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::core::Core;
 use super::inbox::Command;
 use super::loops;
+use super::send::Manner;
 use super::session::Phase;
 use crate::error::{Code, Error, Result};
-use crate::proto::conn::{Body, Dropped, SendOptions};
 use crate::proto::prepared::Prepared;
 use crate::util::id::Id;
 
@@ -30,7 +30,7 @@ pub fn to_all(server: Id, message: &Arc<Prepared>, except: Option<Id>) -> Result
         Some(Err(error)) => return Err(error),
         Some(Ok(false)) | None => {}
     }
-    if !cell.reserve(server, message.data().len()) {
+    if !cell.reserve(server, message.data().len(), 1) {
         loops::find_object(server)?;
         let told = format!("{} bytes wait to be sent to all connections already", cell.incoming());
         return Err(Error::new(Code::Limit, told));
@@ -53,38 +53,7 @@ impl Core {
         });
         for conn in open.into_iter().filter(|conn| Some(*conn) != except) {
             // Each has its own queue: what one refuses is no other's business.
-            let _ = self.send_prepared(conn, message, SendOptions::default());
+            let _ = self.send_prepared(conn, message, Manner::default());
         }
-    }
-
-    /// Queues it for one connection, as a send of the application's would be. The answer is what it took the
-    /// place of.
-    pub fn send_prepared(
-        &mut self,
-        conn: Id,
-        message: &Arc<Prepared>,
-        options: SendOptions,
-    ) -> Result<Dropped> {
-        let dropped = self.contain(conn, |session, cx, now| {
-            let max = session.shared.settings.max_buffered;
-            let waiting = session.buffered();
-            let open = match &mut session.phase {
-                Phase::Open(open) => open,
-                Phase::Over(_) => return Err(Error::new(Code::State, "the connection is closed")),
-                _ => {
-                    let (kind, data) = (message.kind(), message.data());
-                    return session
-                        .keep(kind, data, options.compress, 0)
-                        .map(|_| Dropped::default());
-                }
-            };
-            let gain = open.replaceable(options.key).unwrap_or(0);
-            if waiting > gain && waiting - gain + message.data().len() > max {
-                return Err(Error::new(Code::Limit, "the queue of the connection is full"));
-            }
-            Ok(open.send_message(cx, now, Body::Prepared(message), options)?.dropped)
-        })?;
-        self.dirty(conn);
-        Ok(dropped)
     }
 }

@@ -212,8 +212,11 @@ impl Core {
         let settings = &session.shared.settings;
         if let Ok(cell) = table.get(id) {
             cell.set_limits(settings.max_buffered, settings.high_water);
+            cell.set_overflow(settings.overflow as u8);
             cell.advance_state(id, state::OPEN);
         }
+        self.figures.opened += 1;
+        self.note_open(id);
         self.dirty(id);
     }
 }

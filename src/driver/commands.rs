@@ -2,8 +2,10 @@
 
 use super::core::Core;
 use super::inbox::{Command, Task};
+use super::send::Terms;
 use super::session::{Phase, state};
 use crate::error::{Code, Error};
+use crate::proto::conn::Body;
 use crate::util::id::Id;
 
 impl Core {
@@ -18,7 +20,10 @@ impl Core {
                     let taken = match &mut session.phase {
                         Phase::Open(open) => open.send(cx, now, kind, &data, compress).is_ok(),
                         Phase::Over(_) => false,
-                        _ => session.keep(kind, &data, compress, 0).is_ok(),
+                        _ => {
+                            let body = Body::Copy(kind, &data);
+                            session.keep(&body, Terms::plain(compress), 0).is_ok()
+                        }
                     };
                     Ok(taken || session.missed(data.len()))
                 });
@@ -27,6 +32,12 @@ impl Core {
                 }
                 self.dirty(conn);
             }
+            Command::Message { conn, parcel, terms } => self.take_up(conn, &parcel, terms),
+            Command::Part { conn, kind, data, place } => {
+                self.take_up_part(conn, kind, &data, place);
+            }
+            Command::Lost(conn) => self.note_lost(conn),
+            Command::TooSlow(conn) => self.too_slow(conn),
             Command::Ping(conn, data) => {
                 // A ping that comes too late has nobody to reach and nobody to tell.
                 let _ = self.contain(conn, |session, cx, now| match session.conn() {
@@ -51,7 +62,8 @@ impl Core {
         None
     }
 
-    fn taken_up(&mut self, conn: Id, bytes: usize) {
+    /// So much of what other threads have queued is no longer on its way.
+    pub fn taken_up(&mut self, conn: Id, bytes: usize) {
         if let Ok(cell) = self.table().get(conn) {
             cell.unreserve(conn, bytes);
         }

@@ -7,11 +7,12 @@ use super::handler::Handler;
 use super::inbox::Command;
 use super::loops::{self, Loop};
 use super::retry;
+use super::send::{self, Manner, Overflow, Sent, Terms};
 use super::session::{Phase, Session, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
-use crate::proto::conn::Stats;
+use crate::proto::conn::{Body, Stats};
 use crate::proto::event::Kind as MessageKind;
 use crate::proto::utf8;
 use crate::util::id::Id;
@@ -32,11 +33,11 @@ pub(super) fn find(id: Id) -> Result<(Loop, &'static Cell)> {
     Ok((owner, cell))
 }
 
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     Error::new(Code::InvalidHandle, "the connection has ended")
 }
 
-fn check_open(cell: &Cell) -> Result<()> {
+pub(super) fn check_open(cell: &Cell) -> Result<()> {
     let told = match cell.state() {
         state::OPEN => return Ok(()),
         state::CONNECTING => "the connection is not open yet: wait for on_open",
@@ -47,14 +48,14 @@ fn check_open(cell: &Cell) -> Result<()> {
 }
 
 /// The same for messages, which may wait for a connection.
-fn check_takes(cell: &Cell) -> Result<()> {
+pub(super) fn check_takes(cell: &Cell) -> Result<()> {
     match cell.state() {
         state::CONNECTING if cell.has(QUEUES) && cell.limit() > 0 => Ok(()),
         _ => check_open(cell),
     }
 }
 
-fn limit_reached(cell: &Cell, length: usize) -> Error {
+pub(super) fn limit_reached(cell: &Cell, length: usize) -> Error {
     cell.refuse();
     if cell.state() == state::CONNECTING {
         return retry::queue_full(cell.buffered(), length);
@@ -68,22 +69,24 @@ fn limit_reached(cell: &Cell, length: usize) -> Error {
     )
 }
 
-/// Queues one message. True when the queue is now above the high-water mark.
-pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bool> {
+/// Queues one message. The fast way for those of which a copy is sent and nothing more is said.
+pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Sent> {
     let (owner, cell) = find(id)?;
+    if cell.overflow() != Overflow::Refuse as u8 {
+        let manner = Manner { compress, ..Manner::default() };
+        return send::send(id, &Body::Copy(kind, data), manner);
+    }
     check_takes(cell)?;
     let direct = owner.try_with(|core| {
         core.contain(id, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
             let Phase::Open(conn) = &mut session.phase else {
-                let kept =
-                    session.keep(kind, data, compress, cell.incoming()).inspect_err(|error| {
-                        if error.code == Code::Limit {
-                            cell.refuse();
-                        }
-                    });
-                cell.set_buffered(kept?);
+                let body = Body::Copy(kind, data);
+                let terms = Terms::plain(compress);
+                cell.set_buffered(
+                    session.take_message(cx, now, &body, terms, Some(cell))?.buffered,
+                );
                 return Ok(());
             };
             if waiting > 0 && waiting.saturating_add(data.len()) > max {
@@ -93,9 +96,9 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
             cell.set_buffered(queued.buffered);
             Ok(())
         })?;
-        let above = cell.want_drain();
+        let sent = Sent::of(cell);
         core.dirty(id);
-        Ok(above)
+        Ok(sent)
     });
     if let Some(sent) = direct {
         return sent;
@@ -106,21 +109,22 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<bo
     if cell.state() == state::CONNECTING && data.len() > cell.limit() {
         return Err(limit_reached(cell, data.len()));
     }
-    reserve(owner, cell, id, data.len(), check_takes)?;
-    let above = cell.want_drain();
+    reserve(owner, cell, id, data.len(), 1, check_takes)?;
+    let sent = Sent::of(cell);
     owner.push(Command::Send { conn: id, kind, data: data.to_vec(), compress })?;
-    Ok(above)
+    Ok(sent)
 }
 
-/// Room in the queue for another thread's request.
-fn reserve(
+/// Room in the queue for another thread's request, within so many `times` the limit.
+pub(super) fn reserve(
     owner: Loop,
     cell: &Cell,
     id: Id,
     bytes: usize,
+    times: usize,
     check: fn(&Cell) -> Result<()>,
 ) -> Result<()> {
-    let reserved = cell.reserve(id, bytes);
+    let reserved = cell.reserve(id, bytes, times);
     // The connection may have ended between the first look and the reservation, and its slot be another's;
     // if not, whoever ends it from here on sees the reservation and reports it as unsent.
     let open = owner.table().get(id).map_err(|_| gone()).and_then(check);
@@ -150,7 +154,7 @@ pub fn ping(id: Id, data: &[u8]) -> Result<()> {
     });
     direct.unwrap_or_else(|| {
         // What is reserved and never taken up is told as bytes of messages.
-        reserve(owner, cell, id, 0, check_open)?;
+        reserve(owner, cell, id, 0, 1, check_open)?;
         owner.push(Command::Ping(id, data.to_vec()))
     })
 }
@@ -228,9 +232,13 @@ pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) 
 /// Figures up to now.
 pub fn stats(id: Id) -> Result<Stats> {
     with(id, |session| {
-        Ok(match &session.phase {
+        let mut stats = match &session.phase {
             Phase::Open(conn) => conn.stats(),
             _ => session.details.stats.unwrap_or_default(),
-        })
+        };
+        if let Some(retry) = session.retry() {
+            stats.dropped += retry.dropped;
+        }
+        Ok(stats)
     })
 }

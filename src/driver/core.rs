@@ -2,13 +2,16 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::Batch;
 use super::deliver::Delivery;
+use super::figures::Figures;
 use super::handler::Handler;
+use super::log::Logger;
 use super::loops::Loop;
 use super::readiness::{Poller, WAKE};
 use super::request::Pending;
@@ -23,6 +26,7 @@ use crate::util::arena::Arena;
 #[cfg(target_os = "linux")]
 use crate::util::beacon::Beacon;
 use crate::util::id::{Id, Kind};
+use crate::util::journal::Journal;
 use crate::util::rng::Entropy;
 use crate::util::table::Table;
 use crate::util::time::Time;
@@ -91,6 +95,8 @@ pub struct Core {
     pub batch: Option<Box<dyn Batch>>,
     /// The last batch: what it points to stays until the next.
     pub drained: Vec<Delivery>,
+    /// Which of them was retained last.
+    pub retained: usize,
     /// The thread whose sends wait, because it has a batch to work on; 0 for none.
     pub corked: u64,
     /// The thread of the library's own that does the work; 0 for none.
@@ -110,6 +116,14 @@ pub struct Core {
     origin: Instant,
     /// Time of this turn.
     pub now: Time,
+    /// What the loop counts.
+    pub figures: Figures,
+    /// Records for the application's log.
+    pub journal: Journal,
+    /// Who is told them.
+    pub logger: Option<Arc<dyn Logger>>,
+    /// The text of the last [`Core::metrics`].
+    pub metrics: CString,
     /// The descriptor for foreign loops, once it was asked for.
     #[cfg(target_os = "linux")]
     pub beacon: Option<Beacon>,
@@ -145,6 +159,7 @@ impl Core {
             queueing: false,
             batch: None,
             drained: Vec::new(),
+            retained: 0,
             corked: 0,
             worker: 0,
             sleeps_until: Time(0),
@@ -155,6 +170,10 @@ impl Core {
             subscribers: Subscribers::new(place.id()),
             origin: Instant::now(),
             now: Time(1),
+            figures: Figures::default(),
+            journal: Journal::default(),
+            logger: None,
+            metrics: CString::default(),
             #[cfg(target_os = "linux")]
             beacon: None,
         };
@@ -270,7 +289,13 @@ impl Core {
         }
     }
 
-    /// Whether a poll has something to do or to tell without waiting.
+    /// Whether the application has something to hear from whoever comes for it.
+    pub fn has_news(&self) -> bool {
+        !(self.outbox.is_empty() && self.journal.is_empty())
+    }
+
+    /// Whether a poll has something to do or to tell without waiting. Not for the log: it is told before
+    /// each wait, and what it causes itself must not keep a loop awake.
     pub fn has_work(&self) -> bool {
         !self.outbox.is_empty() || !self.drained.is_empty() || self.has_turn()
     }
@@ -278,7 +303,7 @@ impl Core {
     /// The same for a loop with a thread of the library's own: whether the application has to come.
     pub fn wants_visit(&self) -> bool {
         let corked = self.corked != 0 && !self.dirty.is_empty();
-        corked || !(self.outbox.is_empty() && self.drained.is_empty() && self.leftovers.is_empty())
+        corked || self.has_news() || !(self.drained.is_empty() && self.leftovers.is_empty())
     }
 
     /// Whether a turn has something to do without waiting.

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Task;
 use super::loops::{Entered, Loop};
+use super::measure;
 use super::report::Report;
 use super::request::LATER;
 use super::retain::Current;
@@ -134,16 +135,14 @@ impl Way<'_> {
 
 /// Tells it now, or queues it when this turn queues.
 pub fn tell(entered: &Entered, id: Id, what: What) -> Result<()> {
-    let mut delivery = Delivery { id, what };
-    let next = entered.with(|core| {
+    let mut now = Some(Delivery { id, what });
+    let handler = entered.with(|core| {
         if core.queueing {
-            let what = std::mem::replace(&mut delivery.what, What::Open);
-            core.queue(Delivery { id, what });
-            return Ok(None);
+            now.take().into_iter().for_each(|delivery| core.queue(delivery));
         }
-        Ok(Some(core.begin(&delivery)))
+        Ok(now.as_ref().and_then(|delivery| core.begin(delivery)))
     })?;
-    let Some(handler) = next else { return Ok(()) };
+    let Some(mut delivery) = now else { return Ok(()) };
     let decision = call(handler, &mut delivery);
     if entered.with(|core| Ok(core.told(delivery, decision)))? {
         tell(entered, id, What::Open)?;
@@ -178,7 +177,11 @@ pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
 }
 
 /// The call itself. What `on_request` answers is handed back.
-fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+pub fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+    measure::timed(delivery.id, || call_unmeasured(handler, delivery))
+}
+
+fn call_unmeasured(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
     let id = delivery.id;
     if let What::Task(task) = &mut delivery.what {
         if let Some(task) = task.take() {
@@ -190,7 +193,7 @@ fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i3
     match &delivery.what {
         What::Request(request, server) => return Some(handler.on_request(*server, *request)),
         What::Open => handler.on_open(id),
-        What::Input(input, held) => call_input(&*handler, id, *input, held.as_ref()),
+        What::Input(input, held) => tell_input(&*handler, id, *input, held.as_ref()),
         What::Drain => handler.on_drain(id),
         What::Error(error) => handler.on_error(id, error),
         What::Retry(news) => handler.on_retry(id, news),
@@ -203,6 +206,11 @@ fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i3
 /// The call for what the peer sent, the most frequent of all.
 #[inline]
 pub fn call_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
+    measure::timed(id, || tell_input(handler, id, input, bytes));
+}
+
+#[inline]
+fn tell_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
     match input {
         Input::Message(kind) => handler.on_message(id, kind, bytes),
         Input::Part { kind, first, last } => handler.on_part(id, kind, bytes, first, last),
@@ -328,7 +336,7 @@ impl Core {
         {
             cell.advance_state(id, state::CLOSED);
         }
-        self.callbacks += 1;
+        self.count_callback();
         self.current = Current::of(delivery);
         self.handler(id)
     }

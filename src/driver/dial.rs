@@ -7,11 +7,13 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::core::Core;
+use super::log::DIAL;
 use super::readiness::cannot_watch;
 use super::session::Phase;
 use crate::error::{Code, Error};
 use crate::transport::{Socket, SocketOptions};
 use crate::util::id::Id;
+use crate::util::journal::DEBUG;
 use crate::util::time::Time;
 
 /// RFC 8305 section 5: the recommended Connection Attempt Delay.
@@ -133,6 +135,7 @@ fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 impl Core {
     /// These are the addresses of the host. The first who says so is believed.
     pub fn dial(&mut self, id: Id, addresses: &[SocketAddr]) {
+        self.note(id, DEBUG, DIAL, |_| format!("addresses {addresses:?}"));
         self.try_all(id, interleave(addresses).into_iter().map(Address::Tcp).collect());
     }
 
@@ -189,6 +192,7 @@ impl Core {
             let Some(shared) = self.session(id).map(|session| session.shared.clone()) else {
                 return;
             };
+            self.note(id, DEBUG, DIAL, |_| format!("tries {address}"));
             let begun = address
                 .connect(&shared.settings.socket)
                 .and_then(|mut socket| self.register(id, number, &mut socket).map(|()| socket));
@@ -201,7 +205,10 @@ impl Core {
                     self.arm(id);
                     return;
                 }
-                Err(e) => dial.note_failure(&address, &e),
+                Err(e) => {
+                    dial.note_failure(&address, &e);
+                    self.note(id, DEBUG, DIAL, |_| format!("{address}: {e}"));
+                }
             }
         }
     }
@@ -213,12 +220,14 @@ impl Core {
         match dial.attempts[index].socket.connected() {
             Ok(false) => {}
             Ok(true) => {
-                let winner = dial.attempts.swap_remove(index).socket;
-                self.connected(id, winner);
+                let Attempt { address, socket, .. } = dial.attempts.swap_remove(index);
+                self.note(id, DEBUG, DIAL, |_| format!("connected to {address}"));
+                self.connected(id, socket);
             }
             Err(e) => {
                 let failed = dial.attempts.swap_remove(index);
                 dial.note_failure(&failed.address, &e);
+                self.note(id, DEBUG, DIAL, |_| format!("{}: {e}", failed.address));
                 self.dial_next(id);
             }
         }

@@ -6,6 +6,7 @@ use crate::error::{Code, Error};
 use crate::proto::conn::State;
 use crate::proto::handshake::server::{Refusal, Request};
 use crate::util::id::Id;
+use crate::util::journal::INFO;
 use crate::util::time::Time;
 
 /// How far the end of a server has come.
@@ -76,8 +77,11 @@ impl Core {
             return;
         }
         let told = server.drain.as_ref().map_or(0, |drain| drain.told);
-        let reason = reason.to_owned();
+        let (count, reason) = (order.len(), reason.to_owned());
         server.drain = Some(Drain { code, reason, order, next: 0, from, until, over: false, told });
+        self.note_server(id, INFO, || {
+            format!("is being closed: {count} connections, within {grace_ms} ms")
+        });
         self.drain_step(id);
     }
 
@@ -99,6 +103,10 @@ impl Core {
         if let Some(drain) = server.drain.as_mut().filter(|drain| in_vain || drain.until <= now) {
             drain.over = true;
             drain.until = now;
+            let told = drain.told;
+            self.note_server(id, INFO, || {
+                format!("does not listen any more, {told} connections were told to go")
+            });
             self.end_grace(id);
         }
         self.arm(id);
@@ -154,6 +162,7 @@ impl Core {
             && let Entry::Server(server) = self.remove(id)
         {
             self.ended.push(server.handler);
+            self.note_server(id, INFO, || "has ended".to_owned());
         }
     }
 }

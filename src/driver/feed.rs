@@ -269,7 +269,7 @@ impl Core {
                 arena.fix(range.end);
             }
             if !self.queueing {
-                self.callbacks += 1;
+                self.count_callback();
                 self.current = Some(Current { id, input, source: source.clone() });
                 break Some(Found::Input(input, source));
             }

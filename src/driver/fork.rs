@@ -68,6 +68,7 @@ impl Core {
         // What the parent has received is for the parent.
         self.keep_endings();
         let unheard = std::mem::take(&mut self.drained);
+        self.journal.clear();
         self.cx = Context::new(Entropy::from_os());
         self.tick();
         self.leave_connections();

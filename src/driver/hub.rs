@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::inbox::Command;
 use super::loops::{self, Loop};
+use super::send::Manner;
 use super::session::state;
 use crate::error::{Code, Error, Result};
-use crate::proto::conn::SendOptions;
 use crate::proto::prepared::Prepared;
 use crate::util::id::{Id, Kind};
 use crate::util::topics::{Pattern, Topics, check_topic};
@@ -38,7 +38,7 @@ pub struct Publication {
     /// Who does not get it.
     pub except: Option<Id>,
     /// How it goes to each.
-    pub options: SendOptions,
+    pub manner: Manner,
 }
 
 /// What became of a message that was accepted.

@@ -1,10 +1,12 @@
 //! What other threads ask of a loop, and how they wake it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::hub::Order;
+use super::parts::PartPlace;
+use super::send::{Parcel, Terms};
 use crate::error::Error;
 use crate::proto::event::Kind;
 use crate::proto::prepared::Prepared;
@@ -26,6 +28,30 @@ pub enum Command {
         /// Whether it may be compressed.
         compress: bool,
     },
+    /// Send a message of another form, or on other terms.
+    Message {
+        /// To whom.
+        conn: Id,
+        /// The message; text has been checked.
+        parcel: Parcel,
+        /// What may be done about it.
+        terms: Terms,
+    },
+    /// Send the next part of a message.
+    Part {
+        /// To whom.
+        conn: Id,
+        /// The same for all parts of a message; text has been checked.
+        kind: Kind,
+        /// A copy.
+        data: Vec<u8>,
+        /// Where in its message, and whether that may be compressed.
+        place: PartPlace,
+    },
+    /// Messages were dropped before they got here.
+    Lost(Id),
+    /// Close it, since its peer is too slow.
+    TooSlow(Id),
     /// Send a ping.
     Ping(Id, Vec<u8>),
     /// Begin the close handshake; code and reason have been checked.
@@ -60,6 +86,8 @@ pub struct Inbox {
     queue: Mutex<Queue>,
     /// A wake-up is on its way, so that a burst costs one.
     woken: AtomicBool,
+    /// How often the loop was woken.
+    wake_ups: AtomicU64,
     /// Generation of the loop that is to stop; 0 for none.
     stop: AtomicU32,
     /// Behind a lock that signal handlers only try: it is written when the loop begins and ends.
@@ -71,6 +99,8 @@ struct Queue {
     /// Whose it is; 0 when no loop lives here.
     generation: u32,
     commands: Vec<Command>,
+    /// How many there were.
+    requests: u64,
 }
 
 impl Inbox {
@@ -82,7 +112,9 @@ impl Inbox {
     pub fn open(&self, generation: u32, waker: mio::Waker) {
         *self.waker.write().unwrap_or_else(PoisonError::into_inner) = Some(waker);
         self.woken.store(false, Ordering::SeqCst);
-        self.queue().generation = generation;
+        self.wake_ups.store(0, Ordering::Relaxed);
+        let mut queue = self.queue();
+        (queue.generation, queue.requests) = (generation, 0);
     }
 
     /// The loop has ended. What it never came to is for the caller to drop.
@@ -110,6 +142,7 @@ impl Inbox {
             return false;
         }
         queue.commands.push(make());
+        queue.requests += 1;
         drop(queue);
         if !self.woken.swap(true, Ordering::SeqCst) {
             self.wake();
@@ -123,6 +156,7 @@ impl Inbox {
         if let Ok(waker) = self.waker.try_read()
             && let Some(waker) = &*waker
         {
+            self.wake_ups.fetch_add(1, Ordering::Relaxed);
             // Fails only when the counter is full, and then the loop is awake.
             let _ = waker.wake();
         }
@@ -144,6 +178,16 @@ impl Inbox {
     pub fn take(&self) -> Vec<Command> {
         self.woken.store(false, Ordering::SeqCst);
         std::mem::take(&mut self.queue().commands)
+    }
+
+    /// How many requests there were since the loop began.
+    pub fn requests(&self) -> u64 {
+        self.queue().requests
+    }
+
+    /// How often it was woken.
+    pub fn wake_ups(&self) -> u64 {
+        self.wake_ups.load(Ordering::Relaxed)
     }
 
     /// Whether there is something to take.
@@ -173,6 +217,7 @@ mod tests {
             assert!(inbox.push(7, || task));
         }
         assert!(inbox.has_work());
+        assert_eq!((inbox.requests(), inbox.wake_ups()), (3, 1));
         for command in inbox.take() {
             match command {
                 Command::Task(task) => task(),
@@ -196,6 +241,7 @@ mod tests {
         inbox.stop(8);
         inbox.stop(7);
         assert!(inbox.take_stop(8) && !inbox.take_stop(8));
+        assert_eq!((inbox.requests(), inbox.wake_ups()), (0, 2));
     }
 
     #[test]

@@ -115,6 +115,9 @@ impl Core {
             if let Some(stream) = self.session(session_id).and_then(|s| s.stream.take()) {
                 turn_away(stream);
             }
+            if let Some(server) = self.session(session_id).and_then(|s| s.server) {
+                self.note_turned_away(server, &ip.to_string());
+            }
             let error = Error::new(Code::Limit, "too many connections from this address");
             self.fail(session_id, error);
         }

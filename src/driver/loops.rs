@@ -10,9 +10,11 @@ use once_cell::sync::{Lazy, OnceCell};
 use super::core::Core;
 use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
+use super::measure::Measure;
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
+use crate::util::outside::{self, Within};
 use crate::util::owner::{Inside, Owned, this_thread};
 use crate::util::rng::Entropy;
 use crate::util::table::{Cell, Table, random_start};
@@ -31,6 +33,8 @@ pub struct Place {
     process: Mark,
     /// The key is the generation; 0 while no loop lives here.
     core: Owned<RefCell<Option<Core>>>,
+    /// How long its callbacks take.
+    pub measure: Measure,
     /// Ids of everything that lives in the loop.
     pub table: Table,
     /// Requests of other threads.
@@ -95,6 +99,7 @@ pub fn create() -> Result<Id> {
             helper: Helper::default(),
             process: Mark::now(),
             core: Owned::new(RefCell::new(None), 0),
+            measure: Measure::default(),
             table: Table::new(number),
             inbox: Inbox::default(),
         })
@@ -107,6 +112,7 @@ pub fn create() -> Result<Id> {
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
             place.process.take_over();
+            place.measure.reset();
             place.home.store(this_thread(), Ordering::SeqCst);
             place.inbox.open(new.generation, waker);
             place.living.store(new.generation, Ordering::SeqCst);
@@ -121,6 +127,11 @@ pub fn create() -> Result<Id> {
 
 fn place(id: Id) -> Option<&'static Place> {
     PLACES[id.owner() as usize].get().map(|place| &**place)
+}
+
+/// How long callbacks take in the loop of that id, or in which that object lives.
+pub fn measure(id: Id) -> Option<&'static Measure> {
+    place(id).map(|place| &place.measure)
 }
 
 /// The loop of that id.
@@ -231,6 +242,11 @@ impl Loop {
         self.place
     }
 
+    /// Its number, which tells it from the other loops of the process.
+    pub fn number(self) -> u16 {
+        self.place.number
+    }
+
     /// The calling thread is its own from now on.
     pub fn come_home(self) {
         self.home.store(this_thread(), Ordering::SeqCst);
@@ -294,7 +310,9 @@ impl Loop {
         let inside = inside.ok_or_else(|| {
             Error::new(Code::WrongThread, "another thread is inside this loop right now")
         })?;
-        Ok(Entered { inside, place: self.place, unwinding: std::thread::panicking(), _door: door })
+        let _within = inside.is_outermost().then(outside::enter);
+        let unwinding = std::thread::panicking();
+        Ok(Entered { inside, place: self.place, unwinding, _door: door, _within })
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
@@ -419,6 +437,9 @@ pub struct Entered {
     unwinding: bool,
     /// Held as long as we are inside a loop with a thread of the library's own.
     _door: Option<MutexGuard<'static, ()>>,
+    /// Of the way in, not of those from within. Last, so that what has waited for its end finds the loop
+    /// free.
+    _within: Option<Within>,
 }
 
 /// A panic that leaves the loop may have left anything half done.

@@ -1,6 +1,7 @@
 //! What a load balancer says before the client speaks: the PROXY protocol, from those who are trusted
 //! with it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::limits::AddressKey;
@@ -49,6 +50,16 @@ pub enum Peer {
     Unix,
     /// It has left already.
     Gone,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Ip(ip) => ip.to_canonical().fmt(f),
+            Peer::Unix => f.write_str("a program on this machine"),
+            Peer::Gone => f.write_str("somebody who has left"),
+        }
+    }
 }
 
 impl Peer {

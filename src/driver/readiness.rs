@@ -68,16 +68,17 @@ impl Core {
         };
         let waited = poller.wait(timeout);
         if waited.is_ok() {
-            self.note(&poller);
+            self.take_events(&poller);
         }
         self.poller = Some(poller);
         waited
     }
 
     /// Notes what the operating system has reported.
-    pub fn note(&mut self, poller: &Poller) {
+    pub fn take_events(&mut self, poller: &Poller) {
         self.tick();
         for event in &poller.events {
+            self.figures.events += 1;
             let Token(bits) = event.token();
             let (slot, generation, number) = parts(event.token());
             match self.entries.get_mut(slot) {

@@ -3,6 +3,7 @@
 use super::core::{Core, Entry};
 use super::deliver::{Delivery, What};
 use super::inbox::Command;
+use super::log::HANDSHAKE;
 use super::loops::{self, Loop};
 use super::session::{Head, Phase, state};
 use crate::error::{Code, Error, Result};
@@ -13,6 +14,7 @@ use crate::proto::http::check_application_header;
 use crate::transport::Stream;
 use crate::transport::tls::TlsInfo;
 use crate::util::id::{Id, Kind};
+use crate::util::journal::{DEBUG, INFO};
 use crate::util::text::TextCache;
 
 /// How long a peer may take to fetch the answer to a plain request.
@@ -168,6 +170,12 @@ impl Core {
             stats.refused += 1;
             stats.refused_head += matches!(refusal.status, 414 | 431) as u64;
             stats.refused_slow += (refusal.status == 408) as u64;
+            stats.refused_origin += (refusal.status == 403) as u64;
+            stats.refused_version += (refusal.status == 426) as u64;
+            stats.refused_draining += (refusal.status == 503) as u64;
+        });
+        self.note(session_id, INFO, HANDSHAKE, |_| {
+            format!("refused with {}: {}", refusal.status, refusal.message)
         });
         self.answer(session_id, refusal.bytes(head_only));
     }
@@ -210,8 +218,16 @@ impl Core {
         }
         let head_only = pending.request.method == "HEAD";
         self.count(session_id, |stats| match is_upgrade {
-            true => stats.refused += 1,
+            true => {
+                stats.refused += 1;
+                stats.refused_application += 1;
+            }
             false => stats.http_responses += 1,
+        });
+        let level = if is_upgrade { INFO } else { DEBUG };
+        self.note(session_id, level, HANDSHAKE, |_| match decision {
+            0 => "a plain request, answered 426".to_owned(),
+            decision => format!("the application answered {decision}"),
         });
         let response = match decision {
             0 => upgrade_required().bytes(head_only),

@@ -32,15 +32,24 @@ struct Pool {
     threads: usize,
 }
 
-static POOL: Lazy<Lock<Pool>> =
-    Lazy::new(|| Lock::new(Pool { process: Mark::now(), jobs: VecDeque::new(), threads: 0 }));
+impl Pool {
+    fn new() -> Pool {
+        Pool { process: Mark::now(), jobs: VecDeque::new(), threads: 0 }
+    }
+
+    /// In a child of a fork the threads have stayed with the parent, and what they look up is for its loops.
+    fn settle_in(&mut self) {
+        if !self.process.is_ours() {
+            *self = Pool::new();
+        }
+    }
+}
+
+static POOL: Lazy<Lock<Pool>> = Lazy::new(|| Lock::new(Pool::new()));
 
 fn pool() -> Locked<'static, Pool> {
     let mut pool = POOL.lock();
-    if !pool.process.is_ours() {
-        // The threads have stayed with the parent, and what they look up is for its loops.
-        *pool = Pool { process: Mark::now(), jobs: VecDeque::new(), threads: 0 };
-    }
+    pool.settle_in();
     pool
 }
 
@@ -115,6 +124,17 @@ mod tests {
             let addresses = receiver.recv().unwrap().unwrap();
             assert!(addresses.iter().all(|a| a.ip().is_loopback() && a.port() == 80));
         }
+    }
+
+    #[test]
+    fn a_child_does_not_wait_for_threads_of_its_parent() {
+        let mut pool = Pool { threads: MAX_THREADS, ..Pool::new() };
+        assert!(forks::in_child(|| {
+            pool.settle_in();
+            pool.threads == 0
+        }));
+        pool.settle_in();
+        assert_eq!(pool.threads, MAX_THREADS);
     }
 
     #[test]

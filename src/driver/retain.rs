@@ -75,14 +75,21 @@ impl Core {
         (held.as_ref().as_ptr().addr() == address).then_some((kind, held))
     }
 
-    fn fetched_at(&self, id: Id, address: usize) -> Option<(Kind, Held)> {
-        self.drained.iter().find_map(|delivery| match &delivery.what {
-            What::Input(input, held)
-                if delivery.id == id && held.as_ref().as_ptr().addr() == address =>
-            {
-                Some((input.whole()?, held.clone()))
+    /// Batches are worked on from front to back, so it is looked for from the last one on.
+    fn fetched_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {
+        let count = self.drained.len();
+        let from_last = (0..count).map(|n| (self.retained + n) % count);
+        let is_it = |index: &usize| match &self.drained[*index] {
+            Delivery { id: whose, what: What::Input(_, held) } => {
+                *whose == id && held.as_ref().as_ptr().addr() == address
             }
+            _ => false,
+        };
+        let index = from_last.into_iter().find(is_it)?;
+        self.retained = index;
+        match &self.drained[index].what {
+            What::Input(input, held) => Some((input.whole()?, held.clone())),
             _ => None,
-        })
+        }
     }
 }

@@ -2,14 +2,18 @@
 
 use super::client::Plan;
 use super::core::Core;
+use super::log::DIAL;
+use super::parts;
 use super::report::Report;
+use super::send::{Overflow, Parcel, Taken, Terms};
 use super::session::{Details, Phase, Session};
 use crate::error::{Code, Error, Result};
-use crate::proto::event::{Closed, Initiator, Kind};
+use crate::proto::conn::{Body, Dropped, SendOptions};
+use crate::proto::event::{Closed, Initiator};
 use crate::proto::http::retry::retry_after;
-use crate::proto::utf8;
 use crate::util::backoff::Backoff;
 use crate::util::id::Id;
+use crate::util::journal::INFO;
 use crate::util::table::{GIVEN_UP, POISONED, QUEUES};
 use crate::util::time::Time;
 
@@ -44,6 +48,8 @@ pub struct Retry {
     /// Messages that wait for a connection.
     waiting: Vec<Message>,
     waiting_bytes: usize,
+    /// Of those, the ones that were dropped for want of room.
+    pub dropped: Dropped,
     /// Accepted from other threads for a connection that was gone when they arrived.
     missed: usize,
     /// What the application has not been told yet.
@@ -51,9 +57,14 @@ pub struct Retry {
 }
 
 struct Message {
-    kind: Kind,
-    data: Vec<u8>,
-    compress: bool,
+    parcel: Parcel,
+    options: SendOptions,
+}
+
+impl Message {
+    fn len(&self) -> usize {
+        self.parcel.body().bytes().len()
+    }
 }
 
 /// Before an attempt.
@@ -71,6 +82,64 @@ impl Retry {
     /// Bytes of messages that wait for a connection.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
+    }
+
+    fn keep(
+        &mut self,
+        body: &Body,
+        Terms { options, overflow }: Terms,
+        promised: usize,
+        limit: usize,
+    ) -> Result<Taken> {
+        let len = body.bytes().len();
+        let same_key = |it: &Message| options.key != 0 && it.options.key == options.key;
+        let spared = self.waiting.iter().find(|it| same_key(it)).map(Message::len);
+        let bytes = self.waiting_bytes - spared.unwrap_or(0) + len + promised;
+        let mut dropped = Dropped::default();
+        // Empty ones take room, too.
+        if bytes > limit || spared.is_none() && self.waiting.len() >= limit {
+            dropped = match overflow {
+                Overflow::DropOldest => self.drop_oldest(bytes.saturating_sub(limit)),
+                Overflow::DropNewest => dropped,
+                Overflow::Refuse | Overflow::Close => {
+                    return Err(queue_full(self.waiting_bytes + promised, len));
+                }
+            };
+            if dropped == Dropped::default() {
+                dropped = Dropped { messages: 1, bytes: len as u64 };
+                self.dropped += dropped;
+                return Ok(Taken { buffered: self.waiting_bytes, dropped });
+            }
+        }
+        let message = Message { parcel: Parcel::of(body), options };
+        self.waiting_bytes += len;
+        match self.waiting.iter_mut().find(|it| same_key(it)) {
+            Some(older) => {
+                let older = std::mem::replace(older, message).len();
+                self.waiting_bytes -= older;
+                dropped += Dropped { messages: 1, bytes: older as u64 };
+            }
+            None => self.waiting.push(message),
+        }
+        self.dropped += dropped;
+        Ok(Taken { buffered: self.waiting_bytes, dropped })
+    }
+
+    /// As that of a connection.
+    fn drop_oldest(&mut self, bytes: usize) -> Dropped {
+        let droppable = self.waiting.iter().filter(|it| it.options.droppable);
+        let mut dropped = Dropped::default();
+        if droppable.map(Message::len).sum::<usize>() >= bytes {
+            self.waiting.retain(|it| {
+                let goes = it.options.droppable && dropped.bytes < bytes as u64;
+                if goes {
+                    dropped += Dropped { messages: 1, bytes: it.len() as u64 };
+                }
+                !goes
+            });
+            self.waiting_bytes -= dropped.bytes as usize;
+        }
+        dropped
     }
 }
 
@@ -107,14 +176,16 @@ impl Core {
         let delay_ms = backoff.next(random).max(asked_ms);
         retry.attempt += 1;
         let unsent = (closed.unsent + std::mem::take(&mut retry.missed)) as u64;
-        let report = Report { closed: closed.clone(), unsent, rtt_us };
-        retry.news = Some(Box::new(News { attempt: retry.attempt, delay_ms, report }));
+        let (attempt, report) = (retry.attempt, Report { closed: closed.clone(), unsent, rtt_us });
+        retry.news = Some(Box::new(News { attempt, delay_ms, report }));
+        parts::cut_off(id);
         session.phase = Phase::Waiting;
         session.paused = false;
         // The wait begins when the application has been told, so that it is told before the attempt.
         session.deadline = None;
         self.give_back(id);
         self.retries.push_back(id);
+        self.note(id, INFO, DIAL, |_| format!("attempt {attempt} follows in {delay_ms} ms"));
         self.publish(id);
         true
     }
@@ -125,6 +196,7 @@ impl Core {
         if let Err(error) = session.prepare_attempt() {
             return self.fail(id, error);
         }
+        self.figures.retries += 1;
         self.open_queue(id);
         self.set_out(id);
     }
@@ -134,9 +206,11 @@ impl Core {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
         let queue = session.shared.settings.retry.queue;
+        let overflow = session.shared.settings.overflow;
         let cell = table.get(id).ok().filter(|_| session.retry().is_some());
         let Some(cell) = cell else { return };
         cell.set_limits(queue, queue);
+        cell.set_overflow(overflow as u8);
         match queue {
             0 => cell.clear(id, QUEUES),
             _ => cell.set(id, QUEUES),
@@ -180,16 +254,17 @@ impl Core {
             }
             _ => None,
         };
-        for Message { kind, data, compress } in waiting.into_iter().flatten() {
+        for Message { parcel, options } in waiting.into_iter().flatten() {
+            let body = parcel.body();
             // Closed by its own on_open: then they are lost, and counted.
             let sent = self.contain(id, |session, cx, now| match session.conn() {
-                Some(conn) => conn.send(cx, now, kind, &data, compress),
+                Some(conn) => conn.send_message(cx, now, &body, options),
                 None => Err(Error::new(Code::State, "not open")),
             });
             if sent.is_err()
                 && let Some(retry) = self.session(id).and_then(Session::retry)
             {
-                retry.missed += data.len();
+                retry.missed += body.bytes().len();
             }
         }
         self.dirty(id);
@@ -233,13 +308,7 @@ impl Session {
 
     /// Keeps a message until there is a connection, if that is wanted and there is room beside what other
     /// threads have been promised.
-    pub fn keep(
-        &mut self,
-        kind: Kind,
-        data: &[u8],
-        compress: bool,
-        promised: usize,
-    ) -> Result<usize> {
+    pub fn keep(&mut self, body: &Body, terms: Terms, promised: usize) -> Result<Taken> {
         let limit = self.shared.settings.retry.queue;
         let Some(retry) = self.retry() else {
             return Err(Error::new(
@@ -247,17 +316,8 @@ impl Session {
                 "the connection is not open yet: wait for on_open",
             ));
         };
-        if kind == Kind::Text && !utf8::is_valid(data) {
-            return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
-        }
-        let bytes = retry.waiting_bytes + data.len();
-        // Empty ones take room, too.
-        if bytes + promised > limit || retry.waiting.len() >= limit {
-            return Err(queue_full(retry.waiting_bytes + promised, data.len()));
-        }
-        retry.waiting.push(Message { kind, data: data.to_vec(), compress });
-        retry.waiting_bytes = bytes;
-        Ok(bytes)
+        body.check()?;
+        retry.keep(body, terms, promised, limit)
     }
 
     /// A message of another thread has come too late for its connection.

@@ -8,6 +8,7 @@ use super::client::Client;
 use super::core::Core;
 use super::dial::{Address, Dial};
 use super::inbox::Command;
+use super::log::DIAL;
 use super::loops::Loop;
 use super::resolve;
 use super::session::{Head, Phase, Session};
@@ -15,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::proxy::{Connect, ProxyScheme, ProxyUrl, Socks5, Target};
 use crate::transport::{Socket, Stream};
 use crate::util::id::Id;
+use crate::util::journal::DEBUG;
 
 /// The conversation with a proxy.
 pub enum Tunnel {
@@ -124,7 +126,10 @@ impl Core {
         match (unix, host.parse::<IpAddr>()) {
             (Some(path), _) => self.try_all(id, VecDeque::from([Address::Unix(path)])),
             (None, Ok(ip)) => self.dial(id, &[SocketAddr::new(ip, port)]),
-            (None, Err(_)) => look_up(owner, id, way, &host, port),
+            (None, Err(_)) => {
+                self.note(id, DEBUG, DIAL, |_| format!("looks up {host}"));
+                look_up(owner, id, way, &host, port);
+            }
         }
         self.arm(id);
         self.dirty(id);

@@ -8,6 +8,7 @@ use super::core::{Core, Entry};
 use super::drain::Drain;
 use super::handler::Handler;
 use super::limits::{Addresses, turn_away};
+use super::log::{Occasion, SERVER};
 use super::loops::Loop;
 use super::preface::{self, Peer};
 use super::session::{Phase, Session, state};
@@ -20,6 +21,7 @@ use crate::proto::handshake::server::ServerSettings;
 use crate::transport::tls::ServerTls;
 use crate::transport::{Listener, Stream};
 use crate::util::id::{Id, Kind};
+use crate::util::journal::{DEBUG, ERROR, INFO};
 use crate::util::table::ACCEPTED;
 use crate::util::time::Time;
 
@@ -54,6 +56,15 @@ pub struct ServerStats {
     pub draining: bool,
     pub drain_closed: u64,
     pub drain_remaining_ms: u64,
+    pub messages_dropped: u64,
+    pub bytes_dropped: u64,
+    pub payload_received: u64,
+    pub payload_sent: u64,
+    pub refused_origin: u64,
+    pub refused_version: u64,
+    pub refused_draining: u64,
+    pub refused_application: u64,
+    pub tls_errors: u64,
 }
 
 /// One listener and what its connections share.
@@ -87,6 +98,10 @@ pub struct Server {
     backed_off: Option<Time>,
     /// The timer entry that counts.
     pub scheduled: Time,
+    /// The log was told that accepting fails.
+    warned_of_errors: Occasion,
+    /// And that a limit turns connections away.
+    pub warned_of_limit: Occasion,
 }
 
 /// The port a server listens on.
@@ -129,22 +144,7 @@ pub fn close(owner: Loop, id: Id, grace_ms: u64, code: Option<u16>, reason: &str
 
 /// Figures up to now.
 pub fn stats(owner: Loop, id: Id) -> Result<ServerStats> {
-    owner.with(|core| {
-        let live = core.sessions_where(|session| session.server == Some(id));
-        let now = core.now;
-        let mut stats = core.server(id).map(|server| server.stats).unwrap_or_default();
-        if let Some(drain) = core.server(id).and_then(|server| server.drain.as_ref()) {
-            stats.draining = true;
-            stats.drain_closed = drain.told;
-            stats.drain_remaining_ms = drain.remaining_ms(now);
-        }
-        for session in live {
-            if let Some(session) = core.session(session) {
-                stats.add(session);
-            }
-        }
-        Ok(stats)
-    })
+    owner.with(|core| Ok(core.server_stats(id)))
 }
 
 impl ServerStats {
@@ -158,7 +158,11 @@ impl ServerStats {
             self.messages_sent += s.messages_sent;
             self.bytes_received += s.bytes_received;
             self.bytes_sent += s.bytes_sent;
+            self.payload_received += s.payload_received;
+            self.payload_sent += s.payload_sent;
             self.ended_control_rate += s.control_flood as u64;
+            self.messages_dropped += s.dropped.messages;
+            self.bytes_dropped += s.dropped.bytes;
         }
     }
 }
@@ -206,9 +210,34 @@ impl Core {
             in_ready: false,
             backed_off: None,
             scheduled: NEVER,
+            warned_of_errors: Occasion::default(),
+            warned_of_limit: Occasion::default(),
         };
         self.insert(id, Entry::Server(Box::new(server)));
+        self.note_server(id, INFO, || match port {
+            0 => "listens".to_owned(),
+            port => format!("listens on port {port}"),
+        });
         Ok(id)
+    }
+
+    /// Figures of a server up to now.
+    pub fn server_stats(&mut self, id: Id) -> ServerStats {
+        let now = self.now;
+        let mut stats = self.server(id).map(|server| server.stats).unwrap_or_default();
+        if let Some(drain) = self.server(id).and_then(|server| server.drain.as_ref()) {
+            stats.draining = true;
+            stats.drain_closed = drain.told;
+            stats.drain_remaining_ms = drain.remaining_ms(now);
+        }
+        for entry in &self.entries {
+            if let Entry::Session(session) = entry
+                && session.server == Some(id)
+            {
+                stats.add(session);
+            }
+        }
+        stats
     }
 
     /// Accepts what waits. Readiness is told once, so what is left goes to the next turn.
@@ -224,9 +253,14 @@ impl Core {
                 Ok(Some(stream)) => self.welcome(id, stream),
                 Ok(None) => return,
                 Err(e) if of_the_peer(&e) => {}
-                Err(_) => {
+                Err(e) => {
                     server.stats.accept_errors += 1;
                     server.backed_off = Some(now.plus_ms(BACK_OFF_MS));
+                    if server.warned_of_errors.take(now) {
+                        self.note_server(id, ERROR, || {
+                            format!("accepting failed and is put off for {BACK_OFF_MS} ms: {e}")
+                        });
+                    }
                     return self.arm(id);
                 }
             }
@@ -256,6 +290,7 @@ impl Core {
             if server.tls.is_none() {
                 turn_away(stream);
             }
+            self.note_turned_away(server_id, &peer.to_string());
             return;
         }
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
@@ -287,6 +322,7 @@ impl Core {
         session.address = address;
         session.stream = Some(stream);
         self.insert(id, Entry::Session(Box::new(session)));
+        self.note(id, DEBUG, SERVER, |_| "accepted".to_owned());
         self.dirty(id);
     }
 
@@ -305,6 +341,7 @@ impl Core {
         if let Some(server) = self.server(server_id) {
             server.stats.add(session);
             server.stats.handshake_errors += !session.counted as u64;
+            server.stats.tls_errors += session.failed_in_tls() as u64;
             server.stats.handshakes -= !session.counted as u64;
             server.stats.connections -= session.announced as u64;
             server.sessions -= 1;
@@ -349,6 +386,17 @@ impl Server {
             }
         }
         Ok(None)
+    }
+}
+
+impl Session {
+    /// Its handshake ended because TLS did not come about.
+    fn failed_in_tls(&self) -> bool {
+        let error = match &self.phase {
+            Phase::Over(closed) if !self.counted => closed.error.as_ref(),
+            _ => None,
+        };
+        error.is_some_and(|error| matches!(error.code, Code::Tls | Code::Certificate))
     }
 }
 

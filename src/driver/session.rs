@@ -13,6 +13,7 @@ use super::route::Tunnel;
 use super::settings::Shared;
 use super::source::Sources;
 use super::timers::NEVER;
+use super::tracing::Traced;
 use crate::error::Error;
 use crate::proto::conn::{Connection, Stats};
 use crate::proto::context::Context;
@@ -83,6 +84,8 @@ pub struct Details {
     pub texts: TextCache,
     /// Messages whose bytes are fetched when there is room for them.
     pub sources: Option<Box<Sources>>,
+    /// The last frames, when that was asked for.
+    pub traced: Option<Box<Traced>>,
 }
 
 /// Bytes on their way out, and how many have left.
@@ -143,6 +146,8 @@ pub struct Session {
     pub phase: Phase,
     /// Bytes of the HTTP exchange that go out before any frame.
     pub head: Head,
+    /// The message in parts that is being sent.
+    pub parts: Option<u32>,
     /// Input that waits because reading is paused.
     pub held: Vec<u8>,
     /// Rarely needed.
@@ -194,6 +199,7 @@ impl Session {
             stream: None,
             phase,
             head: Head::default(),
+            parts: None,
             held: Vec::new(),
             details: Box::default(),
             deadline: None,
@@ -341,6 +347,7 @@ impl Session {
     /// The handshake is done.
     pub fn open(&mut self, conn: Connection) {
         self.phase = Phase::Open(conn);
+        self.parts = None;
         self.deadline = None;
         self.announced = true;
     }

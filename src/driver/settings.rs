@@ -6,6 +6,7 @@ use super::handler::Handler;
 use super::limits::Limits;
 use super::preface::TrustedProxy;
 use super::retry::RetrySettings;
+use super::send::Overflow;
 use crate::proto::config::{Config, HeadLimits};
 use crate::proto::handshake::client::ClientSettings;
 use crate::proto::handshake::server::{OriginPolicy, ServerSettings};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub max_buffered: usize,
     /// In batches of events: requests are told and wait for their answer.
     pub ask: bool,
+    /// What becomes of messages beyond that, unless they say it themselves.
+    pub overflow: Overflow,
     /// Connections the kernel keeps until we accept them.
     pub backlog: i32,
     /// What the sockets are to be like.
@@ -74,6 +77,7 @@ impl Default for Settings {
             low_water: 256 * 1024,
             max_buffered: 64 * 1024 * 1024,
             ask: false,
+            overflow: Overflow::default(),
             backlog: 4096,
             socket: SocketOptions::default(),
             trusted_proxies: Vec::new(),

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::{Core, Entry};
+use super::parts;
 use super::session::{Head, Phase, Session, never_open, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn;
@@ -146,14 +147,23 @@ impl Core {
         session.head = Head::default();
         if let Phase::Open(conn) = &mut session.phase {
             let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
-            session.details.stats = Some(conn.stats());
+            let stats = conn.stats();
+            session.details.stats = Some(stats);
+            session.keep_trace();
             session.phase = Phase::Over(Box::new(closed));
+            self.figures.count_closed(&stats);
+        } else {
+            self.figures.failed += session.client.is_some() as u64;
         }
-        if let Phase::Over(closed) = &session.phase
-            && session.client.is_some()
-        {
-            let closed = closed.clone();
-            if self.comes_back(id, &closed) {
+        let Some(session) = self.session(id) else { return };
+        if let Phase::Over(closed) = &session.phase {
+            let (closed, is_client) = (closed.clone(), session.client.is_some());
+            // Who was answered over HTTP has no more to tell, however the socket ended.
+            if session.announced || !session.counted {
+                self.figures.count_end(&closed);
+            }
+            self.note_end(id, &closed);
+            if is_client && self.comes_back(id, &closed) {
                 return;
             }
         }
@@ -185,6 +195,7 @@ impl Core {
             if let Some(server) = session.server {
                 self.session_gone(server, &session);
             }
+            parts::forget(id);
             self.trash.push(session.handler);
         }
     }
@@ -206,11 +217,17 @@ impl Core {
                     "a panic inside the library ended this connection; please report it",
                 );
                 let unsent = session.conn().map_or(0, |conn| conn.buffered());
+                let stats = session.conn().map(|conn| conn.stats());
+                session.details.stats = stats;
+                session.keep_trace();
                 let closed = Closed { unsent, ..never_open(error.clone()) };
                 session.phase = Phase::Over(Box::new(closed));
                 if let Some(stream) = &mut session.stream {
                     // It may be what panicked.
                     stream.silence();
+                }
+                if let Some(stats) = stats {
+                    self.figures.count_closed(&stats);
                 }
                 if let Ok(cell) = self.table().get(id) {
                     cell.set(id, POISONED);

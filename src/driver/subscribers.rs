@@ -161,7 +161,7 @@ impl Core {
     fn deliver_to<'a>(&mut self, hub: &Hub, messages: impl Iterator<Item = (Id, &'a Publication)>) {
         let mut done = Deliveries::default();
         for (conn, publication) in messages {
-            match self.send_prepared(conn, &publication.message, publication.options) {
+            match self.send_prepared(conn, &publication.message, publication.manner) {
                 Ok(dropped) => {
                     done.accepted += 1;
                     done.dropped += dropped.messages;

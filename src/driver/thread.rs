@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use super::core::Core;
+use super::deliver::{Delivery, What};
 use super::loops::Loop;
 use super::readiness::Poller;
 use super::timers::NEVER;
 use super::turn;
 use crate::error::{Code, Error, Result};
+use crate::util::outside;
 use crate::util::owner::this_thread;
 use crate::util::signals;
 use crate::util::time::Time;
@@ -101,13 +103,14 @@ impl Drop for Farewell {
 }
 
 fn work(place: Loop, mut poller: Poller) {
+    outside::mute();
     let _farewell = Farewell(place);
     loop {
         let Ok(Some(entered)) = place.enter_at_door() else { return };
         let begun = entered.with(|core| {
             core.worker = this_thread();
             core.sleeps_until = Time(0);
-            core.note(&poller);
+            core.take_events(&poller);
             Ok(())
         });
         let turned = begun.and_then(|()| turn::work(place, &entered));
@@ -131,6 +134,9 @@ fn work(place: Loop, mut poller: Poller) {
 impl Core {
     /// The thread's turn is done: how long may it wait?
     fn fall_asleep(&mut self) -> Option<Duration> {
+        for work in outside::take_calls() {
+            self.queue(Delivery { id: self.place.id(), what: What::Task(Some(work)) });
+        }
         // What ends with this calls the application: not from here.
         self.leftovers.append(&mut self.trash);
         self.announce();
@@ -145,7 +151,7 @@ impl Core {
     /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
         let helper = &self.place.place().helper;
-        let some = !self.outbox.is_empty() || !self.leftovers.is_empty();
+        let some = self.has_news() || !self.leftovers.is_empty();
         if some && !self.announced && !helper.is_visited() {
             self.announced = true;
             helper.announce();

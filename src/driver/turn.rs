@@ -8,11 +8,12 @@ use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
 use super::report::Report;
 use super::session::Phase;
-use super::{batch, feed, source, thread, visit};
+use super::{batch, feed, log, source, thread, visit};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
+use crate::util::outside;
 
 /// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
 pub fn run(place: Loop) -> Result<()> {
@@ -72,6 +73,7 @@ pub fn free(place: Loop) -> Result<()> {
     // one is forked from has its good-bye said there.
     if place.check_process().and_then(|()| place.check_poison()).is_ok() {
         say_good_bye(&entered)?;
+        log::tell(&Way::Inside(&entered))?;
     }
     place.vacate(entered);
     Ok(())
@@ -98,12 +100,12 @@ fn say_good_bye(entered: &Entered) -> Result<()> {
     tell_endings(entered)
 }
 
-/// One turn.
+/// One turn, on the application's thread.
 pub fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> {
+    log::tell(&Way::Inside(entered))?;
     entered.with(|core| {
         core.tick();
         let wait = core.waiting_time(limit);
-        core.callbacks = 0;
         core.wait(wait).map_err(|e| match e.kind() {
             std::io::ErrorKind::Interrupted => {
                 Error::os(Code::Interrupted, "a signal interrupted the wait", &e)
@@ -111,14 +113,17 @@ pub fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u
             _ => Error::os(Code::System, "waiting for events failed", &e),
         })
     })?;
-    work(place, entered)
+    let callbacks = work(place, entered)?;
+    log::tell(&Way::Inside(entered))?;
+    Ok(callbacks)
 }
 
 /// What a turn does when it has waited.
 pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
-    let waiting = entered.with(|core| {
+    let (woken, waiting) = entered.with(|core| {
         core.dispatching = true;
-        Ok(if core.queueing { 0 } else { core.outbox.len() })
+        core.callbacks = 0;
+        Ok((core.now, if core.queueing { 0 } else { core.outbox.len() }))
     })?;
     if waiting > 0 {
         deliver::tell_queued(&Way::Inside(entered), waiting)?;
@@ -132,16 +137,20 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
-    entered.with(|core| {
+    let callbacks = entered.with(|core| {
         core.settle_all();
         core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
         if !core.queueing {
             core.current = None;
         }
+        core.count_turn(woken);
         core.update_beacon();
         Ok(core.callbacks)
-    })
+    })?;
+    // Memory of the application's that is not needed any more.
+    outside::flush();
+    Ok(callbacks)
 }
 
 fn settle(entered: &Entered) -> Result<()> {
@@ -170,6 +179,7 @@ fn fire_timers(entered: &Entered) -> Result<()> {
     entered.with(|core| {
         while let Some((at, id)) = core.timers.pop_due(core.now) {
             if core.take_timer(id, at) {
+                core.figures.timers += 1;
                 match id.kind() {
                     Kind::Server => core.server_timed_out(id),
                     _ => core.timed_out(id),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::batch;
 use super::core::Core;
 use super::deliver::{self, Way};
+use super::log;
 use super::loops::Loop;
 use crate::error::{Code, Result};
 use crate::util::owner::this_thread;
@@ -16,7 +17,8 @@ pub fn run(place: Loop) -> Result<()> {
     batch::let_go(&Way::Visiting(place))?;
     loop {
         // A callback may have taken the work back to this thread.
-        if !place.has_thread() || place.take_stop() || place.with(|core| Ok(core.is_idle()))? {
+        let over = |core: &mut Core| Ok(core.is_idle() && !core.has_news());
+        if !place.has_thread() || place.take_stop() || place.with(over)? {
             return Ok(());
         }
         match tell(place, None) {
@@ -40,7 +42,7 @@ pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
     batch::let_go(&way)?;
     way.with(|core| core.batch.is_some().then_some(()).ok_or_else(batch::no_room))?;
     wait(place, limit)?;
-    let fetched = batch::fill(&way);
+    let fetched = log::tell(&way).and_then(|()| batch::fill(&way));
     place.with(|core| {
         core.hush();
         Ok(())
@@ -49,12 +51,14 @@ pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
 }
 
 fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
+    let way = Way::Visiting(place);
     let waiting = wait(place, limit)?;
     place.with(|core| {
         core.corked = this_thread();
         Ok(())
     })?;
-    let told = deliver::tell_queued(&Way::Visiting(place), waiting);
+    let told = deliver::tell_queued(&way, waiting);
+    let told = told.and_then(|count| log::tell(&way).map(|()| count));
     place.with(|core| {
         core.corked = 0;
         core.hush();
@@ -63,25 +67,22 @@ fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
     told
 }
 
-/// Waits until there are events, or somebody wants to be heard, or the time is over. How many there are.
+/// Waits until there are events or records for the log, or somebody wants to be heard, or the time is
+/// over. How many events there are.
 fn wait(place: Loop, limit: Option<Duration>) -> Result<usize> {
-    let queued = || place.with(|core| Ok(core.outbox.len()));
-    match queued()? {
-        0 => {
-            place.place().helper.wait(limit)?;
-            place.with(|core| {
-                core.hush();
-                Ok(core.outbox.len())
-            })
-        }
-        count => Ok(count),
+    if !place.with(|core| Ok(core.has_news()))? {
+        place.place().helper.wait(limit)?;
     }
+    place.with(|core| {
+        core.hush();
+        Ok(core.outbox.len())
+    })
 }
 
 impl Core {
-    /// The bell rings only as long as something is queued.
+    /// The bell rings only as long as there is something to hear.
     fn hush(&mut self) {
-        if self.outbox.is_empty() {
+        if !self.has_news() {
             self.announced = false;
             self.place.place().helper.quiet();
         }

@@ -8,21 +8,14 @@ use super::args::{self, bytes, handle, id, optional_text, text};
 use super::boundary;
 use super::handlers::CHandlers;
 use super::options;
-use super::status::{WSOCK_BUFFERED, WSOCK_OK, wsock_status};
+use super::status::wsock_status;
 use super::texts::{self, give, give_found};
-use super::types::{
-    WSOCK_BINARY, WSOCK_CLOSED, WSOCK_TEXT, wsock_conn, wsock_conn_stats, wsock_options,
-    wsock_server,
-};
+use super::types::{WSOCK_CLOSED, wsock_conn, wsock_conn_stats, wsock_options, wsock_server};
 use crate::driver::handler::Handler;
 use crate::driver::session::Session;
 use crate::driver::{client, conn};
 use crate::error::{Code, Error, Result};
-use crate::proto::event::Kind;
 use crate::proto::http::cookie;
-
-/// Flag for wsock_conn_send: do not compress this message, although the connection could.
-pub const WSOCK_SEND_NO_COMPRESS: u32 = 1;
 
 /// wsock_conn_get_str: the URL. Of an accepted connection: made from the Host and target it asked for.
 pub const WSOCK_CONN_URL: i32 = 1;
@@ -51,86 +44,6 @@ pub const WSOCK_CONN_TLS_SERVER_NAME: i32 = 9;
 /// `CN=client,O=Example`; "" when it showed none, or was not verified
 /// (WSOCK_OPT_DANGER_ACCEPT_ANY_CERTIFICATE).
 pub const WSOCK_CONN_PEER_SUBJECT: i32 = 10;
-
-fn send(conn: *mut wsock_conn, kind: Kind, data: &[u8], compress: bool) -> Result<i32> {
-    let above = conn::send(id(conn)?, kind, data, compress)?;
-    Ok(if above { WSOCK_BUFFERED } else { WSOCK_OK })
-}
-
-/// A message type as C passes it.
-pub fn message_kind(number: i32) -> Result<Kind> {
-    match number {
-        WSOCK_TEXT => Ok(Kind::Text),
-        WSOCK_BINARY => Ok(Kind::Binary),
-        _ => Err(Error::new(
-            Code::InvalidArgument,
-            format!("{number} is no message type; use WSOCK_TEXT or WSOCK_BINARY"),
-        )),
-    }
-}
-
-/// Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
-/// WSOCK_SEND_NO_COMPRESS. It is queued when the network is slower than you: WSOCK_BUFFERED says that
-/// the queue is above WSOCK_OPT_HIGH_WATER, and on_drain will say when it no longer is. Messages that
-/// one thread sends arrive in that order.
-///
-/// Ownership: data is copied. Thread: any.
-/// Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT
-/// (type, data, not UTF-8), UNSUPPORTED (flags), POISONED. Since: 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wsock_conn_send(
-    conn: *mut wsock_conn,
-    r#type: i32,
-    data: *const c_void,
-    len: usize,
-    flags: u32,
-) -> wsock_status {
-    boundary::number(|| {
-        let kind = message_kind(r#type)?;
-        if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
-            return Err(Error::new(
-                Code::Unsupported,
-                format!("flags {flags:#x} has bits that this version of the library does not know"),
-            ));
-        }
-        // SAFETY: NULL or `len` bytes.
-        let data = unsafe { bytes(data.cast(), len) }?;
-        send(conn, kind, data, flags & WSOCK_SEND_NO_COMPRESS == 0)
-    })
-}
-
-/// Sends a text message of len bytes of UTF-8; a NUL at the end does not count. Otherwise as
-/// wsock_conn_send.
-///
-/// Ownership: text is copied. Thread: any.
-/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wsock_conn_send_text(
-    conn: *mut wsock_conn,
-    text: *const c_char,
-    len: usize,
-) -> wsock_status {
-    boundary::number(|| {
-        // SAFETY: NULL or `len` bytes.
-        send(conn, Kind::Text, unsafe { bytes(text.cast(), len) }?, true)
-    })
-}
-
-/// Sends a binary message. Otherwise as wsock_conn_send.
-///
-/// Ownership: data is copied. Thread: any.
-/// Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wsock_conn_send_binary(
-    conn: *mut wsock_conn,
-    data: *const c_void,
-    len: usize,
-) -> wsock_status {
-    boundary::number(|| {
-        // SAFETY: NULL or `len` bytes.
-        send(conn, Kind::Binary, unsafe { bytes(data.cast(), len) }?, true)
-    })
-}
 
 /// Sends a ping with at most 125 bytes. The answer comes as on_pong, and its time as rtt_us in
 /// wsock_conn_stats. The library pings by itself when the peer is silent: WSOCK_OPT_PING_INTERVAL_MS.
@@ -433,6 +346,8 @@ pub unsafe extern "C" fn wsock_conn_get_stats(
             buffered_amount: conn::buffered_amount(id)? as u64,
             rtt_us: stats.rtt_us,
             tls_resumed,
+            messages_dropped: stats.dropped.messages,
+            bytes_dropped: stats.dropped.bytes,
         };
         // SAFETY: NULL or a struct with its size in front.
         unsafe { args::sized_out(out_stats, stats) }

@@ -98,7 +98,7 @@ impl Batch for Records {
         self.details.clear();
     }
 
-    fn len(&self) -> u32 {
+    fn count(&self) -> u32 {
         self.used
     }
 

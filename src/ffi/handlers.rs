@@ -12,7 +12,8 @@ use super::last_error;
 use super::retry_info::RetryDetail;
 use super::types::{
     WSOCK_BINARY, WSOCK_PART_FIRST, WSOCK_PART_LAST, WSOCK_TEXT, wsock_conn_stats,
-    wsock_error_info, wsock_handlers, wsock_hub_stats, wsock_publish_options, wsock_server_stats,
+    wsock_error_info, wsock_handlers, wsock_hub_stats, wsock_publish_options, wsock_send_options,
+    wsock_server_stats,
 };
 use crate::driver::handler::Handler;
 use crate::driver::report::Report;
@@ -34,13 +35,28 @@ unsafe impl Versioned for wsock_server_stats {}
 unsafe impl Versioned for wsock_publish_options {}
 // SAFETY: as above.
 unsafe impl Versioned for wsock_hub_stats {}
+// SAFETY: as above, and a nullable pointer.
+unsafe impl Versioned for wsock_send_options {}
 
-type Release = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
+/// What to call when we will never use a pointer again.
+pub type Release = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
 
 /// The application's pointer, and what to call when we will never use it again.
-struct UserData {
+pub struct UserData {
     pointer: *mut c_void,
     release: OnceCell<Release>,
+}
+
+impl UserData {
+    /// Released when it is dropped.
+    pub fn new(pointer: *mut c_void, release: Release) -> UserData {
+        UserData { pointer, release: release.into() }
+    }
+
+    /// The application's pointer.
+    pub fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
 }
 
 // SAFETY: the pointer is only carried; following it is the application's business, on the thread
@@ -106,7 +122,7 @@ impl CHandlers {
 
     /// The same functions with other data.
     pub fn with_user(&self, pointer: *mut c_void, release: Release) -> CHandlers {
-        CHandlers { table: self.table, user: UserData { pointer, release: release.into() } }
+        CHandlers { table: self.table, user: UserData::new(pointer, release) }
     }
 
     /// The application's pointer.
@@ -117,7 +133,8 @@ impl CHandlers {
 
 /// WSOCK_PART_*.
 pub fn part_flags(first: bool, last: bool) -> u32 {
-    u32::from(first) * WSOCK_PART_FIRST | u32::from(last) * WSOCK_PART_LAST
+    let (begins, ends) = (u32::from(first), u32::from(last));
+    (begins * WSOCK_PART_FIRST) | (ends * WSOCK_PART_LAST)
 }
 
 fn message_type(kind: Kind) -> i32 {

@@ -8,12 +8,13 @@ use once_cell::sync::Lazy;
 use super::args::{self, handle, id, optional_id, optional_text, out, text};
 use super::boundary;
 use super::message;
+use super::send::{check_flags, overflow_of};
 use super::status::{WSOCK_BUFFERED, WSOCK_DROPPED, WSOCK_OK, wsock_status};
 use super::types::{wsock_conn, wsock_hub, wsock_hub_stats, wsock_message, wsock_publish_options};
 use crate::driver::hub::{Accepted, Hub, Publication};
 use crate::driver::loops;
+use crate::driver::send::Manner;
 use crate::error::{Code, Error, Result};
-use crate::proto::conn::SendOptions;
 use crate::proto::prepared::Prepared;
 use crate::util::id::{Id, Kind, MAX_SLOTS};
 use crate::util::registry::Registry;
@@ -113,9 +114,10 @@ pub unsafe extern "C" fn wsock_hub_unsubscribe(
 /// UTF-8) or WSOCK_BINARY, options may be NULL. The message is framed once, and compressed once for each
 /// way of compressing that subscribers have negotiated. Messages that one thread publishes arrive in that order.
 ///
-/// Nobody waits for anybody. A subscriber whose queue is full does not get the message. A loop whose
-/// thread has not come to more than 16 MiB of this hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB
-/// its subscribers do not get the message, the others do, and this is WSOCK_DROPPED.
+/// Nobody waits for anybody. A subscriber whose queue is full is dealt with as overflow in the options says,
+/// or WSOCK_OPT_OVERFLOW of its connection. A loop whose thread has not come to more than 16 MiB of this
+/// hub's messages makes this WSOCK_BUFFERED; beyond 64 MiB its subscribers do not get the message, the
+/// others do, and this is WSOCK_DROPPED.
 ///
 /// Ownership: topic and data are copied. Thread: any.
 /// Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (topic, type, data, not UTF-8), UNSUPPORTED
@@ -166,29 +168,20 @@ unsafe fn publish(
 ) -> Result<i32> {
     // SAFETY: as promised by the caller.
     let topic = unsafe { text(topic, "topic") }?;
-    let (mut flags, mut key, mut except) = (0, 0, None);
+    let (mut flags, mut manner, mut except) = (0, Manner::default(), None);
     if !options.is_null() {
         // SAFETY: as promised by the caller.
         let options = unsafe { args::sized_in(options, "the publish options") }?;
-        (flags, key) = (options.flags, options.key);
+        flags = options.flags;
+        check_flags(flags, WSOCK_PUBLISH_NO_COMPRESS | WSOCK_PUBLISH_KEEP)?;
         except = optional_id(options.except)?;
-    }
-    if flags & !(WSOCK_PUBLISH_NO_COMPRESS | WSOCK_PUBLISH_KEEP) != 0 {
-        return Err(Error::new(
-            Code::Unsupported,
-            format!("flags {flags:#x} has bits that this version of the library does not know"),
-        ));
-    }
-    let publication = Publication {
-        topic: topic.into(),
-        message,
-        except,
-        options: SendOptions {
+        manner = Manner {
             compress: flags & WSOCK_PUBLISH_NO_COMPRESS == 0,
-            key,
-            droppable: false,
-        },
-    };
+            overflow: overflow_of(options.overflow)?,
+            key: options.key,
+        };
+    }
+    let publication = Publication { topic: topic.into(), message, except, manner };
     Ok(match hub.publish(publication, flags & WSOCK_PUBLISH_KEEP != 0)? {
         Accepted::Whole => WSOCK_OK,
         Accepted::Behind => WSOCK_BUFFERED,

@@ -161,6 +161,15 @@ pub unsafe extern "C" fn wsock_server_get_stats(
             draining: stats.draining.into(),
             drain_closed: stats.drain_closed,
             drain_remaining_ms: stats.drain_remaining_ms,
+            messages_dropped: stats.messages_dropped,
+            bytes_dropped: stats.bytes_dropped,
+            payload_received: stats.payload_received,
+            payload_sent: stats.payload_sent,
+            refused_origin: stats.refused_origin,
+            refused_version: stats.refused_version,
+            refused_draining: stats.refused_draining,
+            refused_application: stats.refused_application,
+            tls_errors: stats.tls_errors,
         };
         // SAFETY: NULL or a struct with its size in front.
         unsafe { args::sized_out(out_stats, stats) }

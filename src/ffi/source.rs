@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::{handle, id};
 use super::boundary;
-use super::conn::{WSOCK_SEND_NO_COMPRESS, message_kind};
+use super::send::{WSOCK_SEND_NO_COMPRESS, check_flags, kind_of};
 use super::status::wsock_status;
 use super::types::wsock_conn;
 use crate::driver::loops;
@@ -62,13 +62,8 @@ impl Drop for CPull {
 }
 
 fn compresses(flags: u32) -> Result<bool> {
-    if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
-        return Err(Error::new(
-            Code::Unsupported,
-            format!("flags {flags:#x} has bits that this function does not know"),
-        ));
-    }
-    Ok(flags == 0)
+    check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
+    Ok(flags & WSOCK_SEND_NO_COMPRESS == 0)
 }
 
 /// Sends what a descriptor gives as one message: a file from where it stands, a pipe, a socket, a
@@ -99,7 +94,7 @@ pub unsafe extern "C" fn wsock_conn_send_fd(
     boundary::status(|| {
         let id = id(conn)?;
         loops::find_object(id)?;
-        let (kind, compress) = (message_kind(r#type)?, compresses(flags)?);
+        let (kind, compress) = (kind_of(r#type)?, compresses(flags)?);
         // SAFETY: it is the caller's, who gives it up when it is taken.
         let offer = unsafe { Offer::new(fd) }.ok_or_else(|| {
             Error::new(Code::InvalidArgument, format!("{fd} is not an open descriptor"))
@@ -142,7 +137,7 @@ pub unsafe extern "C" fn wsock_conn_send_from(
     boundary::status(|| {
         let id = id(conn)?;
         loops::find_object(id)?;
-        let (kind, compress) = (message_kind(r#type)?, compresses(flags)?);
+        let (kind, compress) = (kind_of(r#type)?, compresses(flags)?);
         let pull = pull.ok_or_else(|| Error::new(Code::InvalidArgument, "pull is NULL"))?;
         source::send_from(id, kind, compress, || {
             Arc::new(CPull { pull, pointer: user_data, release })

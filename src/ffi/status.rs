@@ -8,7 +8,8 @@ pub type wsock_status = i32;
 pub const WSOCK_OK: i32 = 0;
 /// The message was accepted, and the queue is now above the high-water mark: on_drain will come.
 pub const WSOCK_BUFFERED: i32 = 1;
-/// The message was accepted, and a message, this or an older one, was dropped for want of room.
+/// There was no room, and a message was dropped as WSOCK_OVERFLOW_* says: this one, or older ones for it.
+/// Or it has taken the place of one with its key.
 pub const WSOCK_DROPPED: i32 = 2;
 /// An argument is not what the function's description asks for.
 pub const WSOCK_ERR_INVALID_ARGUMENT: i32 = -1;
@@ -55,7 +56,8 @@ pub const WSOCK_ERR_PROTOCOL: i32 = -60;
 pub const WSOCK_ERR_INVALID_DATA: i32 = -61;
 /// The peer sent a message or frame above the limit (1009).
 pub const WSOCK_ERR_TOO_BIG: i32 = -62;
-/// The peer sent too many fragments or control frames (1008).
+/// The peer sent too many fragments or control frames, or reads too slowly for
+/// WSOCK_OVERFLOW_CLOSE (1008).
 pub const WSOCK_ERR_POLICY: i32 = -63;
 /// The peer was silent and did not answer a ping.
 pub const WSOCK_ERR_PING_TIMEOUT: i32 = -64;
@@ -82,7 +84,7 @@ pub const WSOCK_ERR_POISONED: i32 = -101;
 const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_OK, c"WSOCK_OK", c"done"),
     (WSOCK_BUFFERED, c"WSOCK_BUFFERED", c"accepted, above the high-water mark"),
-    (WSOCK_DROPPED, c"WSOCK_DROPPED", c"accepted, but a message was dropped"),
+    (WSOCK_DROPPED, c"WSOCK_DROPPED", c"accepted, and a message was dropped"),
     (WSOCK_ERR_INVALID_ARGUMENT, c"WSOCK_ERR_INVALID_ARGUMENT", c"invalid argument"),
     (WSOCK_ERR_INVALID_HANDLE, c"WSOCK_ERR_INVALID_HANDLE", c"invalid handle"),
     (WSOCK_ERR_WRONG_KIND, c"WSOCK_ERR_WRONG_KIND", c"handle of another class"),
@@ -178,10 +180,11 @@ mod tests {
             (Code::Panic, WSOCK_ERR_PANIC),
             (Code::Poisoned, WSOCK_ERR_POISONED),
         ];
-        assert_eq!(pairs.len(), TABLE.len() - 2, "a code is missing here or in the table");
+        assert_eq!(pairs.len(), TABLE.len() - 3, "a code is missing here or in the table");
         for (code, constant) in pairs {
             assert_eq!(code as i32, constant);
-            assert!(entry(constant).is_some(), "{code:?}");
+            let (_, name, _) = entry(constant).unwrap_or_else(|| panic!("{code:?}"));
+            assert_eq!(name.to_str(), Ok(&*code.symbol()));
         }
     }
 

@@ -12,6 +12,7 @@ use std::ffi::{c_char, c_void};
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
 /// - In the child of a fork: wsock_loop_after_fork.
+/// - Watch it: wsock_loop_get_stats, wsock_loop_metrics, wsock_loop_measure, wsock_loop_set_log.
 /// - What lives in it is made by wsock_connect and wsock_listen, or on descriptors of yours by
 ///   wsock_connect_fd and wsock_listen_fd.
 pub struct wsock_loop {
@@ -21,13 +22,15 @@ pub struct wsock_loop {
 /// One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
 /// ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
 ///
-/// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping.
-/// - Send what does not fit into memory: wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again.
+/// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; with a policy, a
+///   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part,
+///   wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again; made before: wsock_conn_send_message.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
 /// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
-///   wsock_conn_server, wsock_conn_get_stats.
+///   wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
+/// - Keep what was received: wsock_conn_retain.
 /// - Come back: wsock_conn_set_target, for the next attempt.
 /// - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
 pub struct wsock_conn {
@@ -75,9 +78,9 @@ pub struct wsock_options {
 /// compressing that the connections have negotiated. You make it and free it; what was sent of it does
 /// not need the handle any more.
 ///
-/// - Life: wsock_message_new, wsock_message_free.
+/// - Life: wsock_message_new, or wsock_conn_retain of what was received; wsock_message_free.
 /// - Look: wsock_message_data, wsock_message_compressions.
-/// - Send: wsock_server_broadcast, wsock_hub_publish_message.
+/// - Send: wsock_conn_send_message, wsock_server_broadcast, wsock_hub_publish_message.
 pub struct wsock_message {
     _id: (),
 }
@@ -376,6 +379,11 @@ pub struct wsock_conn_stats {
     pub rtt_us: u64,
     /// 1 when the TLS handshake took up an earlier session again, else 0.
     pub tls_resumed: u64,
+    /// Messages to send that WSOCK_OVERFLOW_DROP_NEWEST, WSOCK_OVERFLOW_DROP_OLDEST or a newer one with the
+    /// same key has dropped.
+    pub messages_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
 }
 
 /// Figures of one server.
@@ -431,6 +439,47 @@ pub struct wsock_server_stats {
     pub drain_closed: u64,
     /// Milliseconds until it has sent the last of them and stops listening.
     pub drain_remaining_ms: u64,
+    /// Messages to send that were dropped, on all its connections, ended ones included.
+    pub messages_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
+    /// Bytes of messages received, after inflating.
+    pub payload_received: u64,
+    /// Bytes of messages sent, before deflating.
+    pub payload_sent: u64,
+    /// Of refused: pages from an origin that WSOCK_OPT_ORIGIN_POLICY keeps out, answered 403.
+    pub refused_origin: u64,
+    /// Of refused: another version of the protocol than 13, answered 426.
+    pub refused_version: u64,
+    /// Of refused: came while the server was being closed, answered 503.
+    pub refused_draining: u64,
+    /// Of refused: by what your on_request returned.
+    pub refused_application: u64,
+    /// Of handshake_errors: TLS did not come about.
+    pub tls_errors: u64,
+}
+
+/// How wsock_conn_send_with sends. All zero after struct_size: as wsock_conn_send.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct wsock_send_options {
+    /// Set this to sizeof(wsock_send_options).
+    pub struct_size: usize,
+    /// 0 or WSOCK_SEND_NO_COMPRESS.
+    pub flags: u32,
+    /// What becomes of the message when there is no room for it, WSOCK_OVERFLOW_*; 0: what
+    /// WSOCK_OPT_OVERFLOW says.
+    pub overflow: i32,
+    /// When a message with the same key waits, this one takes its place in the line instead of going to its
+    /// end; 0: no key. For values of which only the newest counts.
+    pub key: u64,
+    /// With this the message is not copied: data stays yours to keep, unchanged, until release is called
+    /// with data, len and release_user: exactly once, soon after the last byte has left or was copied,
+    /// perhaps before the call returns, from any thread, but never inside a callback. NULL: data is copied.
+    pub release:
+        Option<unsafe extern "C-unwind" fn(data: *const c_void, len: usize, user: *mut c_void)>,
+    /// What release is given last.
+    pub release_user: *mut c_void,
 }
 
 /// How to publish.
@@ -441,10 +490,11 @@ pub struct wsock_publish_options {
     pub struct_size: usize,
     /// WSOCK_PUBLISH_*, or 0.
     pub flags: u32,
-    /// Always 0.
-    pub reserved: i32,
-    /// While a message waits in the queue of a subscriber, a newer one with the same number takes its
-    /// place, so that who is slow gets the newest; 0 for none.
+    /// What becomes of the message where there is no room for it, WSOCK_OVERFLOW_*; 0: what
+    /// WSOCK_OPT_OVERFLOW of the connection says.
+    pub overflow: i32,
+    /// While a message waits in the queue of a subscriber, a newer one with the same key takes its place,
+    /// so that who is slow gets the newest; 0: no key.
     pub key: u64,
     /// A connection that does not get the message, such as the one it came from; NULL for none. It may
     /// have ended.
@@ -465,11 +515,11 @@ pub struct wsock_hub_stats {
     pub kept: u64,
     /// Messages ever published.
     pub published: u64,
-    /// Messages put into the queue of a subscriber, kept ones included.
+    /// Messages sent to a subscriber and not refused, kept ones included.
     pub deliveries: u64,
-    /// Messages that the queue of a subscriber did not take.
+    /// Messages that were refused because the queue of a subscriber was full.
     pub refused: u64,
-    /// Messages that waited in the queue of a subscriber and were dropped for a newer one.
+    /// Of deliveries: messages dropped, since the queue was full, or a newer one with their key came.
     pub dropped: u64,
     /// Messages that a loop did not get because it had too many before them.
     pub missed: u64,

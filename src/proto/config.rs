@@ -62,6 +62,8 @@ pub struct Config {
     pub pong_timeout_ms: u64,
     /// permessage-deflate settings; `None` neither offers nor accepts it.
     pub deflate: Option<deflate::Config>,
+    /// How many of its last frames a connection remembers for its trace; 0 means none.
+    pub trace_frames: u32,
 }
 
 impl Default for Config {
@@ -78,6 +80,7 @@ impl Default for Config {
             ping_interval_ms: 25_000,
             pong_timeout_ms: 20_000,
             deflate: None,
+            trace_frames: 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the connections of one loop share.
 
 use super::deflate::codec::CodecPool;
+use crate::util::histogram::Histogram;
 use crate::util::pool::BufferPool;
 use crate::util::rng::Entropy;
 
@@ -12,11 +13,18 @@ pub struct Context {
     pub entropy: Entropy,
     /// Compressors and inflaters of connections without context takeover.
     pub codecs: CodecPool,
+    /// Round-trip times of all answered pings.
+    pub rtts: Histogram,
 }
 
 impl Context {
     /// An empty context.
     pub fn new(entropy: Entropy) -> Context {
-        Context { pool: BufferPool::default(), entropy, codecs: CodecPool::default() }
+        Context {
+            pool: BufferPool::default(),
+            entropy,
+            codecs: CodecPool::default(),
+            rtts: Histogram::default(),
+        }
     }
 }

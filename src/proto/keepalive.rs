@@ -52,13 +52,15 @@ impl Keepalive {
         self.mark = digest(payload);
     }
 
-    /// A pong came in. Only the answer to the newest ping is measured.
-    pub fn ponged(&mut self, now: Time, payload: &[u8]) {
-        if self.pinged != Time(0) && self.mark == digest(payload) {
-            let rtt = now.micros_since(self.pinged).max(1);
-            self.rtt_us = u32::try_from(rtt).unwrap_or(u32::MAX);
-            self.pinged = Time(0);
+    /// A pong came in. Only the answer to the newest ping is measured, in microseconds.
+    pub fn ponged(&mut self, now: Time, payload: &[u8]) -> Option<u64> {
+        if self.pinged == Time(0) || self.mark != digest(payload) {
+            return None;
         }
+        let rtt = now.micros_since(self.pinged).max(1);
+        self.rtt_us = u32::try_from(rtt).unwrap_or(u32::MAX);
+        self.pinged = Time(0);
+        Some(rtt)
     }
 
     /// Round-trip time of the last answered ping; 0 when there is none.

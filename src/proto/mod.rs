@@ -25,5 +25,6 @@ pub mod prepared;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod redirect;
+pub mod trace;
 pub mod url;
 pub mod utf8;

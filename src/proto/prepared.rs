@@ -28,7 +28,12 @@ impl Prepared {
         if kind == Kind::Text && !utf8::is_valid((*data).as_ref()) {
             return Err(Error::new(Code::InvalidArgument, "text message is not valid UTF-8"));
         }
-        Ok(Prepared { kind, data, forms: Mutex::default() })
+        Ok(Prepared::received(kind, data))
+    }
+
+    /// What a connection has received, and has checked.
+    pub fn received(kind: Kind, data: Bytes) -> Prepared {
+        Prepared { kind, data, forms: Mutex::default() }
     }
 
     /// Text or binary.

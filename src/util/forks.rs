@@ -117,23 +117,24 @@ impl<T> DerefMut for Locked<'_, T> {
     }
 }
 
+/// What `child` answers in a process of its own.
+#[cfg(test)]
+pub fn in_child(child: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child calls nothing but `child` and ends; `status` lives across the call.
+    unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            libc::_exit(!child() as i32);
+        }
+        let mut status = 0;
+        libc::waitpid(pid, &mut status, 0) == pid && status == 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
-
-    /// What `child` answers, as the exit status of a process of its own.
-    fn in_child(child: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child calls nothing but `child` and ends; `status` lives across the call.
-        unsafe {
-            let pid = libc::fork();
-            if pid == 0 {
-                libc::_exit(!child() as i32);
-            }
-            let mut status = 0;
-            libc::waitpid(pid, &mut status, 0) == pid && status == 0
-        }
-    }
 
     #[test]
     fn a_child_knows_that_it_is_one() {

@@ -73,6 +73,11 @@ impl<T> Owned<T> {
 }
 
 impl<T> Inside<'_, T> {
+    /// Whether this was the way in, and not one from within.
+    pub fn is_outermost(&self) -> bool {
+        self.owned.depth.get() == 1
+    }
+
     /// From now on it takes this key to enter.
     pub fn set_key(&self, key: u32) {
         self.owned.key.set(key);
@@ -109,7 +114,9 @@ mod tests {
         let outer = LOCK.try_enter(1).unwrap();
         let inner = LOCK.try_enter(1).unwrap();
         assert_eq!(*inner, 7);
+        assert!(!inner.is_outermost());
         drop(inner);
+        assert!(outer.is_outermost());
         assert!(LOCK.is_inside());
         assert!(std::thread::spawn(|| LOCK.try_enter(1).is_none()).join().unwrap());
         drop(outer);

@@ -64,6 +64,7 @@ fn fill_from_seed(buffer: &mut [u8], state: &mut u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
 
     #[test]
     fn keys_differ_and_cover_the_buffer_boundary() {
@@ -79,20 +80,10 @@ mod tests {
         let mut entropy = Entropy::from_os();
         entropy.bytes::<4>();
         let (mut reader, mut writer) = std::io::pipe().unwrap();
-        // SAFETY: the child only draws, writes and ends.
-        let pid = unsafe { libc::fork() };
-        let drawn = entropy.bytes::<32>();
-        if pid == 0 {
-            let failed = std::io::Write::write_all(&mut writer, &drawn).is_err();
-            // SAFETY: ends the child, with nothing of the parent's undone.
-            unsafe { libc::_exit(failed as i32) };
-        }
-        drop(writer);
+        assert!(crate::util::forks::in_child(|| writer.write_all(&entropy.bytes::<32>()).is_ok()));
         let mut of_child = [0; 32];
-        std::io::Read::read_exact(&mut reader, &mut of_child).unwrap();
-        // SAFETY: nobody else waits for this child.
-        unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-        assert_ne!(drawn, of_child);
+        reader.read_exact(&mut of_child).unwrap();
+        assert_ne!(entropy.bytes::<32>(), of_child);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! generations, so a handle from before never fits again.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -49,6 +49,13 @@ impl Tally {
         last.map_or(0, |tally| (tally & Self::COUNT) as usize)
     }
 
+    /// Sets the count to zero; what it was.
+    fn take(&self, generation: u32) -> usize {
+        let reset = |tally: u64| (tally >> 44 == generation as u64).then_some(tally & !Self::COUNT);
+        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, reset);
+        before.map_or(0, |tally| (tally & Self::COUNT) as usize)
+    }
+
     /// Changes the count from what it is to what `change` says; false when that is `None` or the slot
     /// has been used again.
     fn update(&self, generation: u32, change: impl Fn(usize) -> Option<usize>) -> bool {
@@ -81,6 +88,12 @@ pub struct Cell {
     high_water: AtomicUsize,
     /// Somebody was told so.
     drain_wanted: AtomicBool,
+    /// What becomes of messages beyond the limit, as a number of the driver's.
+    overflow: AtomicU8,
+    /// Messages of other threads that were dropped beyond the limit, and their bytes, until the owner
+    /// takes note of them.
+    lost: Tally,
+    lost_bytes: Tally,
 }
 
 /// Why an id does not name a living object.
@@ -204,11 +217,39 @@ impl Cell {
         self.requests.get() > 0
     }
 
-    /// Another thread queues `bytes` for `id`, if the limit allows; an empty queue takes anything.
-    pub fn reserve(&self, id: Id, bytes: usize) -> bool {
+    /// What becomes of messages beyond the limit.
+    pub fn overflow(&self) -> u8 {
+        self.overflow.load(Ordering::Relaxed)
+    }
+
+    /// See `overflow`.
+    pub fn set_overflow(&self, overflow: u8) {
+        self.overflow.store(overflow, Ordering::Relaxed);
+    }
+
+    /// Another thread has dropped a message of `id`. True when nobody has told the owner yet.
+    pub fn lose(&self, id: Id, bytes: usize) -> bool {
+        // In this order: whoever takes sees no message without its bytes.
+        self.lost_bytes.update(id.generation(), |lost| Some(lost.saturating_add(bytes)));
+        let first = AtomicBool::new(false);
+        self.lost.update(id.generation(), |lost| {
+            first.store(lost == 0, Ordering::Relaxed);
+            Some(lost + 1)
+        });
+        first.into_inner()
+    }
+
+    /// Messages and bytes that other threads have dropped since the last time.
+    pub fn take_lost(&self, id: Id) -> (usize, usize) {
+        let messages = self.lost.take(id.generation());
+        (messages, self.lost_bytes.take(id.generation()))
+    }
+
+    /// Another thread queues `bytes` for `id`, if `times` the limit allows; an empty queue takes anything.
+    pub fn reserve(&self, id: Id, bytes: usize, times: usize) -> bool {
         let own = self.buffered.load(Ordering::Relaxed);
         let cost = self.requests.get().saturating_mul(REQUEST_COST);
-        let limit = self.limit.load(Ordering::Relaxed);
+        let limit = self.limit.load(Ordering::Relaxed).saturating_mul(times);
         let reserved = self.incoming.update(id.generation(), |incoming| {
             let queued = own.saturating_add(incoming).saturating_add(cost);
             let fits = queued == 0 || queued.saturating_add(bytes) <= limit;
@@ -273,6 +314,9 @@ impl Table {
         cell.buffered.store(0, Ordering::Relaxed);
         cell.incoming.begin(generation);
         cell.requests.begin(generation);
+        cell.lost.begin(generation);
+        cell.lost_bytes.begin(generation);
+        cell.set_overflow(0);
         cell.set_limits(usize::MAX, usize::MAX);
         cell.drain_wanted.store(false, Ordering::Relaxed);
         cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
@@ -350,13 +394,15 @@ mod tests {
         let id = table.insert(Kind::Conn, 1).unwrap();
         let cell = table.get(id).unwrap();
         cell.set_limits(1000, 900);
-        assert!(cell.reserve(id, 5000), "an empty queue takes one message of any size");
-        assert!(!cell.reserve(id, 1));
+        assert!(cell.reserve(id, 5000, 1), "an empty queue takes one message of any size");
+        assert!(!cell.reserve(id, 1, 1));
         cell.unreserve(id, 5000);
         assert!(!cell.has_incoming());
-        assert!(cell.reserve(id, 600) && cell.reserve(id, 310) && !cell.reserve(id, 10));
+        assert!(cell.reserve(id, 600, 1) && cell.reserve(id, 310, 1) && !cell.reserve(id, 10, 1));
         assert_eq!(cell.buffered(), 910);
         assert!(cell.want_drain() && !cell.take_drain(500));
+        assert!(cell.reserve(id, 10, 2), "within twice the limit");
+        cell.unreserve(id, 10);
         cell.unreserve(id, 600);
         assert!(cell.take_drain(500) && !cell.take_drain(500));
     }
@@ -366,13 +412,27 @@ mod tests {
         let table = Table::new(0);
         let id = table.insert(Kind::Conn, 1).unwrap();
         let cell = table.get(id).unwrap();
-        assert!(cell.reserve(id, 100) && cell.reserve(id, 20) && cell.unreserve(id, 20));
+        assert!(cell.reserve(id, 100, 1) && cell.reserve(id, 20, 1) && cell.unreserve(id, 20));
         assert_eq!((cell.seal(id), cell.incoming()), (100, 100));
-        assert!(!cell.unreserve(id, 100) && !cell.reserve(id, 1));
+        assert!(!cell.unreserve(id, 100) && !cell.reserve(id, 1, 1));
         table.remove(id);
         let next = table.insert(Kind::Conn, 1).unwrap();
         assert_eq!((cell.seal(id), cell.incoming()), (0, 0));
-        assert!(cell.reserve(next, 5) && cell.seal(next) == 5);
+        assert!(cell.reserve(next, 5, 1) && cell.seal(next) == 5);
+    }
+
+    #[test]
+    fn what_others_dropped_is_told_once() {
+        let table = Table::new(0);
+        let id = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(id).unwrap();
+        assert!(cell.lose(id, 10) && !cell.lose(id, 5));
+        assert_eq!((cell.take_lost(id), cell.take_lost(id)), ((2, 15), (0, 0)));
+        assert!(cell.lose(id, 0));
+        table.remove(id);
+        let next = table.insert(Kind::Conn, 1).unwrap();
+        assert!(!cell.lose(id, 7), "it is another's by now");
+        assert_eq!(cell.take_lost(next), (0, 0));
     }
 
     #[test]
@@ -381,7 +441,7 @@ mod tests {
         let id = table.insert(Kind::Conn, 1).unwrap();
         let cell = table.get(id).unwrap();
         cell.set_limits(REQUEST_COST * 10, 0);
-        assert_eq!((0..100).filter(|_| cell.reserve(id, 0)).count(), 11);
+        assert_eq!((0..100).filter(|_| cell.reserve(id, 0, 1)).count(), 11);
         assert!(cell.has_incoming() && cell.incoming() == 0);
     }
 
@@ -390,12 +450,12 @@ mod tests {
         let table = Table::new(0);
         let first = table.insert(Kind::Conn, 1).unwrap();
         let cell = table.get(first).unwrap();
-        assert!(cell.reserve(first, 100));
+        assert!(cell.reserve(first, 100, 1));
         table.remove(first);
         let second = table.insert(Kind::Conn, 1).unwrap();
         assert_eq!(cell.buffered(), 0);
         cell.unreserve(first, 100);
-        assert!(!cell.reserve(first, 100));
+        assert!(!cell.reserve(first, 100, 1));
         assert_eq!(table.get(second).unwrap().buffered(), 0);
     }
 

@@ -45,7 +45,35 @@ static int32_t call_wsock_loop_events(void *h) { return wsock_loop_events(h, 0);
 static int32_t call_wsock_loop_flush(void *h) { return wsock_loop_flush(h); }
 static int32_t call_wsock_loop_start(void *h) { return wsock_loop_start(h); }
 static int32_t call_wsock_loop_join(void *h) { return wsock_loop_join(h); }
+static int32_t call_wsock_conn_retain(void *h) {
+  wsock_message *out = UNCHANGED;
+  wsock_status status = wsock_conn_retain(h, "x", &out);
+  CHECK(out == UNCHANGED);
+  return status;
+}
 static int32_t call_wsock_request_answer(void *h) { return wsock_request_answer(h, 403); }
+static int32_t call_wsock_loop_get_stats(void *h) {
+  wsock_loop_stats stats, before;
+  memset(&stats, 0x5a, sizeof stats);
+  stats.struct_size = sizeof stats;
+  before = stats;
+  wsock_status status = wsock_loop_get_stats(h, &stats);
+  CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+static int32_t call_wsock_loop_metrics(void *h) {
+  const char *text = UNCHANGED;
+  size_t len = 77;
+  wsock_status status = wsock_loop_metrics(h, &text, &len);
+  CHECK(text == UNCHANGED && len == 77);
+  return status;
+}
+static int32_t call_wsock_loop_measure(void *h) { return wsock_loop_measure(h, 1); }
+static void never_log(wsock_loop *loop, int32_t level, const char *target, const char *message, void *user_data) {
+  (void)loop, (void)level, (void)user_data;
+  CHECKF(0, "a refused log was told %s %s", target, message);
+}
+static int32_t call_wsock_loop_set_log(void *h) { return wsock_loop_set_log(h, WSOCK_LOG_TRACE, never_log, NULL, never_release); }
 static int32_t call_wsock_connect(void *h) {
   wsock_handlers handlers = refused_handlers();
   wsock_conn *out = UNCHANGED;
@@ -119,9 +147,24 @@ static int32_t call_wsock_options_add_cert_files(void *h) { return wsock_options
 static int32_t call_wsock_options_add_cert_pem(void *h) { return wsock_options_add_cert_pem(h, "no PEM", "no PEM"); }
 static int32_t call_wsock_options_add_pin(void *h) { return wsock_options_add_pin(h, "sha256//2tHZ9Vm1VDLMWlLDkaHSHPRCcVyUYYZxPYIb4CrFBMo="); }
 /* connection */
+static int lent, given_back;
+static void count_release(const void *data, size_t len, void *user) {
+  CHECK(len == 1 && *(const char *)data == 'a' && user == &lent);
+  given_back++;
+}
 static int32_t call_wsock_conn_send(void *h) { return wsock_conn_send(h, WSOCK_TEXT, "a", 1, 0); }
 static int32_t call_wsock_conn_send_text(void *h) { return wsock_conn_send_text(h, "a", 1); }
 static int32_t call_wsock_conn_send_binary(void *h) { return wsock_conn_send_binary(h, "a", 1); }
+static int32_t call_wsock_conn_send_with(void *h) {
+  wsock_send_options options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.release = count_release;
+  options.release_user = &lent;
+  lent++;
+  return wsock_conn_send_with(h, WSOCK_TEXT, "a", 1, &options);
+}
+static int32_t call_wsock_conn_send_part(void *h) { return wsock_conn_send_part(h, WSOCK_TEXT, "a", 1, WSOCK_SEND_LAST); }
 static int32_t call_wsock_conn_ping(void *h) { return wsock_conn_ping(h, "a", 1); }
 static int32_t call_wsock_conn_close(void *h) { return wsock_conn_close(h, 1000, ""); }
 static int32_t call_wsock_conn_abort(void *h) { return wsock_conn_abort(h); }
@@ -162,6 +205,13 @@ static int32_t call_wsock_conn_get_stats(void *h) {
   before = stats;
   wsock_status status = wsock_conn_get_stats(h, &stats);
   CHECK(memcmp(&stats, &before, sizeof stats) == 0);
+  return status;
+}
+static int32_t call_wsock_conn_trace(void *h) {
+  const char *text = UNCHANGED;
+  size_t len = 77;
+  wsock_status status = wsock_conn_trace(h, &text, &len);
+  CHECK(text == UNCHANGED && len == 77);
   return status;
 }
 /* server */
@@ -218,6 +268,8 @@ static int32_t call_wsock_message_data(void *h) {
   return defaulted(data == NULL && type == 78 && len == 77);
 }
 static int32_t call_wsock_message_compressions(void *h) { return defaulted(wsock_message_compressions(h) == 0); }
+static int32_t call_wsock_conn_send_message(void *h) { return wsock_conn_send_message(h, good_message, NULL); }
+static int32_t call_message_of_send(void *h) { return wsock_conn_send_message(live[CONN], h, NULL); }
 static int32_t call_message_of_broadcast(void *h) { return wsock_server_broadcast(live[SERVER], h, NULL); }
 static int32_t call_message_of_publish(void *h) { return wsock_hub_publish_message(good_hub, "topic", h, NULL); }
 static int32_t call_wsock_server_broadcast(void *h) { return wsock_server_broadcast(h, good_message, NULL); }
@@ -370,7 +422,8 @@ static const struct row table[] = {
     ROW(wsock_loop_poll, LOOP), ROW(wsock_loop_stop, LOOP), ROW(wsock_loop_wakeup, LOOP), ROW(wsock_loop_post, LOOP),
     ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_use_events, LOOP),
     ROW(wsock_loop_events, LOOP), ROW(wsock_loop_flush, LOOP), ROW(wsock_loop_start, LOOP), ROW(wsock_loop_join, LOOP),
-    ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_after_fork, LOOP),
+    ROW(wsock_loop_after_fork, LOOP), ROW(wsock_loop_get_stats, LOOP), ROW(wsock_loop_metrics, LOOP),
+    ROW(wsock_loop_measure, LOOP), ROW(wsock_loop_set_log, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),
     ROW(wsock_options_set_str, OPTIONS), ROW(wsock_options_add_header, OPTIONS),
     ROW(wsock_options_add_cookie, OPTIONS), ROW(wsock_options_add_protocol, OPTIONS), ROW(wsock_options_add_origin, OPTIONS),
@@ -379,11 +432,13 @@ static const struct row table[] = {
     ROW(wsock_connect, LOOP), ROW(wsock_connect_fd, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
     ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
     ROW(wsock_conn_send_fd, CONN), ROW(wsock_conn_send_from, CONN), ROW(wsock_conn_pull_again, CONN),
+    ROW(wsock_conn_send_with, CONN), ROW(wsock_conn_send_part, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),
     ROW(wsock_conn_set_target, CONN), ROW(wsock_conn_set_user_data, CONN),
-    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN),
+    ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN), ROW(wsock_conn_trace, CONN),
+    ROW(wsock_conn_retain, CONN),
     ROW(wsock_listen, LOOP), ROW(wsock_listen_fd, LOOP), {"options of listen", OPTIONS, call_options_of_listen, 1},
     ROW(wsock_server_port, SERVER), ROW(wsock_server_set_tls, SERVER), ROW(wsock_server_close, SERVER), ROW(wsock_server_adopt, SERVER),
     ROW(wsock_server_get_stats, SERVER),
@@ -393,6 +448,7 @@ static const struct row table[] = {
     ROW(wsock_request_select_protocol, REQUEST), ROW(wsock_request_add_header, REQUEST),
     ROW(wsock_request_set_body, REQUEST), ROW(wsock_request_answer, REQUEST),
     ROW(wsock_message_new, ANY), ROW_NULL_IS_FINE(wsock_message_free, MESSAGE), ROW(wsock_message_data, MESSAGE), ROW(wsock_message_compressions, MESSAGE),
+    ROW(wsock_conn_send_message, CONN), {"message of send", MESSAGE, call_message_of_send, 0},
     ROW(wsock_server_broadcast, SERVER), {"message of broadcast", MESSAGE, call_message_of_broadcast, 0},
     ROW(wsock_hub_new, ANY), ROW_NULL_IS_FINE(wsock_hub_free, HUB), ROW(wsock_hub_subscribe, HUB),
     {"connection of subscribe", CONN, call_conn_of_subscribe, 0}, ROW(wsock_hub_unsubscribe, HUB),
@@ -622,5 +678,8 @@ int main(void) {
   free_loop(good_loop);
   rec_free(&client);
   srv_free(&srv);
+  section("what was lent has been given back, of refused calls too");
+  CHECK(lent > 0);
+  CHECK_INT(given_back, lent);
   return check_end();
 }

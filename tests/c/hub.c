@@ -214,6 +214,9 @@ static void refusals(void) {
   memset(&options, 0, sizeof options);
   CHECK_REFUSED(wsock_hub_publish(hub, "a", WSOCK_TEXT, "a", 1, &options), WSOCK_ERR_INVALID_ARGUMENT);
   CHECK_REFUSED(publish(hub, "a", "a", 1u << 31, NULL), WSOCK_ERR_UNSUPPORTED);
+  options.struct_size = sizeof options;
+  options.overflow = 5;
+  CHECK_REFUSED(wsock_hub_publish(hub, "a", WSOCK_TEXT, "a", 1, &options), WSOCK_ERR_UNSUPPORTED);
   CHECK_REFUSED(publish(hub, "a", "a", 0, (void *)hub), WSOCK_ERR_WRONG_KIND);
   CHECK_INT(hub_stats(hub).published, 1);
   room_free(&room);
@@ -256,6 +259,10 @@ static void kept(void) {
   room_free(&room);
 }
 
+static void never_release(const void *data, size_t len, void *user) {
+  (void)data, (void)len, (void)user;
+  CHECKF(0, "a message was released");
+}
 static void messages(void) {
   struct room room;
   wsock_message *message = NULL;
@@ -283,6 +290,21 @@ static void messages(void) {
   PUMP_UNTIL(room.loop, room.ears[2].rec.closes && room.srv.conn[2]->closes);
   CHECK_STR(room.ears[2].heard, "hello ");
   HEARS(&room, "hello hello hello ", "hello ", "", "hello hello ");
+  section("a message on one connection, in its order");
+  wsock_send_options lending;
+  memset(&lending, 0, sizeof lending);
+  lending.struct_size = sizeof lending;
+  REQUIRE(wsock_message_new(WSOCK_TEXT, "one", 3, &message) == WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_text(conn(&room, 0), "a", 1), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_message(conn(&room, 0), message, NULL), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_message(conn(&room, 0), message, &lending), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_text(conn(&room, 0), "b", 1), WSOCK_OK);
+  lending.release = never_release;
+  CHECK_REFUSED(wsock_conn_send_message(conn(&room, 0), message, &lending), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_STATUS(wsock_conn_send_message(room.ears[0].rec.conn, message, NULL), WSOCK_OK);
+  wsock_message_free(message);
+  HEARS(&room, "a one one b ", "", "", "");
+  PUMP_UNTIL(room.loop, room.srv.conn[0]->messages == 1 && room.srv.conn[0]->len == 3);
   section("messages of no bytes");
   REQUIRE(wsock_message_new(WSOCK_BINARY, NULL, 0, &message) == WSOCK_OK);
   CHECK(wsock_message_data(message, &type, &len) != NULL && len == 0 && type == WSOCK_BINARY);
@@ -371,6 +393,47 @@ static void compression(void) {
   wsock_options_free(large);
 }
 
+/* What becomes of a peer that never reads. */
+static void policies(void) {
+  static unsigned char piece[20000];
+  for (int32_t policy = WSOCK_OVERFLOW_DROP_NEWEST; policy <= WSOCK_OVERFLOW_CLOSE; policy++) {
+    struct room room;
+    struct raw raw;
+    wsock_publish_options options;
+    wsock_options *o = option(new_options(), WSOCK_OPT_MAX_BUFFERED, 1000000);
+    int sent = 0, enough = 600;
+    section(policy == WSOCK_OVERFLOW_CLOSE ? "a subscriber that does not read is closed" : "a subscriber that does not read loses messages");
+    /* once by the options of the connection, once by those of the message */
+    if (policy == WSOCK_OVERFLOW_CLOSE) option(o, WSOCK_OPT_OVERFLOW, policy);
+    memset(&options, 0, sizeof options);
+    options.struct_size = sizeof options;
+    options.overflow = policy == WSOCK_OVERFLOW_CLOSE ? WSOCK_OVERFLOW_DEFAULT : policy;
+    room_open(&room, o, NULL);
+    raw_upgrade(&raw, room.loop, room.srv.port, "");
+    PUMP_UNTIL(room.loop, room.srv.count == EARS + 1);
+    for (int i = 0; i <= EARS; i++) CHECK_STATUS(wsock_hub_subscribe(room.hub, conn(&room, i), "a"), WSOCK_OK);
+    for (; sent < enough; sent++) {
+      CHECK_STATUS(wsock_hub_publish(room.hub, "a", WSOCK_BINARY, piece, sizeof piece, &options), WSOCK_OK);
+      if (sent % 10 == 9) PUMP_UNTIL(room.loop, room.ears[0].rec.messages == sent + 1 && room.ears[EARS - 1].rec.messages == sent + 1);
+    }
+    for (int i = 0; i < EARS; i++) CHECK_INT(room.ears[i].rec.messages, enough);
+    wsock_hub_stats stats = hub_stats(room.hub);
+    if (policy == WSOCK_OVERFLOW_CLOSE) {
+      CHECK(stats.refused == 1 && stats.dropped == 0);
+      CHECK(wsock_conn_state(conn(&room, EARS)) != WSOCK_OPEN);
+      CHECK(stats.deliveries < (uint64_t)(EARS + 1) * enough - 100);
+    } else {
+      CHECK(stats.refused == 0 && stats.dropped > 100);
+      CHECK_INT(stats.deliveries, (EARS + 1) * enough);
+      CHECK_INT(conn_stats(conn(&room, EARS)).messages_dropped, stats.dropped);
+      CHECK(wsock_conn_buffered_amount(conn(&room, EARS)) <= 1000000);
+    }
+    raw_close(&raw);
+    room_free(&room);
+    wsock_options_free(o);
+  }
+}
+
 /* A peer that never reads, beside others. */
 static void slow(void) {
   struct room room;
@@ -406,5 +469,6 @@ int main(void) {
   newest();
   compression();
   slow();
+  policies();
   return check_end();
 }

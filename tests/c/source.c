@@ -413,6 +413,79 @@ static void slow_peer(void) {
   free(data);
 }
 
+/* On a loop with a thread of the library's own that thread reads descriptors, and functions are called where
+   callbacks are. */
+static void with_a_thread(void) {
+  struct pair pair;
+  int ends[2];
+  unsigned char *data = noise(SIZE);
+  section("on a loop with a thread of its own");
+  open_pair(&pair, 0);
+  struct rec *peer = pair_peer(&pair);
+  CHECK_STATUS(wsock_loop_start(pair.loop), WSOCK_OK);
+  struct well well = {.data = data, .len = SIZE, .later_after = 3, .conn = pair.client.conn};
+  const struct expected order[] = {{data, SIZE}, {data, SIZE}, {"piped", 5}};
+  expected_next = order;
+  peer->hook = check_next;
+  REQUIRE(pipe(ends) == 0);
+  CHECK_STATUS(wsock_conn_send_from(pair.client.conn, WSOCK_BINARY, draw, &well, well_release, 0), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_fd(pair.client.conn, WSOCK_BINARY, file_of(data, SIZE), ALL, 0), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_fd(pair.client.conn, WSOCK_TEXT, ends[0], ALL, 0), WSOCK_OK);
+  PUMP_UNTIL(pair.loop, well.laters == 1);
+  CHECK_STATUS(wsock_conn_pull_again(pair.client.conn), WSOCK_OK);
+  PUMP_UNTIL(pair.loop, peer->messages == 2);
+  REQUIRE(write(ends[1], "piped", 5) == 5);
+  close(ends[1]);
+  PUMP_UNTIL(pair.loop, peer->messages == 3);
+  CHECK_INT(well.released, 1);
+  CHECK_STATUS(wsock_loop_join(pair.loop), WSOCK_OK);
+  pair_free(&pair);
+  free(data);
+}
+
+static void no_part(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, uint32_t flags, void *user_data) {
+  (void)conn, (void)type, (void)data, (void)len, (void)flags, (void)user_data;
+  CHECK(!"a callback, although events are fetched");
+}
+
+/* In batches the parts are events, and the function is called while they are fetched. */
+static void in_batches(void) {
+  section("in batches");
+  unsigned char *data = noise(SIZE);
+  wsock_loop *loop = new_loop();
+  wsock_event events[32];
+  wsock_server *server = NULL;
+  wsock_conn *client = NULL;
+  wsock_handlers h = {.struct_size = sizeof h, .on_part = no_part};
+  struct well well = {.data = data, .len = SIZE};
+  size_t at = 0;
+  int messages = 0, parts = 0, opens = 0;
+  CHECK_STATUS(wsock_loop_use_events(loop, events, sizeof events[0], 32), WSOCK_OK);
+  REQUIRE(wsock_listen(loop, "127.0.0.1", 0, NULL, &h, NULL, &server) == WSOCK_OK);
+  REQUIRE(wsock_connect(loop, url_of(wsock_server_port(server), "/"), NULL, NULL, NULL, &client) == WSOCK_OK);
+  for (int64_t end = now_ms() + patience_ms(); messages < 1 && now_ms() < end;) {
+    peer_dispatching++;
+    int32_t n = wsock_loop_events(loop, 100);
+    peer_dispatching--;
+    REQUIRE(n >= 0);
+    for (int32_t i = 0; i < n; i++) {
+      wsock_conn *conn = (wsock_conn *)(uintptr_t)events[i].object;
+      if (events[i].type == WSOCK_EVENT_OPEN && ++opens && conn == client)
+        CHECK_STATUS(wsock_conn_send_from(client, WSOCK_BINARY, draw, &well, well_release, 0), WSOCK_OK);
+      if (events[i].type != WSOCK_EVENT_BINARY) continue;
+      CHECK(events[i].len <= SIZE - at && memcmp((const void *)(uintptr_t)events[i].data, data + at, events[i].len) == 0);
+      CHECK_INT((events[i].code & WSOCK_PART_FIRST) != 0, at == 0);
+      at += events[i].len;
+      parts++;
+      messages += (events[i].code & WSOCK_PART_LAST) != 0;
+    }
+  }
+  CHECK(opens == 2 && messages == 1 && at == SIZE && parts > 5);
+  CHECK_INT(well.released, 1);
+  free_loop(loop);
+  free(data);
+}
+
 int main(void) {
   files(0);
   if (wsock_features() & WSOCK_FEATURE_DEFLATE) files(1);
@@ -423,5 +496,7 @@ int main(void) {
   failures();
   lost();
   slow_peer();
+  with_a_thread();
+  in_batches();
   return check_end();
 }

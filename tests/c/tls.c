@@ -291,6 +291,7 @@ static void plain(void) {
   CHECKF(strstr(client.body, "wss://") != NULL, "%s", client.body);
   rec_free(&client);
   CHECK_INT(server_stats(world.srv.server).handshake_errors, 2);
+  CHECK_INT(server_stats(world.srv.server).tls_errors, 2);
   world_free(&world);
 
   section("TLS to a plain port");

@@ -10,6 +10,7 @@ dir=$(cd "$1" && pwd)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 WEBSOCKETS=17.4
 WS=8.23.0
+PROMETHEUS=0.26.0
 
 missing=()
 need() { # PROGRAM PACKAGE
@@ -50,7 +51,7 @@ fi
 echo "setting up the interop tests in $dir ..."
 rm -rf "$dir/.installed" "$dir/venv" "$dir/node"
 "$python" -m venv "$dir/venv"
-"$dir/venv/bin/python" -m pip --disable-pip-version-check install -q "websockets==$WEBSOCKETS"
+"$dir/venv/bin/python" -m pip --disable-pip-version-check install -q "websockets==$WEBSOCKETS" "prometheus_client==$PROMETHEUS"
 mkdir -p "$dir/node"
 (cd "$dir/node" && npm install --no-audit --no-fund --no-save --no-package-lock --silent "ws@$WS")
 printf '%s\n' "$stamp" > "$dir/.installed"

@@ -27,7 +27,7 @@ def load():
         __import__("websockets")
     except ImportError:
         sys.exit("run tests/interop/install.sh target/interop, then this with target/interop/venv/bin/python")
-    for part in ["tls_client", "tls_server", "front", "proxy", "http", "reconnect", "unix"]:
+    for part in ["tls_client", "tls_server", "front", "proxy", "http", "reconnect", "unix", "metrics"]:
         __import__("cases_" + part)
 
 

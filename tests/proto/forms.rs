@@ -130,13 +130,13 @@ fn send(pair: &mut Pair, from: Role, number: usize, act: &Act, open: &mut Open) 
             options = SendOptions::default();
             side.conn.send(&mut side.cx, now, kind, &data, act.options.compress)
         }
-        Form::Copy => side.conn.send_message(&mut side.cx, now, Body::Copy(kind, &data), options),
+        Form::Copy => side.conn.send_message(&mut side.cx, now, &Body::Copy(kind, &data), options),
         Form::Owned => {
-            side.conn.send_message(&mut side.cx, now, Body::Owned(kind, shared), options)
+            side.conn.send_message(&mut side.cx, now, &Body::Owned(kind, shared), options)
         }
         Form::Prepared => {
             let message = Arc::new(Prepared::new(kind, shared).unwrap());
-            side.conn.send_message(&mut side.cx, now, Body::Prepared(&message), options)
+            side.conn.send_message(&mut side.cx, now, &Body::Prepared(&message), options)
         }
         Form::Parts(size) => {
             let id = side.conn.begin_stream(kind, options.compress).unwrap();
@@ -193,8 +193,7 @@ proptest! {
                 3 => {
                     let more = pair.side(from).conn.drop_oldest(act.len / 2);
                     prop_assert!(more.messages == 0 || more.bytes >= act.len as u64 / 2);
-                    dropped.messages += more.messages;
-                    dropped.bytes += more.bytes;
+                    dropped += more;
                 }
                 _ => {}
             }
@@ -244,7 +243,7 @@ impl Drop for Watched {
 fn send_watched(solo: &mut Solo, len: usize, gone: &Arc<AtomicUsize>) {
     let body = Body::Owned(Kind::Binary, Arc::new(Watched(vec![7; len], Arc::clone(gone))));
     let options = SendOptions { compress: false, ..SendOptions::default() };
-    solo.conn.send_message(&mut solo.cx, solo.now, body, options).unwrap();
+    solo.conn.send_message(&mut solo.cx, solo.now, &body, options).unwrap();
 }
 
 #[test]
@@ -325,7 +324,7 @@ fn a_waiting_message_can_be_replaced_and_dropped() {
     let mut send = |data: &[u8], key, droppable| {
         let options = SendOptions { compress: false, key, droppable };
         let body = Body::Copy(Kind::Binary, data);
-        solo.conn.send_message(&mut solo.cx, solo.now, body, options).unwrap().dropped
+        solo.conn.send_message(&mut solo.cx, solo.now, &body, options).unwrap().dropped
     };
     let none = Dropped::default();
     assert_eq!(send(b"first", 0, true), none, "nothing waits, so it goes at once");
@@ -335,7 +334,7 @@ fn a_waiting_message_can_be_replaced_and_dropped() {
     assert_eq!(solo.conn.replaceable(9), Some(8));
     assert_eq!(solo.conn.drop_oldest(5), none, "there are only four");
     assert_eq!(solo.conn.drop_oldest(4), Dropped { messages: 1, bytes: 4 });
-    solo.conn.count_dropped(3);
+    solo.conn.count_dropped(Dropped { messages: 1, bytes: 3 });
     let sent: Vec<Vec<u8>> = solo.sent().into_iter().map(|frame| frame.payload).collect();
     assert_eq!(sent, [&b"first"[..], b"price 22"]);
     assert_eq!(solo.conn.stats().dropped, Dropped { messages: 3, bytes: 14 });
@@ -348,7 +347,7 @@ fn a_close_waits_for_what_waits() {
     let options = SendOptions { droppable: true, ..SendOptions::default() };
     for text in [&b"one"[..], b"two"] {
         let body = Body::Copy(Kind::Binary, text);
-        solo.conn.send_message(&mut solo.cx, solo.now, body, options).unwrap();
+        solo.conn.send_message(&mut solo.cx, solo.now, &body, options).unwrap();
     }
     solo.conn.close(&mut solo.cx, solo.now, Some(1000), "").unwrap();
     let opcodes: Vec<u8> = solo.sent().iter().map(|frame| frame.first & 0x0F).collect();
@@ -374,7 +373,7 @@ fn a_prepared_message_is_compressed_once_for_many() {
             .send(&mut solo.cx, solo.now, Kind::Text, "many ".repeat(100).as_bytes(), true)
             .unwrap();
         let body = Body::Prepared(&message);
-        solo.conn.send_message(&mut solo.cx, solo.now, body, SendOptions::default()).unwrap();
+        solo.conn.send_message(&mut solo.cx, solo.now, &body, SendOptions::default()).unwrap();
         let sent = solo.sent();
         assert_eq!(sent[1].first, FIN | 0x40 | TEXT);
         forms.push(sent[1].payload.clone());

@@ -16,3 +16,4 @@ mod sending;
 mod streams;
 mod text;
 mod timers;
+mod trace;

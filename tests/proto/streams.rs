@@ -1,7 +1,5 @@
 //! Messages in parts.
 
-use crate::support::Seen;
-use crate::support::pair::Pair;
 use crate::support::raw::*;
 use wsock::error::Code;
 use wsock::proto::config::{Config, Role};
@@ -126,6 +124,8 @@ fn what_has_not_begun_can_be_taken_back() {
 #[cfg(feature = "deflate")]
 #[test]
 fn compressed_parts_are_one_message_with_and_without_takeover() {
+    use crate::support::Seen;
+    use crate::support::pair::Pair;
     use wsock::proto::deflate::{self, Params};
     let wanted = deflate::Config { server_takeover: true, ..deflate::Config::default() };
     let config = Config { deflate: Some(wanted), ..Config::default() };

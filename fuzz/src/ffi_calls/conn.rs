@@ -2,11 +2,15 @@
 
 use super::callbacks::release;
 use super::connect::set_target;
+use super::source;
 use super::values::*;
 use super::world::*;
 use std::ffi::CString;
+use std::ptr;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
+use wsock::ffi::metrics::wsock_conn_trace;
+use wsock::ffi::send::*;
 use wsock::ffi::status::*;
 use wsock::ffi::types::*;
 
@@ -15,8 +19,9 @@ pub fn any() {
     let any = [InvalidHandle, WrongKind, InvalidArgument];
     // SAFETY: see looping::make.
     unsafe {
-        match below(24) {
-            0..=7 => send(conn),
+        match below(25) {
+            0..=6 => send(conn),
+            7 => source::any(conn),
             8 => {
                 let (data, len) = payload();
                 let status = wsock_conn_ping(conn as _, data.cast(), len);
@@ -56,6 +61,12 @@ pub fn any() {
                 let given_up = world(|w| w.conns.get(&conn).is_some_and(|conn| conn.given_up));
                 assert!(!given_up || state >= WSOCK_CLOSING);
             }
+            23 => lent(|len| {
+                let mut text = ptr::null();
+                let status = wsock_conn_trace(conn as _, &mut text, len);
+                documented(status, &[any[0], any[1], State]);
+                text
+            }),
             _ => {
                 let server = wsock_conn_server(conn as _).addr();
                 assert!(server == 0 || world(|w| w.handles[SERVER].contains(&server)));
@@ -65,13 +76,31 @@ pub fn any() {
 }
 
 fn send(conn: usize) {
-    let (how, (data, len)) = (below(8), payload());
+    let (how, (data, len)) = (below(10), payload());
     let errors = [InvalidHandle, WrongKind, State, Limit, InvalidArgument, Unsupported];
     // SAFETY: see looping::make.
     let status = unsafe {
         match how {
             0 => wsock_conn_send_text(conn as _, data.cast(), len),
             1 => wsock_conn_send_binary(conn as _, data.cast(), len),
+            8 => {
+                let (kind, flags) = draw(|input| (input.byte(), input.byte()));
+                let (kind, flags) = (1 + i32::from(kind & 1), u32::from(flags) % 4);
+                wsock_conn_send_part(conn as _, kind, data.cast(), len, flags)
+            }
+            9 => {
+                let (kind, how, key) = draw(|input| (input.byte(), input.byte(), input.byte()));
+                let options = wsock_send_options {
+                    struct_size: size_of::<wsock_send_options>(),
+                    flags: u32::from(how & 1),
+                    overflow: i32::from(how >> 1) % 6,
+                    key: u64::from(key) % 3,
+                    release: None,
+                    release_user: std::ptr::null_mut(),
+                };
+                let kind = 1 + i32::from(kind & 1);
+                wsock_conn_send_with(conn as _, kind, data.cast(), len, &options)
+            }
             _ => {
                 let (kind, flags) = draw(|input| (input.byte(), input.byte()));
                 let kind = if kind < 250 { 1 + i32::from(kind) % 2 } else { i32::from(kind) };
@@ -81,7 +110,7 @@ fn send(conn: usize) {
         }
     };
     documented(status, &errors[..if how < 2 { 5 } else { 6 }]);
-    assert!(status <= WSOCK_BUFFERED);
+    assert!(status <= WSOCK_DROPPED);
     if status >= 0 {
         world(|w| {
             let record = w.conns.entry(conn).or_default();

@@ -9,6 +9,7 @@ use wsock::ffi::conn::*;
 use wsock::ffi::looping::wsock_loop_poll;
 use wsock::ffi::options::*;
 use wsock::ffi::server::*;
+use wsock::ffi::source::wsock_conn_pull_again;
 use wsock::ffi::status::*;
 use wsock::ffi::types::*;
 
@@ -66,6 +67,7 @@ pub fn end(how: End) {
         for user in &w.users {
             assert_eq!(user.released, (user.attached && user.releasable).into());
         }
+        assert_eq!(w.wells, 0, "functions that were not released");
         for task in &w.tasks {
             assert_eq!(task.released, (task.accepted && task.releasable).into());
             assert!(task.ran <= task.accepted.into());
@@ -89,6 +91,8 @@ fn run_out(how: End) {
         documented(status, &[InvalidHandle]);
     }
     for &conn in &conns {
+        // What a connection is sending goes on, so that closing it comes to an end.
+        wsock_conn_pull_again(conn as _);
         match how {
             End::Aborted => conn::abort(conn),
             _ => conn::close(conn, 1000, &None),

@@ -106,8 +106,8 @@ fn options() -> wsock_publish_options {
     let struct_size = size_of::<wsock_publish_options>();
     let flags = below(9) as u32 % 5;
     let except = if below(2) == 0 { 0 } else { handle(CONN) };
-    let key = below(2) as u64;
-    wsock_publish_options { struct_size, flags, reserved: 0, key, except: except as _ }
+    let (key, overflow) = (below(2) as u64, below(6) as i32);
+    wsock_publish_options { struct_size, flags, overflow, key, except: except as _ }
 }
 
 fn topic() -> Option<CString> {

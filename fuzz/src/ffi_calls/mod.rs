@@ -26,6 +26,7 @@ mod peers;
 mod request;
 mod seeds;
 mod server;
+mod source;
 mod values;
 mod world;
 

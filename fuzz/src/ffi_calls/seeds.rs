@@ -18,6 +18,9 @@ const BEACON: &[u8] = &[210, 0, 2];
 const TURNS: &[u8] = &[0; 24];
 const WAIT: &[u8] = &[12; 6];
 const SEND: &[u8] = &[96, 0, 0, 2, 9, 50, 0, 0];
+const SEND_PIPE: &[u8] = &[96, 0, 7, 0, 0, 0, 200, 0];
+const SEND_FROM: &[u8] = &[96, 0, 7, 1, 0, 2, 100, 50, 1];
+const PULL_AGAIN: &[u8] = &[96, 0, 7, 0, 0, 4];
 const CLOSE: &[u8] = &[96, 0, 9, 0, 1, 2];
 const PEER: &[u8] = &[220, 0, 0, 0];
 const FRAME: &[u8] = &[220, 6, 0];
@@ -50,6 +53,12 @@ pub fn all() -> Vec<Seed> {
         seed("talk", 0, &[BEACON, SERVER, CLIENT, TURNS, SEND, TURNS, CLOSE, TURNS]),
         seed("from_callbacks", 0, &[SERVER, CLIENT, &[0, 0, 3], SEND, CLOSE, SEND, TURNS]),
         seed("peer", 0, &[SERVER, PEER, TURNS, FRAME, TURNS, HANG_UP, TURNS]),
+        seed(
+            "source",
+            0,
+            &[SERVER, CLIENT, TURNS, SEND_PIPE, SEND_FROM, TURNS, PULL_AGAIN, TURNS, CLOSE, TURNS],
+        ),
+        seed("free_source", 1, &[SERVER, CLIENT, TURNS, SEND_FROM, TURNS, SEND_PIPE, FREE]),
         seed("free", 1, &[SERVER, CLIENT, TURNS, SEND, FREE]),
         seed(
             "hub",

@@ -30,6 +30,8 @@ pub struct World {
     pub servers: BTreeMap<usize, Server>,
     pub options: BTreeMap<usize, Options>,
     pub tasks: Vec<Task>,
+    /// Functions that are sources and were not released.
+    pub wells: usize,
     /// Messages published and broadcast, and their bytes.
     pub published: (u64, u64),
     /// Descriptors of loops that were asked for them.

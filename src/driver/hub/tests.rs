@@ -44,7 +44,7 @@ fn message(topic: &str, size: usize) -> Publication {
         topic: topic.into(),
         message: Arc::new(message),
         except: None,
-        options: SendOptions::default(),
+        manner: Manner::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::driver::loops::Loop;
 use crate::driver::session::state;
 use crate::driver::settings::Settings;
 use crate::driver::{client, conn, listen, request, server, turn};
+use crate::proto::event::Kind;
 use crate::proto::http::auth::Credentials;
 
 /// Comes back, at once or not before the test is over.
@@ -47,7 +48,7 @@ fn send(id: Id, text: &str) -> Option<Code> {
 fn what_other_threads_sent_into_a_lost_connection_is_counted_once() {
     let (owner, id, log) = open(&settings(60_000, 0));
     let late = |core: &mut Core| {
-        assert!(core.table().get(id).unwrap().reserve(id, 5));
+        assert!(core.table().get(id).unwrap().reserve(id, 5, 1));
         lose(core, id);
         let data = b"hello".to_vec();
         core.obey(Command::Send { conn: id, kind: Kind::Text, data, compress: true });

@@ -2,7 +2,9 @@
 
 use super::draft::Draft;
 use super::table::{DAY_MS, GIB, IntOption, int_option};
+use crate::driver::send::Overflow;
 use crate::error::{Code, Error, Result};
+use crate::ffi::send::{WSOCK_OVERFLOW_CLOSE, WSOCK_OVERFLOW_REFUSE};
 use crate::proto::http::check_header;
 
 /// Client: milliseconds for the name look-up and TCP together. 0: as long as the system tries.
@@ -19,6 +21,9 @@ pub const WSOCK_OPT_IDLE_TIMEOUT_MS: i32 = 4;
 pub const WSOCK_OPT_PING_INTERVAL_MS: i32 = 5;
 /// Milliseconds of silence after that ping which mean it does not. Default 20000.
 pub const WSOCK_OPT_PONG_TIMEOUT_MS: i32 = 6;
+/// What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
+/// wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.
+pub const WSOCK_OPT_OVERFLOW: i32 = 7;
 /// Largest message to receive, in bytes after inflating. A peer that sends more gets 1009. 0: any size,
 /// which is for on_part; what on_message gets has to fit into memory. Default 16 MiB.
 pub const WSOCK_OPT_MAX_MESSAGE_SIZE: i32 = 10;
@@ -35,8 +40,8 @@ pub const WSOCK_OPT_HIGH_WATER: i32 = 14;
 /// Bytes in the send queue at which on_drain comes; lowered to WSOCK_OPT_HIGH_WATER and to half of
 /// WSOCK_OPT_MAX_BUFFERED when above. Default 256 KiB.
 pub const WSOCK_OPT_LOW_WATER: i32 = 15;
-/// Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT. An empty queue takes one
-/// message of any size. Default 64 MiB.
+/// Bytes in the send queue above which sending answers WSOCK_ERR_LIMIT, or what WSOCK_OPT_OVERFLOW says
+/// is done. An empty queue takes one message of any size. Default 64 MiB.
 pub const WSOCK_OPT_MAX_BUFFERED: i32 = 16;
 /// Largest head of a request or response to receive, in bytes. Default 16384.
 pub const WSOCK_OPT_MAX_HEAD_BYTES: i32 = 17;
@@ -51,6 +56,9 @@ pub const WSOCK_OPT_ORIGIN_POLICY: i32 = 50;
 /// Server: 1: with wsock_loop_events, requests come as WSOCK_EVENT_REQUEST and wait for
 /// wsock_request_answer. 0: they go on, as without on_request. Default 0.
 pub const WSOCK_OPT_ASK: i32 = 45;
+/// How many of its last frames a connection remembers, for wsock_conn_trace and the log: 24 bytes each
+/// once they have come. 0: none. Default 0.
+pub const WSOCK_OPT_TRACE_FRAMES: i32 = 90;
 /// Client: the Origin header it sends, a text (wsock_options_set_str). Default none.
 pub const WSOCK_OPT_ORIGIN: i32 = 100;
 
@@ -69,6 +77,13 @@ pub(super) const INT_OPTIONS: &[IntOption] = &[
     int_option!(WSOCK_OPT_IDLE_TIMEOUT_MS, 0, 365 * DAY_MS, settings.conn.idle_timeout_ms as u64),
     int_option!(WSOCK_OPT_PING_INTERVAL_MS, 0, DAY_MS, settings.conn.ping_interval_ms as u64),
     int_option!(WSOCK_OPT_PONG_TIMEOUT_MS, 1, DAY_MS, settings.conn.pong_timeout_ms as u64),
+    IntOption {
+        key: WSOCK_OPT_OVERFLOW,
+        min: WSOCK_OVERFLOW_REFUSE as i64,
+        max: WSOCK_OVERFLOW_CLOSE as i64,
+        get: |draft| draft.settings.overflow as i64 + 1,
+        set: |draft, value| draft.settings.overflow = Overflow::from_number(value as u8 - 1),
+    },
     int_option!(WSOCK_OPT_MAX_MESSAGE_SIZE, 0, 1024 * GIB, settings.conn.max_message as u64),
     int_option!(WSOCK_OPT_MAX_FRAME_SIZE, 0, 1024 * GIB, settings.conn.max_frame as u64),
     int_option!(WSOCK_OPT_MAX_FRAGMENTS, 1, GIB, settings.conn.max_fragments as u32),
@@ -80,6 +95,7 @@ pub(super) const INT_OPTIONS: &[IntOption] = &[
     int_option!(WSOCK_OPT_MAX_HEADERS, 8, 100_000, settings.head.max_headers as usize),
     int_option!(WSOCK_OPT_MAX_REQUEST_LINE, 64, GIB, settings.head.max_line as usize),
     int_option!(WSOCK_OPT_BACKLOG, 1, 65_535, settings.backlog as i32),
+    int_option!(WSOCK_OPT_TRACE_FRAMES, 0, 65_536, settings.conn.trace_frames as u32),
     int_option!(WSOCK_OPT_ORIGIN_POLICY, 0, 2, origin_policy as i64),
     int_option!(WSOCK_OPT_ASK, settings.ask as bool),
 ];

@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::event::{Closed, Initiator};
 use crate::proto::frame::Opcode;
+use crate::proto::trace::Direction;
 use crate::util::time::Time;
 
 /// How far the end has come.
@@ -60,6 +61,14 @@ impl Connection {
         close::check_local(self.role, code, reason)?;
         self.begin_close(cx, now, code, reason, None);
         Ok(())
+    }
+
+    /// Ends an open connection because of `error`, and says so in a close frame. Messages that wait go
+    /// before it, as far as the peer takes them within the close timeout.
+    pub fn give_up(&mut self, cx: &mut Context, now: Time, error: Error) {
+        if self.phase == Phase::Open {
+            self.fail(cx, now, error);
+        }
     }
 
     /// Gives up without a close frame and without what waits to be sent.
@@ -116,6 +125,7 @@ impl Connection {
         payload: &[u8],
     ) -> Result<()> {
         let (code, reason) = close::parse(payload)?;
+        self.trace_close_code(Direction::Received, code);
         if self.phase == Phase::Open {
             let echo = (code != close::NO_STATUS).then_some(code);
             self.queue_close_frame(cx, now, echo, "");
@@ -134,7 +144,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The peer broke a rule: say which in a close frame, read no more.
+    /// The peer broke a rule, or is not worth waiting for: say so in a close frame, read no more.
     #[cold]
     pub(super) fn fail(&mut self, cx: &mut Context, now: Time, mut error: Error) {
         self.inbox = None;
@@ -220,8 +230,9 @@ impl Connection {
         let lost = self.line_mut().map_or(0, |line| line.abandon_unfinished(keep));
         match self.line_mut().filter(|line| !line.is_empty()) {
             Some(line) => line.close = Some(payload),
-            None => self.queue(cx, Opcode::Close, false, &payload),
+            None => self.queue(cx, now, Opcode::Close, false, &payload),
         }
+        code.inspect(|code| self.trace_close_code(Direction::Sent, *code));
         self.ending(now).closed.unsent += lost;
         let sent = (code.unwrap_or(close::NO_STATUS), reason.to_owned());
         self.ending(now).queued = Some(sent);

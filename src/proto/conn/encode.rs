@@ -45,7 +45,7 @@ impl Connection {
             }
         }
         if let Some(payload) = line.close.take() {
-            self.queue(cx, Opcode::Close, false, &payload);
+            self.queue(cx, now, Opcode::Close, false, &payload);
         }
     }
 
@@ -106,7 +106,7 @@ impl Connection {
                 let large = compress && message.data().len() >= min_size;
                 let deflate = self.deflate.as_mut().filter(|_| large);
                 if let Some(form) = deflate.and_then(|it| it.prepared(&mut cx.codecs, message)) {
-                    self.queue_shared(cx, opcode(message.kind()), true, &form);
+                    self.queue_shared(cx, now, opcode(message.kind()), true, &form);
                     return true;
                 }
                 (message.kind(), message.bytes())
@@ -120,7 +120,7 @@ impl Connection {
         if self.role == Role::Client && data.len() > PIECE {
             return false;
         }
-        self.queue_shared(cx, opcode(kind), false, shared);
+        self.queue_shared(cx, now, opcode(kind), false, shared);
         true
     }
 
@@ -137,7 +137,7 @@ impl Connection {
         let opcode = opcode(kind);
         let deflate = compress && self.deflate.is_some();
         if !(deflate && self.encode_compressed(cx, now, opcode, data)) {
-            self.queue(cx, opcode, false, data);
+            self.queue(cx, now, opcode, false, data);
         }
     }
 
@@ -156,7 +156,7 @@ impl Connection {
         let mut scratch = cx.pool.take();
         let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
         if smaller {
-            self.queue(cx, opcode, true, &scratch);
+            self.queue(cx, now, opcode, true, &scratch);
         }
         cx.pool.put(scratch);
         smaller
@@ -184,34 +184,58 @@ impl Connection {
                 let mut scratch = cx.pool.take();
                 let kept = &mut parts.compressor;
                 deflate.compress_part(&mut cx.codecs, now, kept, (data, last), &mut scratch);
-                self.queue_part(cx, last, opcode, first, &scratch);
+                self.queue_part(cx, now, last, opcode, first, &scratch);
                 cx.pool.put(scratch);
             }
-            _ => self.queue_part(cx, last, opcode, false, data),
+            _ => self.queue_part(cx, now, last, opcode, false, data),
         }
     }
 
     /// Queues one frame.
     #[inline]
-    pub(super) fn queue(&mut self, cx: &mut Context, opcode: Opcode, rsv1: bool, data: &[u8]) {
-        self.queue_part(cx, true, opcode, rsv1, data);
+    pub(super) fn queue(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        opcode: Opcode,
+        rsv1: bool,
+        data: &[u8],
+    ) {
+        self.queue_part(cx, now, true, opcode, rsv1, data);
     }
 
     #[inline]
-    fn queue_part(&mut self, cx: &mut Context, fin: bool, opcode: Opcode, rsv1: bool, data: &[u8]) {
+    fn queue_part(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        fin: bool,
+        opcode: Opcode,
+        rsv1: bool,
+        data: &[u8],
+    ) {
         let key = self.masking_key(cx);
         let message = if opcode.is_control() { 0 } else { data.len() };
         let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
         append(out, fin, opcode, rsv1, key, data);
+        self.trace_sent(now, opcode, fin, rsv1, data.len());
     }
 
     /// Queues one frame that refers to its payload, if that pays.
-    fn queue_shared(&mut self, cx: &mut Context, opcode: Opcode, rsv1: bool, payload: &Bytes) {
+    fn queue_shared(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        opcode: Opcode,
+        rsv1: bool,
+        payload: &Bytes,
+    ) {
         let data = (**payload).as_ref();
         if self.role == Role::Client || data.len() < SHARED {
-            return self.queue(cx, opcode, rsv1, data);
+            return self.queue(cx, now, opcode, rsv1, data);
         }
         frame::write(self.output.share(payload.clone()), opcode, rsv1, None, data.len());
+        self.trace_sent(now, opcode, true, rsv1, data.len());
     }
 
     /// A control frame that does not go to the end of the queue.

@@ -12,6 +12,7 @@
 //! | `close_handshake.rs` | how the connection ends: close frames sent, answered, waited for; failures |
 //! | `timers.rs` | what happens when nothing happens: keepalive, idle and close timeouts |
 //! | `stats.rs` | counting |
+//! | `tracing.rs` | what the trace of frames is told |
 
 mod close_handshake;
 mod encode;
@@ -23,6 +24,7 @@ mod source;
 mod stats;
 mod stream;
 mod timers;
+mod tracing;
 
 use super::config::{Config, Role};
 use super::context::Context;
@@ -30,6 +32,7 @@ use super::deflate::{Params, codec::Deflate};
 use super::event::{Closed, Transport};
 use super::keepalive::Keepalive;
 use super::output::Output;
+use super::trace::Trace;
 use crate::util::time::Time;
 use close_handshake::{Ending, Phase};
 use queue::Line;
@@ -53,11 +56,13 @@ pub enum State {
     Closed,
 }
 
-/// What most connections do not have most of the time.
+/// What most connections do not have most of the time: how they end, messages that wait, somebody who
+/// watches their frames.
 #[derive(Default)]
 struct Rare {
     ending: Option<Ending>,
     line: Line,
+    trace: Option<Trace>,
 }
 
 /// A connection after its opening handshake. An idle one owns no memory beyond itself.
@@ -84,13 +89,17 @@ pub struct Connection {
 impl Connection {
     /// A connection whose handshake has just been completed. `deflate` is what it agreed on.
     pub fn new(role: Role, config: Arc<Config>, deflate: Option<Params>, now: Time) -> Connection {
+        let trace = match config.trace_frames {
+            0 => None,
+            most => Some(Trace::new(most as usize, now)),
+        };
         Connection {
             output: Output::default(),
             inbox: None,
             keepalive: Keepalive::new(now),
             counters: Counters::default(),
             deflate: deflate.and_then(|params| Deflate::new(role, &config, params)),
-            rare: None,
+            rare: trace.map(|trace| Box::new(Rare { trace: Some(trace), ..Rare::default() })),
             last_message: now,
             control_rate: ControlRate::default(),
             role,
@@ -205,7 +214,7 @@ impl Connection {
         let result = f(self, &mut line);
         if !line.is_idle() {
             *self.line_or_new() = line;
-        } else if self.ended().is_none() {
+        } else if self.ended().is_none() && self.trace().is_none() {
             self.rare = None;
         }
         result

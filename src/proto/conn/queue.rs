@@ -8,6 +8,7 @@ use crate::proto::prepared::Prepared;
 use crate::proto::utf8::Validator;
 use crate::util::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Add, AddAssign};
 use std::sync::Arc;
 
 /// Messages that were accepted and will not be sent.
@@ -20,9 +21,22 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.messages += 1;
-        self.bytes += bytes as u64;
+    pub(super) fn one(bytes: usize) -> Dropped {
+        Dropped { messages: 1, bytes: bytes as u64 }
+    }
+}
+
+impl Add for Dropped {
+    type Output = Dropped;
+
+    fn add(self, more: Dropped) -> Dropped {
+        Dropped { messages: self.messages + more.messages, bytes: self.bytes + more.bytes }
+    }
+}
+
+impl AddAssign for Dropped {
+    fn add_assign(&mut self, more: Dropped) {
+        *self = *self + more;
     }
 }
 
@@ -144,7 +158,7 @@ impl Line {
             Some(at) if entry.key != 0 => {
                 let older = self.remove(at);
                 let bytes = older.data.bytes().len();
-                self.dropped.add(bytes);
+                self.dropped += Dropped::one(bytes);
                 self.put(at, entry);
                 Ok(bytes)
             }
@@ -211,10 +225,9 @@ impl Line {
             && let Some(&at) = self.droppable.first()
         {
             let entry = self.remove(at);
-            dropped.add(entry.data.bytes().len());
+            dropped += Dropped::one(entry.data.bytes().len());
         }
-        self.dropped.messages += dropped.messages;
-        self.dropped.bytes += dropped.bytes;
+        self.dropped += dropped;
         dropped
     }
 

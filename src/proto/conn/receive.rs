@@ -107,6 +107,7 @@ impl Connection {
             return Ok(None);
         };
         *at += header.size;
+        self.trace_received(now, &header);
         if header.len > (input.len() - *at) as u64 || self.takes_parts(header) {
             return self.begin_partial(cx, now, input, at, header);
         }
@@ -180,6 +181,7 @@ impl Connection {
         match frame::parse(&bytes[..len + more], self.expect())? {
             Some(header) => {
                 *at += header.size - len;
+                self.trace_received(now, &header);
                 self.begin_partial(cx, now, input, at, header)
             }
             None => {
@@ -330,11 +332,13 @@ impl Connection {
         }
         if opcode == Opcode::Ping {
             self.counters.pings_received = self.counters.pings_received.saturating_add(1);
-            self.pong(cx, bytes);
+            self.pong(cx, now, bytes);
             return Ok((self.phase == Phase::Open).then_some(Event::Ping(payload)));
         }
         self.counters.pongs_received = self.counters.pongs_received.saturating_add(1);
-        self.keepalive.ponged(now, bytes);
+        if let Some(rtt) = self.keepalive.ponged(now, bytes) {
+            cx.rtts.add(rtt);
+        }
         Ok((self.phase == Phase::Open).then_some(Event::Pong(payload)))
     }
 

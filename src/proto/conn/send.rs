@@ -54,10 +54,15 @@ impl Body<'_> {
         }
     }
 
-    fn is_valid(&self) -> bool {
+    /// Refuses text that is not UTF-8.
+    pub fn check(&self) -> Result<()> {
         match self {
-            Body::Copy(Kind::Text, _) | Body::Owned(Kind::Text, _) => utf8::is_valid(self.bytes()),
-            _ => true,
+            Body::Copy(Kind::Text, _) | Body::Owned(Kind::Text, _)
+                if !utf8::is_valid(self.bytes()) =>
+            {
+                Err(not_utf8())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -128,26 +133,24 @@ impl Connection {
         &mut self,
         cx: &mut Context,
         now: Time,
-        body: Body,
+        body: &Body,
         options: SendOptions,
     ) -> Result<Queued> {
         self.check_open()?;
-        if !body.is_valid() {
-            return Err(not_utf8());
-        }
+        body.check()?;
         let mut entry_options = options;
         let mut dropped = Dropped::default();
         // What may be dropped is encoded only when the transport wants it.
         let fixed = options.key == 0 && !options.droppable;
         if self.line().is_none_or(Line::is_empty) && (fixed || !self.has_output()) {
-            if self.encode_body(cx, now, &body, options.compress) {
+            if self.encode_body(cx, now, body, options.compress) {
                 return Ok(self.accepted(now, body.bytes().len(), dropped));
             }
             entry_options.compress = false;
         }
         let line = self.line_or_new();
         match line.replace(body.to_entry(entry_options)) {
-            Ok(bytes) => dropped.add(bytes),
+            Ok(bytes) => dropped = Dropped::one(bytes),
             Err(entry) => line.push(*entry),
         }
         Ok(self.accepted(now, body.bytes().len(), dropped))
@@ -164,9 +167,9 @@ impl Connection {
         self.line()?.len_of(key)
     }
 
-    /// Counts a message that was dropped instead of being accepted.
-    pub fn count_dropped(&mut self, bytes: usize) {
-        self.line_or_new().dropped.add(bytes);
+    /// Counts messages that were dropped instead of being accepted.
+    pub fn count_dropped(&mut self, dropped: Dropped) {
+        self.line_or_new().dropped += dropped;
     }
 
     /// Queues a ping with at most 125 bytes. It goes before messages that are not encoded yet.
@@ -182,13 +185,13 @@ impl Connection {
         }
         self.waiting_pings += 1;
         self.keepalive.pinged(now, data);
-        self.queue(cx, Opcode::Ping, false, data);
+        self.queue(cx, now, Opcode::Ping, false, data);
         Ok(())
     }
 
     /// Answers a ping (RFC 6455 section 5.5.3). While the peer does not read, only the newest answer
     /// is kept, and it overtakes the messages that wait.
-    pub(super) fn pong(&mut self, cx: &mut Context, data: &[u8]) {
+    pub(super) fn pong(&mut self, cx: &mut Context, now: Time, data: &[u8]) {
         // Until our close frame is out, a message may go on for long.
         let close_waits = self.line().is_some_and(|line| line.close.is_some());
         if self.phase != Phase::Open && !close_waits {
@@ -197,8 +200,9 @@ impl Connection {
         if self.blocked && !self.output.is_empty() {
             let pong = self.control_frame(cx, Opcode::Pong, data);
             self.output.overtake(pong);
+            self.trace_sent(now, Opcode::Pong, true, false, data.len());
         } else {
-            self.queue(cx, Opcode::Pong, false, data);
+            self.queue(cx, now, Opcode::Pong, false, data);
         }
     }
 

@@ -1,0 +1,313 @@
+//! Messages of every form on their way to a connection, from any thread, and what becomes of them when
+//! more wait than may.
+
+use std::sync::Arc;
+
+use super::conn::{check_takes, find, limit_reached, reserve};
+use super::core::Core;
+use super::inbox::Command;
+use super::loops;
+use super::session::{Phase, Session};
+use crate::error::{Code, Result};
+use crate::proto::close;
+use crate::proto::conn::{Body, Dropped, SendOptions, State};
+use crate::proto::context::Context;
+use crate::proto::event::Kind;
+use crate::proto::prepared::Prepared;
+use crate::util::bytes::Bytes;
+use crate::util::id::{self, Id};
+use crate::util::table::Cell;
+use crate::util::time::Time;
+
+/// What becomes of a message for which there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Overflow {
+    /// It is refused.
+    #[default]
+    Refuse = 0,
+    /// It is dropped.
+    DropNewest,
+    /// The oldest that wait and were sent with this are dropped for it; if that is not enough, it is
+    /// dropped itself.
+    DropOldest,
+    /// It is refused, and the connection is closed: its peer is too slow.
+    Close,
+}
+
+impl Overflow {
+    /// From what a cell says.
+    pub fn from_number(number: u8) -> Overflow {
+        let all = [Overflow::Refuse, Overflow::DropNewest, Overflow::DropOldest, Overflow::Close];
+        all.into_iter().find(|overflow| *overflow as u8 == number).unwrap_or_default()
+    }
+
+    /// It is for the loop to say what goes, so other threads may queue more than there is room for.
+    fn drops(self) -> bool {
+        matches!(self, Overflow::DropNewest | Overflow::DropOldest)
+    }
+}
+
+/// How a message is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Whether it may be compressed.
+    pub compress: bool,
+    /// What becomes of it when there is no room; `None`: what the connection's options say.
+    pub overflow: Option<Overflow>,
+    /// While it waits a newer one with the same number takes its place; 0 for none.
+    pub key: u64,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Manner { compress: true, overflow: None, key: 0 }
+    }
+}
+
+impl Manner {
+    /// What that means for a connection.
+    fn terms(self, cell: &Cell) -> Terms {
+        let overflow = self.overflow.unwrap_or_else(|| Overflow::from_number(cell.overflow()));
+        let droppable = overflow == Overflow::DropOldest;
+        let options = SendOptions { compress: self.compress, key: self.key, droppable };
+        Terms { options, overflow }
+    }
+}
+
+/// The same, with nothing left open.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What the protocol has to know.
+    pub options: SendOptions,
+    /// What becomes of it when there is no room.
+    pub overflow: Overflow,
+}
+
+impl Terms {
+    /// Of a message that is neither dropped nor replaced.
+    pub fn plain(compress: bool) -> Terms {
+        let options = SendOptions { compress, ..SendOptions::default() };
+        Terms { options, overflow: Overflow::Refuse }
+    }
+}
+
+/// What became of a message that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on its way.
+    Queued,
+    /// So it is, and the queue is above the high-water mark.
+    Above,
+    /// It was dropped, or others for it.
+    Dropped,
+}
+
+impl Sent {
+    /// What a cell says after queueing.
+    pub fn of(cell: &Cell) -> Sent {
+        if cell.want_drain() { Sent::Above } else { Sent::Queued }
+    }
+}
+
+/// A message that outlives the call that sends it.
+pub enum Parcel {
+    /// For one.
+    One(Kind, Bytes),
+    /// For many.
+    Prepared(Arc<Prepared>),
+}
+
+impl Parcel {
+    /// Copies what is not kept by somebody.
+    pub fn of(body: &Body) -> Parcel {
+        match body {
+            Body::Copy(kind, data) => Parcel::One(*kind, Arc::new(data.to_vec())),
+            Body::Owned(kind, data) => Parcel::One(*kind, data.clone()),
+            Body::Prepared(message) => Parcel::Prepared(Arc::clone(message)),
+        }
+    }
+
+    /// The message.
+    pub fn body(&self) -> Body<'_> {
+        match self {
+            Parcel::One(kind, data) => Body::Owned(*kind, data.clone()),
+            Parcel::Prepared(message) => Body::Prepared(message),
+        }
+    }
+}
+
+/// A message was taken, or dropped as its terms say.
+pub struct Taken {
+    /// What waits now.
+    pub buffered: usize,
+    /// What was dropped, be it the message itself.
+    pub dropped: Dropped,
+}
+
+/// Sends a message of any form.
+pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
+    let (owner, cell) = find(id)?;
+    check_takes(cell)?;
+    let terms = manner.terms(cell);
+    let overflow = terms.overflow;
+    let direct = owner.try_with(|core| {
+        let taken = core.send_now(id, cell, body, terms)?;
+        let sent = Sent::of(cell);
+        Ok(if taken.dropped == Dropped::default() { sent } else { Sent::Dropped })
+    });
+    if let Some(sent) = direct {
+        return sent;
+    }
+    body.check()?;
+    let len = body.bytes().len();
+    let times = if overflow.drops() { 2 } else { 1 };
+    match reserve(owner, cell, id, len, times, check_takes) {
+        Err(error) if error.code == Code::Limit && overflow.drops() => {
+            if cell.lose(id, len) {
+                owner.push(Command::Lost(id))?;
+            }
+            return Ok(Sent::Dropped);
+        }
+        Err(error) if error.code == Code::Limit && overflow == Overflow::Close => {
+            owner.push(Command::TooSlow(id))?;
+            return Err(error);
+        }
+        reserved => reserved?,
+    }
+    let sent = Sent::of(cell);
+    owner.push(Command::Message { conn: id, parcel: Parcel::of(body), terms })?;
+    Ok(sent)
+}
+
+impl Core {
+    /// Sends a message of the loop's own thread.
+    fn send_now(&mut self, id: Id, cell: &Cell, body: &Body, terms: Terms) -> Result<Taken> {
+        let taken = self
+            .contain(id, |session, cx, now| session.take_message(cx, now, body, terms, Some(cell)));
+        if terms.overflow == Overflow::Close && matches!(&taken, Err(e) if e.code == Code::Limit) {
+            self.too_slow(id);
+        }
+        let taken = taken?;
+        cell.set_buffered(taken.buffered);
+        self.dirty(id);
+        Ok(taken)
+    }
+
+    /// The same for a message that goes to many. The answer is what was dropped, be it the message itself.
+    pub fn send_prepared(
+        &mut self,
+        id: Id,
+        message: &Arc<Prepared>,
+        manner: Manner,
+    ) -> Result<Dropped> {
+        let cell = self.table().get(id).map_err(|_| loops::stale(id::Kind::Conn))?;
+        check_takes(cell)?;
+        let body = Body::Prepared(message);
+        Ok(self.send_now(id, cell, &body, manner.terms(cell))?.dropped)
+    }
+
+    /// Takes up what another thread sent. It was told "accepted", so only dropping may be done about it.
+    pub fn take_up(&mut self, id: Id, parcel: &Parcel, terms: Terms) {
+        let body = parcel.body();
+        let len = body.bytes().len();
+        let taken = self.contain(id, |session, cx, now| {
+            let taken = match &session.phase {
+                Phase::Over(_) => false,
+                _ => session.take_message(cx, now, &body, terms, None).is_ok(),
+            };
+            Ok(taken || session.missed(len))
+        });
+        if taken == Ok(true) {
+            self.taken_up(id, len);
+        }
+        self.dirty(id);
+    }
+
+    /// Notes what other threads have dropped because not even twice the limit had room for it.
+    pub fn note_lost(&mut self, id: Id) {
+        let Ok(cell) = self.table().get(id) else { return };
+        let (messages, bytes) = cell.take_lost(id);
+        if let Some(session) = self.session(id) {
+            session.count_dropped(Dropped { messages: messages as u64, bytes: bytes as u64 });
+        }
+    }
+
+    /// Closes a connection whose peer does not read as fast as is sent.
+    pub fn too_slow(&mut self, id: Id) {
+        let done = self.contain(id, |session, cx, now| {
+            let max = session.shared.settings.max_buffered;
+            if let Phase::Open(conn) = &mut session.phase {
+                let message = format!("too slow: more than {max} bytes wait to be sent");
+                conn.give_up(cx, now, close::policy(message));
+            }
+            Ok(())
+        });
+        debug_assert!(done.is_ok() || self.session(id).is_none());
+        self.dirty(id);
+    }
+}
+
+impl Session {
+    /// Takes a message if there is room, or makes room for it, as its terms say. `cell` is that of the
+    /// connection while it may still be refused.
+    pub fn take_message(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        body: &Body,
+        terms: Terms,
+        cell: Option<&Cell>,
+    ) -> Result<Taken> {
+        let (len, max, waiting) =
+            (body.bytes().len(), self.shared.settings.max_buffered, self.buffered());
+        let Phase::Open(conn) = &mut self.phase else {
+            let promised = cell.map_or(0, Cell::incoming);
+            return self.keep(body, terms, promised).inspect_err(|error| {
+                if let Some(cell) = cell.filter(|_| error.code == Code::Limit) {
+                    cell.refuse();
+                }
+            });
+        };
+        let stays = waiting - conn.replaceable(terms.options.key).unwrap_or(0).min(waiting);
+        let full = stays > 0 && stays.saturating_add(len) > max;
+        let mut made_room = Dropped::default();
+        if full && conn.state() == State::Open {
+            body.check()?;
+            match (terms.overflow, cell) {
+                (Overflow::Refuse | Overflow::Close, Some(cell)) => {
+                    return Err(limit_reached(cell, len));
+                }
+                // It was accepted when there was room.
+                (Overflow::Refuse | Overflow::Close, None) => {}
+                (Overflow::DropOldest, _) => {
+                    made_room = conn.drop_oldest((waiting.saturating_add(len) - max).min(waiting));
+                }
+                (Overflow::DropNewest, _) => {}
+            }
+            if terms.overflow.drops() && made_room == Dropped::default() {
+                if let Some(cell) = cell {
+                    cell.refuse();
+                }
+                let dropped = Dropped { messages: 1, bytes: len as u64 };
+                conn.count_dropped(dropped);
+                return Ok(Taken { buffered: self.buffered(), dropped });
+            }
+        }
+        let queued = conn.send_message(cx, now, body, terms.options)?;
+        let dropped = made_room + queued.dropped;
+        Ok(Taken { buffered: self.buffered(), dropped })
+    }
+
+    /// Counts messages that were dropped instead of being accepted.
+    pub fn count_dropped(&mut self, dropped: Dropped) {
+        match &mut self.phase {
+            Phase::Open(conn) => conn.count_dropped(dropped),
+            _ => {
+                if let Some(retry) = self.retry() {
+                    retry.dropped += dropped;
+                }
+            }
+        }
+    }
+}
