@@ -316,10 +316,15 @@ impl Loop {
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
-    pub fn enter_at_door(self) -> Result<Entered> {
-        match self.core.is_inside() {
-            true => self.enter(),
-            false => self.enter_by(Some(self.place.helper.door())),
+    /// `None` when it has ended meanwhile.
+    pub fn enter_at_door(self) -> Result<Option<Entered>> {
+        if self.core.is_inside() {
+            return self.enter().map(Some);
+        }
+        let door = self.place.helper.door();
+        match self.has_thread() {
+            true => self.enter_by(Some(door)).map(Some),
+            false => Ok(None),
         }
     }
 
@@ -345,12 +350,10 @@ impl Loop {
 
     /// Does something with the loop on its own thread; elsewhere that is an error.
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
-        if self.has_thread() {
-            let entered = self.enter_at_door()?;
-            // It may have ended while we waited.
-            if self.has_thread() {
-                return self.act(&entered, f);
-            }
+        if self.has_thread()
+            && let Some(entered) = self.enter_at_door()?
+        {
+            return self.act(&entered, f);
         }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
@@ -373,13 +376,18 @@ impl Loop {
             return None;
         }
         let entered = match by_door {
-            true => self.enter_by(Some(self.place.helper.try_door()?)),
+            true => {
+                let door = self.place.helper.try_door()?;
+                if !self.has_thread() {
+                    return None;
+                }
+                self.enter_by(Some(door))
+            }
             false => self.enter(),
         };
         match entered {
             Err(e) if e.code == Code::WrongThread => None,
             Err(e) => Some(Err(e)),
-            Ok(_) if by_door && !self.has_thread() => None,
             Ok(entered) => Some(self.act(&entered, f)),
         }
     }

@@ -271,6 +271,7 @@ static void inside(void) {
 int main(void) {
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     way = &ways[i];
+    peer_behind = way->events || way->started;
     fprintf(stderr, "== %s\n", way->name);
     answers();
     elsewhere();

@@ -586,6 +586,7 @@ static void waiting(void) {
 int main(void) {
   arguments();
   peer_poll = fetch;
+  peer_behind = 1;
   small_array();
   payloads();
   transcripts();

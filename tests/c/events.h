@@ -124,6 +124,7 @@ static inline void scripted_session(wsock_loop *loop) {
   raw_close_frame(&raw, 1, 3001, "enough");
   CHECK_INT(raw_close_code(&raw), 3001);
   raw_close(&raw);
+  PUMP_UNTIL(loop, srv.count == 1 && srv.conn[0]->releases);
   raw_upgrade(&raw, loop, srv.port, "");
   raw_frame(&raw, 0x81, 1, "then a mistake", 14);
   raw_frame(&raw, 0x83, 1, "", 0);
