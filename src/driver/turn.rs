@@ -134,6 +134,8 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     fire_timers(entered)?;
     settle(entered)?;
     source::serve(entered)?;
+    // What was held back of a connection that ends comes before its end.
+    deliver::tell_opened(entered)?;
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
