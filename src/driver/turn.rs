@@ -164,7 +164,8 @@ fn settle(entered: &Entered) -> Result<()> {
     })
 }
 
-fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
+/// Does what other threads have asked for.
+pub fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
     if !place.inbox.has_work() {
         return Ok(());
     }
