@@ -21,7 +21,7 @@ macro_rules! programs {
 }
 
 programs! {
-    adopt ask backpressure badinput cloexec close dlopen drain echo embed emfile events fork
+    adopt ask backpressure badinput cloexec close dlopen door drain echo embed emfile events fork
     handles handshake_client handshake_server hub hub_threads idle inherited limits log metrics
     network overflow owned parts parts_send prefork proxy proxy_protocol races reconnect
     reconnect_close reconnect_queue redirect reentrancy report retain retarget server signal

@@ -69,9 +69,7 @@ pub fn flush(place: Loop) -> Result<()> {
 /// The application is done with the last batch, and what it has sent meanwhile leaves.
 pub fn let_go(way: &Way<'_>) -> Result<()> {
     way.with(|core| {
-        for delivery in std::mem::take(&mut core.drained) {
-            core.settle_told(delivery, None);
-        }
+        core.batch_is_over();
         if core.corked != 0 {
             core.corked = 0;
             core.settle_all();
@@ -113,6 +111,14 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
 }
 
 impl Core {
+    /// What the records of the last batch led to is not needed any more.
+    pub fn batch_is_over(&mut self) {
+        for delivery in std::mem::take(&mut self.drained) {
+            self.settle_told(delivery, None);
+        }
+        self.trash.extend(self.lent.drain(..).map(|handler| handler as _));
+    }
+
     /// A task comes back when it is first in line.
     fn fill(&mut self, batch: &mut dyn Batch) -> Option<Delivery> {
         while !batch.is_full() {
@@ -132,10 +138,8 @@ impl Core {
             self.drained.push(delivery);
             let delivery = self.drained.last().expect("pushed above");
             batch.add(delivery, handler.as_deref());
-            if let Some(handler) = handler {
-                // It may be the last one.
-                self.trash.push(handler);
-            }
+            // The record has its user data, so it stays as long as the record does.
+            self.lent.extend(handler);
         }
         None
     }

@@ -20,6 +20,7 @@ use crate::proto::conn::State;
 use crate::proto::event::Kind;
 use crate::util::arena::Piece;
 use crate::util::id::Id;
+use crate::util::outside;
 use crate::util::table::GIVEN_UP;
 
 /// Input of one connection that may wait for an application that works on something else. Beyond that TCP
@@ -178,6 +179,8 @@ pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
 
 /// The call itself. What `on_request` answers is handed back.
 pub fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+    // What is lent is given back when the callback has returned, whoever is inside meanwhile.
+    let _within = outside::enter();
     measure::timed(delivery.id, || call_unmeasured(handler, delivery))
 }
 

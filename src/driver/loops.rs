@@ -11,6 +11,7 @@ use super::core::Core;
 use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
 use super::measure::Measure;
+use super::turn;
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
@@ -298,11 +299,14 @@ impl Loop {
     }
 
     fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
-        let mut inside = self.place.core.try_enter(self.generation);
-        while inside.is_none() && door.is_some() && self.living() == self.generation {
+        // The thread may have ended while we waited at the door: then that leads nowhere.
+        let open = || door.is_none() || self.has_thread();
+        let try_enter = || self.place.core.try_enter(self.generation);
+        let mut inside = open().then(try_enter).flatten();
+        while inside.is_none() && door.is_some() && open() && self.living() == self.generation {
             // Who came in before there was a door is out in a moment.
             std::thread::yield_now();
-            inside = self.place.core.try_enter(self.generation);
+            inside = try_enter();
         }
         if self.living() != self.generation {
             return Err(stale(Kind::Loop));
@@ -312,20 +316,17 @@ impl Loop {
         })?;
         let _within = inside.is_outermost().then(outside::enter);
         let unwinding = std::thread::panicking();
-        Ok(Entered { inside, place: self.place, unwinding, _door: door, _within })
+        Ok(Entered { inside, place: self.place, unwinding, door, _within })
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
-    /// `None` when it has ended meanwhile.
-    pub fn enter_at_door(self) -> Result<Option<Entered>> {
+    pub fn enter_at_door(self) -> Result<Entered> {
         if self.core.is_inside() {
-            return self.enter().map(Some);
+            return self.enter();
         }
-        let door = self.place.helper.door();
-        match self.has_thread() {
-            true => self.enter_by(Some(door)).map(Some),
-            false => Ok(None),
-        }
+        // In the child of a fork, whoever is behind the door never comes out.
+        self.check_process()?;
+        self.enter_by(Some(self.place.helper.door()))
     }
 
     /// Takes the loop over for polling on this thread.
@@ -350,10 +351,16 @@ impl Loop {
 
     /// Does something with the loop on its own thread; elsewhere that is an error.
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
-        if self.has_thread()
-            && let Some(entered) = self.enter_at_door()?
-        {
-            return self.act(&entered, f);
+        if self.has_thread() {
+            match self.enter_at_door() {
+                // It has ended while we waited.
+                Err(e) if e.code == Code::WrongThread => {}
+                Err(e) => return Err(e),
+                Ok(entered) => {
+                    self.catch_up(&entered)?;
+                    return self.act(&entered, f);
+                }
+            }
         }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
@@ -361,6 +368,14 @@ impl Loop {
                 "only the thread that polls the loop may call this; use wsock_loop_post",
             ))
         })
+    }
+
+    /// Does what this thread may have queued when the door was shut, before it does something else.
+    fn catch_up(self, entered: &Entered) -> Result<()> {
+        match entered.door {
+            Some(_) => self.check_poison().and_then(|()| turn::take_commands(self, entered)),
+            None => Ok(()),
+        }
     }
 
     /// Does something with the loop if this is its own thread, then what has to follow: sending what
@@ -436,7 +451,7 @@ pub struct Entered {
     /// A panic was under way already when we entered: it is not the loop's.
     unwinding: bool,
     /// Held as long as we are inside a loop with a thread of the library's own.
-    _door: Option<MutexGuard<'static, ()>>,
+    door: Option<MutexGuard<'static, ()>>,
     /// Of the way in, not of those from within. Last, so that what has waited for its end finds the loop
     /// free.
     _within: Option<Within>,
@@ -476,8 +491,14 @@ impl Entered {
             let some = !core.trash.is_empty() && !ours;
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
-        // Handlers end here, unborrowed: their release functions may call anything.
-        drop(trash);
+        // Handlers end here, unborrowed: their release functions may call anything, and wait for somebody
+        // who waits at the door.
+        if let Some(trash) = trash {
+            match self.door {
+                Some(_) => outside::run(move || drop(trash)),
+                None => drop(trash),
+            }
+        }
         result
     }
 }
