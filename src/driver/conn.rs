@@ -131,7 +131,12 @@ pub(super) fn reserve(
     match (reserved, &open) {
         // Unless its end was told in between, with these as unsent: then they were accepted.
         (true, Err(_)) if !cell.unreserve(id, bytes) => return Ok(()),
-        (false, Ok(())) => return Err(limit_reached(cell, bytes)),
+        (false, Ok(())) => {
+            if cell.refuse() {
+                owner.push(Command::Refused(id))?;
+            }
+            return Err(limit_reached(cell, bytes));
+        }
         _ => {}
     }
     open

@@ -7,7 +7,7 @@ use super::conn::{check_takes, find, limit_reached, reserve};
 use super::core::Core;
 use super::inbox::Command;
 use super::loops;
-use super::session::{Phase, Session};
+use super::session::{Phase, Session, state};
 use crate::error::{Code, Result};
 use crate::proto::close;
 use crate::proto::conn::{Body, Dropped, SendOptions, State};
@@ -170,7 +170,10 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
             return Ok(Sent::Dropped);
         }
         Err(error) if error.code == Code::Limit && overflow == Overflow::Close => {
-            owner.push(Command::TooSlow(id))?;
+            // Nobody is too slow while there is no connection.
+            if cell.state() == state::OPEN && cell.tell_slow() {
+                owner.push(Command::TooSlow(id))?;
+            }
             return Err(error);
         }
         reserved => reserved?,
@@ -235,6 +238,9 @@ impl Core {
 
     /// Closes a connection whose peer does not read as fast as is sent.
     pub fn too_slow(&mut self, id: Id) {
+        if let Ok(cell) = self.table().get(id) {
+            cell.slow_told();
+        }
         let done = self.contain(id, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             if let Phase::Open(conn) = &mut session.phase {
@@ -311,3 +317,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,8 @@ pub struct Cell {
     /// takes note of them.
     lost: Tally,
     lost_bytes: Tally,
+    /// The owner has been told that the peer is too slow, and has not come to it yet.
+    slow: AtomicBool,
 }
 
 /// Why an id does not name a living object.
@@ -190,9 +192,10 @@ impl Cell {
         above
     }
 
-    /// A message was refused for want of room: who sent it waits for the drain, too.
-    pub fn refuse(&self) {
-        self.drain_wanted.store(true, Ordering::SeqCst);
+    /// A message was refused for want of room: who sent it waits for the drain, too. True when nobody did
+    /// before: then the queue may have drained a moment ago, and only its owner can tell of that.
+    pub fn refuse(&self) -> bool {
+        !self.drain_wanted.swap(true, Ordering::SeqCst)
     }
 
     /// Whether the queue has fallen to `low_water` after somebody was told that it is full.
@@ -243,6 +246,16 @@ impl Cell {
     pub fn take_lost(&self, id: Id) -> (usize, usize) {
         let messages = self.lost.take(id.generation());
         (messages, self.lost_bytes.take(id.generation()))
+    }
+
+    /// Another thread has found that the peer is too slow. True when nobody has told the owner yet.
+    pub fn tell_slow(&self) -> bool {
+        !self.slow.swap(true, Ordering::SeqCst)
+    }
+
+    /// The owner has come to that.
+    pub fn slow_told(&self) {
+        self.slow.store(false, Ordering::SeqCst);
     }
 
     /// Another thread queues `bytes` for `id`, if `times` the limit allows; an empty queue takes anything.
@@ -319,6 +332,7 @@ impl Table {
         cell.set_overflow(0);
         cell.set_limits(usize::MAX, usize::MAX);
         cell.drain_wanted.store(false, Ordering::Relaxed);
+        cell.slow_told();
         cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
         Some(Id::new(kind, self.owner, slot, generation))
     }
