@@ -151,11 +151,12 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
     check_takes(cell)?;
     let terms = manner.terms(cell);
     let overflow = terms.overflow;
-    let direct = owner.try_with(|core| {
+    let now = |core: &mut Core| {
         let taken = core.send_now(id, cell, body, terms)?;
         let sent = Sent::of(cell);
         Ok(if taken.dropped == Dropped::default() { sent } else { Sent::Dropped })
-    });
+    };
+    let direct = if cell.has_parts() { None } else { owner.try_with(now) };
     if let Some(sent) = direct {
         return sent;
     }

@@ -82,6 +82,8 @@ pub struct Cell {
     incoming: Tally,
     /// In so many requests.
     requests: Tally,
+    /// Of these, the parts of messages.
+    parts: Tally,
     /// What both together must not exceed.
     limit: AtomicUsize,
     /// Above this a sender is told to wait for the drain event.
@@ -220,6 +222,17 @@ impl Cell {
         self.requests.get() > 0
     }
 
+    /// A part of a message is among what is queued that way, or no longer.
+    pub fn count_part(&self, id: Id, queued: bool) {
+        let count = |parts: usize| if queued { Some(parts + 1) } else { parts.checked_sub(1) };
+        self.parts.update(id.generation(), count);
+    }
+
+    /// Whether one is: then everybody's messages go behind it, so that each thread's keep their order.
+    pub fn has_parts(&self) -> bool {
+        self.parts.get() > 0
+    }
+
     /// What becomes of messages beyond the limit.
     pub fn overflow(&self) -> u8 {
         self.overflow.load(Ordering::Relaxed)
@@ -327,6 +340,7 @@ impl Table {
         cell.buffered.store(0, Ordering::Relaxed);
         cell.incoming.begin(generation);
         cell.requests.begin(generation);
+        cell.parts.begin(generation);
         cell.lost.begin(generation);
         cell.lost_bytes.begin(generation);
         cell.set_overflow(0);

@@ -2,7 +2,7 @@ use super::*;
 use crate::driver::fixtures::{Log, new_loop, turn_until};
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
-use crate::driver::{client, listen, server, turn};
+use crate::driver::{client, conn, listen, parts, server, turn};
 
 /// A client that is connected to a server of the same loop, and the logs of both.
 fn open() -> (Loop, Id, [Arc<Log>; 2]) {
@@ -58,5 +58,19 @@ fn a_peer_that_is_too_slow_is_told_of_once() {
     owner.push(asked.remove(0)).unwrap();
     assert!(turn_until(owner, || log.count("close") == 1), "{:?}", log.events());
     assert_eq!(log.count("error Policy"), 1, "{:?}", log.events());
+    turn::free(owner).unwrap();
+}
+
+#[test]
+fn what_one_thread_sends_keeps_its_order_also_behind_what_others_have_queued() {
+    let (owner, id, [_, log]) = open();
+    elsewhere(|| assert_eq!(text(id, "other", Overflow::Refuse), None));
+    parts::send(id, Kind::Text, b"fir", true, false).unwrap();
+    parts::send(id, Kind::Text, b"st", true, true).unwrap();
+    conn::send(id, Kind::Text, b"second", true).unwrap();
+    assert_eq!(text(id, "third", Overflow::Refuse), None);
+    assert!(turn_until(owner, || log.count("message") == 4), "{:?}", log.events());
+    let mine: Vec<_> = log.events().into_iter().filter(|it| !it.ends_with("other")).collect();
+    assert_eq!(mine, ["open", "message first", "message second", "message third"]);
     turn::free(owner).unwrap();
 }
