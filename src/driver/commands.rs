@@ -37,6 +37,8 @@ impl Core {
                 self.take_up_part(conn, kind, &data, place);
             }
             Command::Lost(conn) => self.note_lost(conn),
+            // Who was refused after the queue had drained hears of that now.
+            Command::Refused(conn) => self.dirty(conn),
             Command::TooSlow(conn) => self.too_slow(conn),
             Command::Ping(conn, data) => {
                 // A ping that comes too late has nobody to reach and nobody to tell.

@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Messages were dropped before they got here.
     Lost(Id),
+    /// One was refused: see whether the queue is full still.
+    Refused(Id),
     /// Close it, since its peer is too slow.
     TooSlow(Id),
     /// Send a ping.
