@@ -287,6 +287,10 @@ impl Loop {
         self.inbox.take_stop(self.generation)
     }
 
+    fn is_living(self) -> bool {
+        self.living() == self.generation
+    }
+
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
         self.enter_by(None)
@@ -294,12 +298,13 @@ impl Loop {
 
     fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
         let mut inside = self.place.core.try_enter(self.generation);
-        while inside.is_none() && door.is_some() && self.living() == self.generation {
-            // Who came in before there was a door is out in a moment.
+        while inside.is_none() && door.is_some() && self.has_thread() && self.is_living() {
+            // Who came in before there was a door is out in a moment. Without a thread it may be somebody
+            // who polls, and stays.
             std::thread::yield_now();
             inside = self.place.core.try_enter(self.generation);
         }
-        if self.living() != self.generation {
+        if !self.is_living() {
             return Err(stale(Kind::Loop));
         }
         let inside = inside.ok_or_else(|| {
@@ -320,8 +325,16 @@ impl Loop {
 
     /// Takes the loop over for polling on this thread.
     pub fn enter_to_poll(self) -> Result<Entered> {
+        let was_home = self.is_home();
         let entered = self.enter_to_free()?;
         self.check_poison()?;
+        if !was_home && self.inbox.has_work() && self.check_process().is_ok() {
+            entered.with(|core| {
+                core.tick();
+                core.take_requests();
+                Ok(())
+            })?;
+        }
         Ok(entered)
     }
 
@@ -333,7 +346,17 @@ impl Loop {
         if self.has_thread() {
             return Err(Error::new(Code::State, "this loop has a thread of its own"));
         }
-        let entered = self.enter()?;
+        let entered = match self.enter() {
+            // Who has come in by the door while there was a thread is out in a moment.
+            Err(e) if e.code == Code::WrongThread && self.check_process().is_ok() => {
+                let _door = self.place.helper.door();
+                self.enter()?
+            }
+            entered => entered?,
+        };
+        if self.has_thread() {
+            return Err(Error::new(Code::State, "this loop has just got a thread of its own"));
+        }
         self.home.store(this_thread(), Ordering::SeqCst);
         Ok(entered)
     }
