@@ -202,6 +202,11 @@ impl Place {
         self.helper.is_running()
     }
 
+    /// Whether the calling thread is the one that hears from the loop.
+    fn hears(&self) -> bool {
+        self.helper.is_visited() || !self.has_thread()
+    }
+
     /// The sockets and the poller of a loop are shared with the process that this one was forked from, so
     /// nothing is done with it here unless it was brought over.
     pub fn check_process(&self) -> Result<()> {
@@ -316,10 +321,15 @@ impl Loop {
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
-    pub fn enter_at_door(self) -> Result<Entered> {
-        match self.core.is_inside() {
-            true => self.enter(),
-            false => self.enter_by(Some(self.place.helper.door())),
+    /// `None` when it has ended meanwhile.
+    pub fn enter_at_door(self) -> Result<Option<Entered>> {
+        if self.core.is_inside() {
+            return self.enter().map(Some);
+        }
+        let door = self.place.helper.door();
+        match self.has_thread() {
+            true => self.enter_by(Some(door)).map(Some),
+            false => Ok(None),
         }
     }
 
@@ -363,12 +373,10 @@ impl Loop {
 
     /// Does something with the loop on its own thread; elsewhere that is an error.
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
-        if self.has_thread() {
-            let entered = self.enter_at_door()?;
-            // It may have ended while we waited.
-            if self.has_thread() {
-                return self.act(&entered, f);
-            }
+        if self.has_thread()
+            && let Some(entered) = self.enter_at_door()?
+        {
+            return self.act(&entered, f);
         }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
@@ -391,13 +399,18 @@ impl Loop {
             return None;
         }
         let entered = match by_door {
-            true => self.enter_by(Some(self.place.helper.try_door()?)),
+            true => {
+                let door = self.place.helper.try_door()?;
+                if !self.has_thread() {
+                    return None;
+                }
+                self.enter_by(Some(door))
+            }
             false => self.enter(),
         };
         match entered {
             Err(e) if e.code == Code::WrongThread => None,
             Err(e) => Some(Err(e)),
-            Ok(_) if by_door && !self.has_thread() => None,
             Ok(entered) => Some(self.act(&entered, f)),
         }
     }
@@ -477,10 +490,13 @@ impl Entered {
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            // Besides a thread of ours, only who takes events out hears from the loop.
-            let helper = &self.place.helper;
-            let hears = !helper.is_running() || helper.is_visited();
-            let some = !core.trash.is_empty() && hears;
+            // A thread of ours must not call the application.
+            let ours = core.worker != 0 && core.worker == this_thread();
+            if !core.leftovers.is_empty() && self.place.hears() {
+                let mut leftovers = std::mem::take(&mut core.leftovers);
+                core.trash.append(&mut leftovers);
+            }
+            let some = !core.trash.is_empty() && !ours;
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything.

@@ -70,14 +70,18 @@ pub fn join(place: Loop) -> Result<()> {
     take_back(place)
 }
 
+fn no_thread() -> Error {
+    Error::new(Code::State, "this loop has no thread of its own")
+}
+
 /// The same for whoever has seen to it that nobody waits.
 pub fn take_back(place: Loop) -> Result<()> {
     let helper = &place.place().helper;
     if !helper.end(|| place.inbox.wake()) {
-        return Err(Error::new(Code::State, "this loop has no thread of its own"));
+        return Err(no_thread());
     }
     // Whoever came in by the door goes out first, and nobody comes in that way any more.
-    let entered = place.enter_at_door()?;
+    let entered = place.enter_at_door()?.ok_or_else(no_thread)?;
     helper.finish();
     place.come_home();
     if place.check_poison().is_err() {
@@ -103,7 +107,7 @@ fn work(place: Loop, mut poller: Poller) {
     outside::mute();
     let _farewell = Farewell(place);
     loop {
-        let Ok(entered) = place.enter_at_door() else { return };
+        let Ok(Some(entered)) = place.enter_at_door() else { return };
         let begun = entered.with(|core| {
             core.worker = this_thread();
             core.sleeps_until = Time(0);
@@ -134,6 +138,8 @@ impl Core {
         for work in outside::take_calls() {
             self.queue(Delivery { id: self.place.id(), what: What::Task(Some(work)) });
         }
+        // What ends with this calls the application: not from here.
+        self.leftovers.append(&mut self.trash);
         self.announce();
         if self.is_idle() {
             // Who runs until nothing is left has to look.
@@ -146,7 +152,7 @@ impl Core {
     /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
         let helper = &self.place.place().helper;
-        let some = self.has_news() || !self.trash.is_empty();
+        let some = self.has_news() || !self.leftovers.is_empty();
         if some && !self.announced && !helper.is_visited() {
             self.announced = true;
             helper.announce();
