@@ -356,14 +356,7 @@ impl Loop {
         if self.has_thread() {
             return Err(Error::new(Code::State, "this loop has a thread of its own"));
         }
-        let entered = match self.enter() {
-            // Who has come in by the door while there was a thread is out in a moment.
-            Err(e) if e.code == Code::WrongThread && self.check_process().is_ok() => {
-                let _door = self.place.helper.door();
-                self.enter()?
-            }
-            entered => entered?,
-        };
+        let entered = self.enter()?;
         if self.has_thread() {
             return Err(Error::new(Code::State, "this loop has just got a thread of its own"));
         }
