@@ -293,6 +293,10 @@ impl Loop {
         self.inbox.take_stop(self.generation)
     }
 
+    fn is_living(self) -> bool {
+        self.living() == self.generation
+    }
+
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
         self.enter_by(None)
@@ -303,12 +307,13 @@ impl Loop {
         let open = || door.is_none() || self.has_thread();
         let try_enter = || self.place.core.try_enter(self.generation);
         let mut inside = open().then(try_enter).flatten();
-        while inside.is_none() && door.is_some() && open() && self.living() == self.generation {
-            // Who came in before there was a door is out in a moment.
+        while inside.is_none() && door.is_some() && open() && self.is_living() {
+            // Who came in before there was a door is out in a moment. Without a thread it may be somebody
+            // who polls, and stays.
             std::thread::yield_now();
             inside = try_enter();
         }
-        if self.living() != self.generation {
+        if !self.is_living() {
             return Err(stale(Kind::Loop));
         }
         let inside = inside.ok_or_else(|| {
@@ -331,8 +336,16 @@ impl Loop {
 
     /// Takes the loop over for polling on this thread.
     pub fn enter_to_poll(self) -> Result<Entered> {
+        let was_home = self.is_home();
         let entered = self.enter_to_free()?;
         self.check_poison()?;
+        if !was_home && self.inbox.has_work() && self.check_process().is_ok() {
+            entered.with(|core| {
+                core.tick();
+                core.take_requests();
+                Ok(())
+            })?;
+        }
         Ok(entered)
     }
 
@@ -345,6 +358,9 @@ impl Loop {
             return Err(Error::new(Code::State, "this loop has a thread of its own"));
         }
         let entered = self.enter()?;
+        if self.has_thread() {
+            return Err(Error::new(Code::State, "this loop has just got a thread of its own"));
+        }
         self.home.store(this_thread(), Ordering::SeqCst);
         Ok(entered)
     }

@@ -91,6 +91,7 @@ pub fn take_back(place: Loop) -> Result<()> {
         return Ok(());
     }
     place.act(&entered, |core| {
+        core.take_requests();
         core.queueing = false;
         core.set_beacon_apart(false)
     })
