@@ -10,7 +10,7 @@ use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
 use super::retain::{Current, Source};
-use super::session::Phase;
+use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Event, Payload};
 use crate::proto::handshake::client::ClientOutcome;
@@ -163,23 +163,20 @@ impl Core {
         if self.has_enough(id) {
             return Some(Read::Nothing);
         }
+        let holds = |session: &mut Session| !session.pauses() && !session.held.is_empty();
+        if !self.session(id).is_some_and(holds) {
+            return None;
+        }
         let room = self.arena.room(RECEIVE_BUFFER);
-        let mut arena = std::mem::take(&mut self.arena);
-        let taken = self.session(id).and_then(|session| {
-            if session.pauses() || session.held.is_empty() {
-                return None;
-            }
-            let count = session.held.len().min(RECEIVE_BUFFER);
-            let chunk = room.start..room.start + count;
-            arena.write(chunk.clone()).copy_from_slice(&session.held[..count]);
-            session.held.drain(..count);
-            if session.held.is_empty() {
-                session.held = Vec::new();
-            }
-            Some(Read::Bytes(chunk))
-        });
-        self.arena = arena;
-        taken
+        let mut held = std::mem::take(&mut self.session(id)?.held);
+        let count = held.len().min(RECEIVE_BUFFER);
+        let chunk = room.start..room.start + count;
+        self.arena.write(chunk.clone()).copy_from_slice(&held[..count]);
+        if count < held.len() {
+            held.drain(..count);
+            self.session(id)?.held = held;
+        }
+        Some(Read::Bytes(chunk))
     }
 
     fn read(&mut self, id: Id) -> Read {
