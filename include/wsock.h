@@ -402,7 +402,7 @@ wsock_status wsock_last_error(wsock_error_info *out_info);
 typedef struct {
   /** The handle of the connection, as a number; of the request with WSOCK_EVENT_REQUEST. */
   uint64_t object;
-  /** Its user data. */
+  /** Its user data, as it was when the event was fetched. */
   uint64_t user;
   /** The address of what belongs to the event; 0 when nothing does. */
   uint64_t data;
@@ -579,7 +579,7 @@ wsock_status wsock_loop_use_events(wsock_loop *loop,
  *
  * Input of a connection that you do not come to is read up to about 1 MiB, then TCP makes the peer wait.
  * What a batch holds of a connection that you close in the middle of it is still in there; what is not
- * fetched yet is dropped. wsock_conn_pause holds back what has not been read.
+ * fetched yet is dropped, and held back by wsock_conn_pause.
  *
  * Thread: any that finds nobody else inside; without wsock_loop_start the loop is that thread's from now
  * on. Errors: as wsock_loop_poll, STATE (no wsock_loop_use_events before). Since: 0.1
@@ -2256,6 +2256,10 @@ typedef struct {
   uint64_t pings_received;
   /** Pongs received. */
   uint64_t pongs_received;
+  /** Messages to send that were dropped: by a policy for full queues, or for a newer one. */
+  uint64_t messages_dropped;
+  /** Bytes of these messages. */
+  uint64_t bytes_dropped;
   /** Log records that were dropped because the log did not keep up. */
   uint64_t log_dropped;
   /**

@@ -17,7 +17,7 @@ pub trait Batch: Send {
     /// A new batch begins; nobody looks at the last one any more.
     fn begin(&mut self);
     /// Records in this batch.
-    fn len(&self) -> u32;
+    fn count(&self) -> u32;
     /// Whether another would not fit.
     fn is_full(&self) -> bool;
     /// Writes a record. What the delivery refers to stays where it is until the next batch begins.
@@ -97,7 +97,7 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
                 batch.begin();
             }
             let task = core.fill(&mut *batch);
-            let count = batch.len();
+            let count = batch.count();
             core.corked = if count > 0 { this_thread() } else { 0 };
             core.batch = Some(batch);
             core.update_beacon();
@@ -120,7 +120,7 @@ impl Core {
         while !batch.is_full() {
             let delivery = self.next_delivery()?;
             if let What::Task(_) = delivery.what {
-                if batch.len() == 0 {
+                if batch.count() == 0 {
                     self.note_told(&delivery);
                     return Some(delivery);
                 }

@@ -210,6 +210,7 @@ pub fn pause(id: Id, paused: bool) -> Result<()> {
     owner.with(|core| {
         core.session(id).ok_or_else(gone)?.paused = paused;
         if !paused {
+            core.give_back(id);
             core.make_ready(id);
         }
         Ok(())

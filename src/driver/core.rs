@@ -74,6 +74,8 @@ pub struct Core {
     pub hungry: VecDeque<Id>,
     /// Handlers, and whatever else may call the application when it is dropped: when nothing is borrowed.
     pub trash: Vec<Arc<dyn Any + Send + Sync>>,
+    /// The same of the thread of the library's own, for whoever takes events out.
+    pub leftovers: Vec<Arc<dyn Any + Send + Sync>>,
     /// Handlers of ended servers, to be dropped by the next turn: nothing ends inside the call that
     /// ends it.
     pub ended: Vec<Arc<dyn Handler>>,
@@ -147,6 +149,7 @@ impl Core {
             drains: VecDeque::new(),
             hungry: VecDeque::new(),
             trash: Vec::new(),
+            leftovers: Vec::new(),
             ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
             arena: Arena::default(),
@@ -300,7 +303,7 @@ impl Core {
     /// The same for a loop with a thread of the library's own: whether the application has to come.
     pub fn wants_visit(&self) -> bool {
         let corked = self.corked != 0 && !self.dirty.is_empty();
-        corked || self.has_news() || !(self.drained.is_empty() && self.trash.is_empty())
+        corked || self.has_news() || !(self.drained.is_empty() && self.leftovers.is_empty())
     }
 
     /// Whether a turn has something to do without waiting.

@@ -135,16 +135,14 @@ impl Way<'_> {
 
 /// Tells it now, or queues it when this turn queues.
 pub fn tell(entered: &Entered, id: Id, what: What) -> Result<()> {
-    let mut delivery = Delivery { id, what };
-    let next = entered.with(|core| {
+    let mut now = Some(Delivery { id, what });
+    let handler = entered.with(|core| {
         if core.queueing {
-            let what = std::mem::replace(&mut delivery.what, What::Open);
-            core.queue(Delivery { id, what });
-            return Ok(None);
+            now.take().into_iter().for_each(|delivery| core.queue(delivery));
         }
-        Ok(Some(core.begin(&delivery)))
+        Ok(now.as_ref().and_then(|delivery| core.begin(delivery)))
     })?;
-    let Some(handler) = next else { return Ok(()) };
+    let Some(mut delivery) = now else { return Ok(()) };
     let decision = call(handler, &mut delivery);
     if entered.with(|core| Ok(core.told(delivery, decision)))? {
         tell(entered, id, What::Open)?;
@@ -259,7 +257,7 @@ impl Core {
     /// The next event of the queue. What nobody wants to hear any more is left out.
     pub fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
-            let delivery = self.outbox.pop_front()?;
+            let Some(delivery) = self.unless_paused()? else { continue };
             let weight = delivery.weight();
             self.outbox_weight -= weight;
             if let Some(session) = self.session(delivery.id) {
@@ -270,10 +268,41 @@ impl Core {
                 }
             }
             if self.is_void(&delivery) {
-                self.settle_told(delivery, None);
+                // Nobody was told of a retry, so what is lost goes into the report of the end.
+                if !matches!(delivery.what, What::Retry(_)) {
+                    self.settle_told(delivery, None);
+                }
                 continue;
             }
             return Some(delivery);
+        }
+    }
+
+    /// Takes the first out of the queue, or puts it aside until its connection is resumed: input of one
+    /// that is paused. Its end resumes it.
+    fn unless_paused(&mut self) -> Option<Option<Delivery>> {
+        let delivery = self.outbox.pop_front()?;
+        let id = delivery.id;
+        let Some(session) = self.session(id).filter(|session| session.paused) else {
+            return Some(Some(delivery));
+        };
+        match delivery.what {
+            What::Input(..) => session.details.withheld.push(delivery),
+            What::Error(_) | What::Retry(_) | What::Close(_) => {
+                session.paused = false;
+                self.outbox.push_front(delivery);
+                self.give_back(id);
+            }
+            _ => return Some(Some(delivery)),
+        }
+        Some(None)
+    }
+
+    /// The connection is not paused any more: what was put aside is the next.
+    pub fn give_back(&mut self, id: Id) {
+        let Some(session) = self.session(id) else { return };
+        for delivery in std::mem::take(&mut session.details.withheld).into_iter().rev() {
+            self.outbox.push_front(delivery);
         }
     }
 
@@ -291,7 +320,7 @@ impl Core {
     /// it would need, and a request may be gone with who asked.
     fn is_void(&mut self, delivery: &Delivery) -> bool {
         match delivery.what {
-            What::Input(..) | What::Drain => {
+            What::Input(..) | What::Drain | What::Retry(_) => {
                 self.table().get(delivery.id).is_ok_and(|cell| cell.has(GIVEN_UP))
             }
             What::Request(request, _) => {
@@ -372,21 +401,17 @@ impl Core {
             let known = self.session(delivery.id).is_some_and(|session| session.announced);
             match delivery.what {
                 What::Error(_) | What::Close(_) if known => self.outbox.push_back(delivery),
-                _ => {
-                    self.never_heard_of(&delivery);
-                    self.drained.push(delivery);
-                }
+                What::Close(_) => self.bury(delivery.id),
+                What::Open => self.never_heard_of(delivery.id),
+                _ => self.drained.push(delivery),
             }
         }
     }
 
     /// The application has no handle to an accepted connection before it hears of its opening, so it does
     /// not hear of its end either.
-    fn never_heard_of(&mut self, delivery: &Delivery) {
-        if let What::Open = delivery.what
-            && let Some(session) = self.session(delivery.id)
-            && session.server.is_some()
-        {
+    fn never_heard_of(&mut self, id: Id) {
+        if let Some(session) = self.session(id).filter(|session| session.server.is_some()) {
             session.announced = false;
         }
     }

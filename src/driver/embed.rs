@@ -18,8 +18,12 @@ impl Core {
     pub fn descriptor(&mut self) -> Result<i32> {
         if self.beacon.is_none() {
             let mut beacon = Beacon::new().map_err(cannot)?;
-            if self.poller.is_some() {
-                beacon.watch(self.registry.as_raw_fd()).map_err(cannot)?;
+            let source = match self.poller {
+                Some(_) => Some(self.registry.as_raw_fd()),
+                None => self.place.helper.bell_fd(),
+            };
+            if let Some(source) = source {
+                beacon.watch(source).map_err(cannot)?;
             }
             self.beacon = Some(beacon);
         }
@@ -54,10 +58,11 @@ impl Core {
     pub fn set_beacon_apart(&mut self, apart: bool) -> Result<()> {
         #[cfg(target_os = "linux")]
         if let Some(beacon) = &mut self.beacon {
-            match apart {
-                true => beacon.unwatch(self.registry.as_raw_fd()),
-                false => beacon.watch(self.registry.as_raw_fd()).map_err(cannot)?,
-            }
+            let all = self.registry.as_raw_fd();
+            let bell = self.place.helper.bell_fd().unwrap_or(all);
+            let (last, next) = if apart { (all, bell) } else { (bell, all) };
+            beacon.unwatch(last);
+            beacon.watch(next).map_err(cannot)?;
         }
         self.update_beacon();
         Ok(())

@@ -181,7 +181,8 @@ impl Core {
 
     fn read(&mut self, id: Id) -> Read {
         let Some(session) = self.session(id) else { return Read::Nothing };
-        if session.has_stopped_asking() {
+        if session.is_asking() && session.gone {
+            // Who has only closed its side still wants the answer.
             return Read::End;
         }
         if !session.readable || session.pauses() {

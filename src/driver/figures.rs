@@ -55,6 +55,8 @@ pub struct Traffic {
     pub payload_sent: u64,
     pub pings_received: u64,
     pub pongs_received: u64,
+    pub messages_dropped: u64,
+    pub bytes_dropped: u64,
 }
 
 impl Traffic {
@@ -68,6 +70,8 @@ impl Traffic {
         self.payload_sent += stats.payload_sent;
         self.pings_received += stats.pings_received;
         self.pongs_received += stats.pongs_received;
+        self.messages_dropped += stats.dropped.messages;
+        self.bytes_dropped += stats.dropped.bytes;
     }
 }
 

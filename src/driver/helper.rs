@@ -1,6 +1,7 @@
 //! What a loop with a thread of the library's own needs beside its core: a door, so that one thread at
 //! a time is inside, and a bell for whoever waits for events.
 
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
@@ -136,6 +137,11 @@ impl Helper {
     /// Whether the calling thread is taking events out: it is inside a callback.
     pub fn is_visited(&self) -> bool {
         self.visitor.load(Ordering::Relaxed) == this_thread()
+    }
+
+    /// Readable while the bell rings, which there is once the thread was started.
+    pub fn bell_fd(&self) -> Option<RawFd> {
+        self.bell.get().map(Bell::fd)
     }
 
     /// The queue is not empty any more.

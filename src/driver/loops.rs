@@ -202,6 +202,11 @@ impl Place {
         self.helper.is_running()
     }
 
+    /// Whether the calling thread is the one that hears from the loop.
+    fn hears(&self) -> bool {
+        self.helper.is_visited() || !self.has_thread()
+    }
+
     /// The sockets and the poller of a loop are shared with the process that this one was forked from, so
     /// nothing is done with it here unless it was brought over.
     pub fn check_process(&self) -> Result<()> {
@@ -483,10 +488,13 @@ impl Entered {
             })?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            // Besides a thread of ours, only who takes events out hears from the loop.
-            let helper = &self.place.helper;
-            let hears = !helper.is_running() || helper.is_visited();
-            let some = !core.trash.is_empty() && hears;
+            // A thread of ours must not call the application.
+            let ours = core.worker != 0 && core.worker == this_thread();
+            if !core.leftovers.is_empty() && self.place.hears() {
+                let mut leftovers = std::mem::take(&mut core.leftovers);
+                core.trash.append(&mut leftovers);
+            }
+            let some = !core.trash.is_empty() && !ours;
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything.

@@ -30,6 +30,12 @@ const SERVER_COUNTERS: &[Figure] = &[
         |s| s.accept_errors,
     ),
     (
+        "wsock_server_messages_dropped_total",
+        "Messages to send that were dropped by a policy, or for a newer one.",
+        |s| s.messages_dropped,
+    ),
+    ("wsock_server_bytes_dropped_total", "Bytes of these messages.", |s| s.bytes_dropped),
+    (
         "wsock_server_control_floods_total",
         "Connections ended for too many control frames in a second.",
         |s| s.ended_control_rate,
@@ -150,6 +156,12 @@ fn write_loop(text: &mut Exposition, labels: &str, stats: &LoopStats) {
         ("wsock_connect_retries_total", "Attempts of clients after the first.", f.retries),
         ("wsock_pings_received_total", "Pings received.", stats.traffic.pings_received),
         ("wsock_pongs_received_total", "Pongs received.", stats.traffic.pongs_received),
+        (
+            "wsock_messages_dropped_total",
+            "Messages to send that were dropped by a policy, or for a newer one.",
+            stats.traffic.messages_dropped,
+        ),
+        ("wsock_bytes_dropped_total", "Bytes of these messages.", stats.traffic.bytes_dropped),
         (
             "wsock_log_dropped_total",
             "Records that the log did not take in time.",

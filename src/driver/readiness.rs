@@ -94,6 +94,7 @@ impl Core {
                     }
                     let hung_up = event.is_read_closed() || event.is_error();
                     session.hung_up |= hung_up;
+                    session.gone |= event.is_error() || event.is_write_closed();
                     session.readable |= event.is_readable() || hung_up;
                     if event.is_writable() {
                         session.writable = true;

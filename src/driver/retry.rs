@@ -183,6 +183,7 @@ impl Core {
         session.paused = false;
         // The wait begins when the application has been told, so that it is told before the attempt.
         session.deadline = None;
+        self.give_back(id);
         self.retries.push_back(id);
         self.note(id, INFO, DIAL, |_| format!("attempt {attempt} follows in {delay_ms} ms"));
         self.publish(id);
@@ -223,6 +224,9 @@ impl Core {
             && matches!(session.phase, Phase::Waiting)
         {
             session.deadline = Some(now.plus_ms(delay_ms));
+            if let Some(retry) = session.retry() {
+                retry.news = None;
+            }
             self.arm(id);
         }
     }
@@ -235,8 +239,8 @@ impl Core {
         if given_up || !matches!(session.phase, Phase::Waiting) {
             return None;
         }
-        let news = session.retry()?.news.take()?;
-        Some((id, *news))
+        let news = session.retry()?.news.as_deref()?;
+        Some((id, news.clone()))
     }
 
     /// Sends what has waited for the connection.

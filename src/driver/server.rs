@@ -223,7 +223,6 @@ impl Core {
 
     /// Figures of a server up to now.
     pub fn server_stats(&mut self, id: Id) -> ServerStats {
-        let live = self.sessions_where(|session| session.server == Some(id));
         let now = self.now;
         let mut stats = self.server(id).map(|server| server.stats).unwrap_or_default();
         if let Some(drain) = self.server(id).and_then(|server| server.drain.as_ref()) {
@@ -231,8 +230,10 @@ impl Core {
             stats.drain_closed = drain.told;
             stats.drain_remaining_ms = drain.remaining_ms(now);
         }
-        for session in live {
-            if let Some(session) = self.session(session) {
+        for entry in &self.entries {
+            if let Entry::Session(session) = entry
+                && session.server == Some(id)
+            {
                 stats.add(session);
             }
         }

@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use super::client::Client;
+use super::deliver::Delivery;
 use super::dial::Dial;
 use super::handler::Handler;
 use super::limits::AddressKey;
@@ -75,6 +76,8 @@ pub struct Details {
     pub headers: Option<Headers>,
     /// Body of a refusal.
     pub body: Vec<u8>,
+    /// Input from the loop's queue that waits because reading is paused.
+    pub withheld: Vec<Delivery>,
     /// The last figures, once it is over.
     pub stats: Option<Stats>,
     /// What was handed to C.
@@ -157,6 +160,8 @@ pub struct Session {
     pub readable: bool,
     /// The peer has shut down its side or the socket failed: read until that shows.
     pub hung_up: bool,
+    /// Nobody takes any more bytes at the other end.
+    pub gone: bool,
     /// The socket may take bytes.
     pub writable: bool,
     /// On the list of sessions to serve.
@@ -201,6 +206,7 @@ impl Session {
             scheduled: NEVER,
             readable: false,
             hung_up: false,
+            gone: false,
             writable: false,
             lost: None,
             in_ready: false,
@@ -224,14 +230,6 @@ impl Session {
     /// Whether its request waits for an answer.
     pub fn is_asking(&self) -> bool {
         matches!(&self.phase, Phase::ServerHandshake(handshake) if handshake.is_done())
-    }
-
-    /// Whether nobody is there any more for the answer. Who has asked for a page may have closed its side
-    /// and still wants it.
-    pub fn has_stopped_asking(&self) -> bool {
-        let upgrade = |handshake: &ServerHandshake| handshake.wants_upgrade();
-        let asks = matches!(&self.phase, Phase::ServerHandshake(handshake) if upgrade(handshake));
-        asks && self.hung_up
     }
 
     /// The open connection.

@@ -103,6 +103,7 @@ impl Core {
         if closing && (session.paused || session.stalled) {
             session.paused = false;
             session.stalled = false;
+            self.give_back(id);
             self.make_ready(id);
         }
     }

@@ -133,6 +133,8 @@ impl Core {
         for work in outside::take_calls() {
             self.queue(Delivery { id: self.place.id(), what: What::Task(Some(work)) });
         }
+        // What ends with this calls the application: not from here.
+        self.leftovers.append(&mut self.trash);
         self.announce();
         if self.is_idle() {
             // Who runs until nothing is left has to look.
@@ -145,7 +147,7 @@ impl Core {
     /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
         let helper = &self.place.place().helper;
-        let some = self.has_news() || !self.trash.is_empty();
+        let some = self.has_news() || !self.leftovers.is_empty();
         if some && !self.announced && !helper.is_visited() {
             self.announced = true;
             helper.announce();

@@ -268,7 +268,11 @@ impl Core {
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
-        let session = self.session(id).filter(|session| session.announced)?;
+        if !self.session(id)?.announced {
+            self.bury(id);
+            return None;
+        }
+        let session = self.session(id)?;
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
         let unsent = (closed.unsent + incoming + session.stranded()) as u64;

@@ -98,7 +98,7 @@ impl Batch for Records {
         self.details.clear();
     }
 
-    fn len(&self) -> u32 {
+    fn count(&self) -> u32 {
         self.used
     }
 
@@ -215,7 +215,7 @@ pub unsafe extern "C" fn wsock_loop_use_events(
 ///
 /// Input of a connection that you do not come to is read up to about 1 MiB, then TCP makes the peer wait.
 /// What a batch holds of a connection that you close in the middle of it is still in there; what is not
-/// fetched yet is dropped. wsock_conn_pause holds back what has not been read.
+/// fetched yet is dropped, and held back by wsock_conn_pause.
 ///
 /// Thread: any that finds nobody else inside; without wsock_loop_start the loop is that thread's from now
 /// on. Errors: as wsock_loop_poll, STATE (no wsock_loop_use_events before). Since: 0.1

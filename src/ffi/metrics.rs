@@ -64,6 +64,10 @@ pub struct wsock_loop_stats {
     pub pings_received: u64,
     /// Pongs received.
     pub pongs_received: u64,
+    /// Messages to send that were dropped: by a policy for full queues, or for a newer one.
+    pub messages_dropped: u64,
+    /// Bytes of these messages.
+    pub bytes_dropped: u64,
     /// Log records that were dropped because the log did not keep up.
     pub log_dropped: u64,
     /// Loop lag: from the end of each wait to the end of the turn that follows, so how long a socket that
@@ -125,6 +129,8 @@ impl From<LoopStats> for wsock_loop_stats {
             payload_sent: traffic.payload_sent,
             pings_received: traffic.pings_received,
             pongs_received: traffic.pongs_received,
+            messages_dropped: traffic.messages_dropped,
+            bytes_dropped: traffic.bytes_dropped,
             log_dropped: stats.log_dropped,
             lag_count: figures.lag.count,
             lag_sum_us: figures.lag.sum_us,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::{handle, id};
 use super::boundary;
-use super::send::{WSOCK_SEND_NO_COMPRESS, kind_of};
+use super::send::{WSOCK_SEND_NO_COMPRESS, check_flags, kind_of};
 use super::status::wsock_status;
 use super::types::wsock_conn;
 use crate::driver::loops;
@@ -62,13 +62,8 @@ impl Drop for CPull {
 }
 
 fn compresses(flags: u32) -> Result<bool> {
-    if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
-        return Err(Error::new(
-            Code::Unsupported,
-            format!("flags {flags:#x} has bits that this function does not know"),
-        ));
-    }
-    Ok(flags == 0)
+    check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
+    Ok(flags & WSOCK_SEND_NO_COMPRESS == 0)
 }
 
 /// Sends what a descriptor gives as one message: a file from where it stands, a pipe, a socket, a

@@ -339,7 +339,7 @@ pub struct wsock_handlers {
 pub struct wsock_event {
     /// The handle of the connection, as a number; of the request with WSOCK_EVENT_REQUEST.
     pub object: u64,
-    /// Its user data.
+    /// Its user data, as it was when the event was fetched.
     pub user: u64,
     /// The address of what belongs to the event; 0 when nothing does.
     pub data: u64,

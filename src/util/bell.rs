@@ -2,7 +2,7 @@
 //! signal handlers included.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// Rung or quiet.
@@ -29,6 +29,11 @@ impl Bell {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
+    }
+
+    /// For whoever waits in another way; readable while it rings.
+    pub fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 
     /// From now on nobody waits, until it is made quiet.

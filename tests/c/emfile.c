@@ -89,6 +89,15 @@ static void two_listeners(void) {
   srv_free(&srv);
 }
 
+static int told;
+static void count_errors(wsock_loop *loop, int32_t level, const char *target, const char *message, void *user_data) {
+  (void)loop, (void)user_data;
+  CHECK_INT(level, WSOCK_LOG_ERROR);
+  CHECK_STR(target, "server");
+  CHECKF(strstr(message, ": accepting failed and is put off for 50 ms: ") != NULL, "%s", message);
+  told++;
+}
+
 int main(void) {
   struct pair pair;
   struct raw raw[WAITING];
@@ -97,6 +106,7 @@ int main(void) {
   REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
   pair_open(&pair, NULL, NULL);
   pair_echo(&pair);
+  CHECK_STATUS(wsock_loop_set_log(pair.loop, WSOCK_LOG_ERROR, count_errors, NULL, NULL), WSOCK_OK);
 
   section("no descriptor left, connections waiting");
   for (int i = 0; i < WAITING; i++) raw_connect(&raw[i], pair.loop, pair.srv.port); /* in the kernel's queue: not polled yet */
@@ -106,6 +116,7 @@ int main(void) {
   uint64_t errors = server_stats(pair.srv.server).accept_errors;
   CHECKF(errors >= 1 && errors < 100, "%llu attempts in 300 ms", (unsigned long long)errors);
   CHECK_INT(server_stats(pair.srv.server).accepted, 1);
+  CHECKF(told == 1, "the log was told %d times", told);
 
   section("the open connection goes on");
   pair_echo(&pair);

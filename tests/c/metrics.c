@@ -133,7 +133,10 @@ static void threads(void) {
   pair_free(&pair);
 }
 
-static void run_task(void *user_data) { ++*(int *)user_data; }
+static void run_task(wsock_loop *loop, void *arg) {
+  (void)loop;
+  ++*(int *)arg;
+}
 static void queued(void) {
   struct pair pair;
   wsock_event events[4];

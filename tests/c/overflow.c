@@ -79,6 +79,11 @@ static void check_dropped(struct scene *s, uint64_t messages, uint64_t bytes) {
   CHECK_INT(of_conn.bytes_dropped, bytes);
   CHECK_INT(of_server.messages_dropped, messages);
   CHECK_INT(of_server.bytes_dropped, bytes);
+  wsock_loop_stats of_loop = {0};
+  of_loop.struct_size = sizeof of_loop;
+  CHECK_STATUS(wsock_loop_get_stats(s->loop, &of_loop), WSOCK_OK);
+  CHECK_INT(of_loop.messages_dropped, messages);
+  CHECK_INT(of_loop.bytes_dropped, bytes);
 }
 
 static void refuse(void) {

@@ -8,9 +8,12 @@
 /* Inside poll, run or loop_free of this thread, and inside a callback. */
 static __thread int peer_dispatching, peer_depth;
 
+/* How the loop is driven: by wsock_loop_poll, unless a program sets this. */
+static int32_t (*peer_poll)(wsock_loop *loop, int32_t timeout_ms) = wsock_loop_poll;
+
 static inline int32_t poll_loop(wsock_loop *loop, int32_t timeout_ms) {
   peer_dispatching++;
-  int32_t n = wsock_loop_poll(loop, timeout_ms);
+  int32_t n = peer_poll(loop, timeout_ms);
   peer_dispatching--;
   return n;
 }

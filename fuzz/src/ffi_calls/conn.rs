@@ -6,8 +6,10 @@ use super::source;
 use super::values::*;
 use super::world::*;
 use std::ffi::CString;
+use std::ptr;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
+use wsock::ffi::metrics::wsock_conn_trace;
 use wsock::ffi::send::*;
 use wsock::ffi::status::*;
 use wsock::ffi::types::*;
@@ -17,7 +19,7 @@ pub fn any() {
     let any = [InvalidHandle, WrongKind, InvalidArgument];
     // SAFETY: see looping::make.
     unsafe {
-        match below(24) {
+        match below(25) {
             0..=6 => send(conn),
             7 => source::any(conn),
             8 => {
@@ -59,6 +61,12 @@ pub fn any() {
                 let given_up = world(|w| w.conns.get(&conn).is_some_and(|conn| conn.given_up));
                 assert!(!given_up || state >= WSOCK_CLOSING);
             }
+            23 => lent(|len| {
+                let mut text = ptr::null();
+                let status = wsock_conn_trace(conn as _, &mut text, len);
+                documented(status, &[any[0], any[1], State]);
+                text
+            }),
             _ => {
                 let server = wsock_conn_server(conn as _).addr();
                 assert!(server == 0 || world(|w| w.handles[SERVER].contains(&server)));

@@ -3,10 +3,14 @@
 use super::callbacks::{release_task, task};
 use super::values::*;
 use super::world::*;
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use wsock::error::Code::{self, *};
+use wsock::ffi::log::*;
 use wsock::ffi::looping::*;
+use wsock::ffi::metrics::*;
 use wsock::ffi::status::*;
+use wsock::ffi::types::wsock_loop;
 use wsock::ffi::version::*;
 
 pub fn make() {
@@ -59,7 +63,7 @@ pub fn turn_any() {
 pub fn any() {
     let owner = handle(LOOP);
     let any = [InvalidHandle, WrongKind];
-    match below(8) {
+    match below(10) {
         0 => documented(wsock_loop_stop(owner as _), &any),
         1 => documented(wsock_loop_wakeup(owner as _), &any),
         2 => {
@@ -75,7 +79,48 @@ pub fn any() {
                 documented(timeout, &any);
             }
         }
+        4 => watch(owner),
+        5 => {
+            let level = i32::from(draw(|input| input.byte())) % 8 - 1;
+            let status = wsock_loop_set_log(owner as _, level, Some(log), ptr::null_mut(), None);
+            documented(status, &[InvalidHandle, WrongKind, InvalidArgument]);
+        }
         _ => post(owner),
+    }
+}
+
+/// Looks inside.
+fn watch(owner: usize) {
+    let any = [InvalidHandle, WrongKind, InvalidArgument];
+    // SAFETY: see make.
+    unsafe {
+        match below(3) {
+            0 => documented(wsock_loop_measure(owner as _, below(2) as i32), &any[..2]),
+            1 => {
+                let stats = sized(|out| wsock_loop_get_stats(owner as _, out));
+                documented(stats.0, &any);
+            }
+            _ => lent(|len| {
+                let mut text = ptr::null();
+                documented(wsock_loop_metrics(owner as _, &mut text, len), &any[..2]);
+                text
+            }),
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn log(
+    _: *mut wsock_loop,
+    level: i32,
+    target: *const c_char,
+    message: *const c_char,
+    _: *mut c_void,
+) {
+    assert!((WSOCK_LOG_ERROR..=WSOCK_LOG_TRACE).contains(&level));
+    for text in [target, message] {
+        // SAFETY: the library passes texts that end with NUL.
+        let text = unsafe { CStr::from_ptr(text) }.to_str().expect("UTF-8");
+        assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
     }
 }
 

@@ -40,7 +40,6 @@ pub struct ServerSettings {
 pub struct ServerHandshake {
     head: HeadReader,
     done: bool,
-    upgrade: bool,
     /// When it is too slow, unless more comes; 0 before the first byte.
     slow: Time,
 }
@@ -51,8 +50,7 @@ const SLOW_MS: u64 = 2_000;
 impl ServerHandshake {
     /// Allocates nothing before the first byte: thousands of these wait at once.
     pub fn new(limits: &HeadLimits) -> ServerHandshake {
-        let head = HeadReader::new(Kind::Request, limits);
-        ServerHandshake { head, done: false, upgrade: false, slow: Time(0) }
+        ServerHandshake { head: HeadReader::new(Kind::Request, limits), done: false, slow: Time(0) }
     }
 
     /// Takes bytes; says how many, and what came of it when the request is complete or wrong. Bytes after
@@ -67,7 +65,6 @@ impl ServerHandshake {
             let head = head.and_then(|()| parse_request(self.head.take()));
             head.map_err(refuse).and_then(Request::new)
         });
-        self.upgrade = matches!(&outcome, Some(Ok(request)) if request.upgrade.is_some());
         (used, outcome)
     }
 
@@ -88,11 +85,6 @@ impl ServerHandshake {
     /// Whether `recv` has told what came of it.
     pub fn is_done(&self) -> bool {
         self.done
-    }
-
-    /// Whether what came of it is a request for a WebSocket.
-    pub fn wants_upgrade(&self) -> bool {
-        self.upgrade
     }
 }
 
