@@ -20,7 +20,7 @@ pub trait Batch: Send {
     fn count(&self) -> u32;
     /// Whether another would not fit.
     fn is_full(&self) -> bool;
-    /// Writes a record. The delivery stays where it is until the next batch begins.
+    /// Writes a record. What the delivery refers to stays where it is until the next batch begins.
     fn add(&mut self, delivery: &Delivery, handler: Option<&dyn Handler>);
 }
 
@@ -72,6 +72,7 @@ pub fn let_go(way: &Way<'_>) -> Result<()> {
         core.batch_is_over();
         if core.corked != 0 {
             core.corked = 0;
+            core.tick();
             core.settle_all();
         }
         Ok(())
@@ -121,11 +122,12 @@ impl Core {
 
     /// A task comes back when it is first in line.
     fn fill(&mut self, batch: &mut dyn Batch) -> Option<Delivery> {
+        self.current = None;
         while !batch.is_full() {
-            let (delivery, handler) = self.next_delivery()?;
-            self.current = None;
+            let delivery = self.next_delivery()?;
             if let What::Task(_) = delivery.what {
                 if batch.count() == 0 {
+                    self.note_told(&delivery);
                     return Some(delivery);
                 }
                 self.put_back(delivery);
@@ -135,11 +137,10 @@ impl Core {
                 self.settle_told(delivery, Some(0));
                 continue;
             }
+            self.note_told(&delivery);
+            let handler = self.session(delivery.id).map(|session| &*session.handler);
+            batch.add(&delivery, handler);
             self.drained.push(delivery);
-            let delivery = self.drained.last().expect("pushed above");
-            batch.add(delivery, handler.as_deref());
-            // The record has its user data, so it stays as long as the record does.
-            self.lent.extend(handler);
         }
         None
     }

@@ -231,7 +231,11 @@ pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) 
         let session = core.session(id).ok_or_else(gone)?;
         let next = make(&*session.handler);
         let last = std::mem::replace(&mut session.handler, next);
-        core.trash.push(last);
+        match core.drained.is_empty() {
+            true => core.trash.push(last),
+            // A record of the batch may show its user data.
+            false => core.lent.push(last),
+        }
         Ok(())
     })
 }

@@ -97,7 +97,7 @@ pub struct Core {
     pub drained: Vec<Delivery>,
     /// Which of them was retained last.
     pub retained: usize,
-    /// Who hears of them.
+    /// Handlers that were replaced while it was worked on: its records show their user data.
     pub lent: Vec<Arc<dyn Handler>>,
     /// The thread whose sends wait, because it has a batch to work on; 0 for none.
     pub corked: u64,

@@ -270,7 +270,9 @@ impl Loop {
 
     /// The same for what must not even be made when the loop has ended.
     pub fn push_with(self, make: impl FnOnce() -> Command) -> Result<()> {
-        match self.inbox.push(self.generation, make) {
+        // A loop that its own thread is inside of comes past the inbox before it waits again.
+        let awake = self.core.is_inside() && !self.has_thread();
+        match self.inbox.push(self.generation, awake, make) {
             true => Ok(()),
             false => Err(stale(Kind::Loop)),
         }
@@ -300,6 +302,22 @@ impl Loop {
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
         self.enter_by(None)
+    }
+
+    /// The way in from within a callback, which is that of most messages: nothing to wait for, and nothing
+    /// that has to be done on the way out.
+    #[inline]
+    fn enter_again(self) -> Option<Entered> {
+        let inside = self.place.core.enter_again()?;
+        let alive = self.living() == self.generation;
+        let unwinding = std::thread::panicking();
+        alive.then_some(Entered {
+            inside,
+            place: self.place,
+            unwinding,
+            door: None,
+            _within: None,
+        })
     }
 
     fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
@@ -397,11 +415,19 @@ impl Loop {
     /// Does something with the loop if this is its own thread, then what has to follow: sending what
     /// was queued, unless a turn is running that will do it, and dropping what may call the
     /// application. `None` when it is another's, or has become another's a moment ago.
+    #[inline]
     pub fn try_with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Option<Result<R>> {
+        match self.enter_again() {
+            Some(entered) => Some(self.act(&entered, f)),
+            None => self.try_with_from_outside(f),
+        }
+    }
+
+    fn try_with_from_outside<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Option<Result<R>> {
         if !self.is_home() {
             return None;
         }
-        let by_door = self.has_thread() && !self.core.is_inside();
+        let by_door = self.has_thread();
         if by_door && self.inbox.has_work() {
             // Behind what this thread may have queued when the door was shut.
             return None;
@@ -424,10 +450,13 @@ impl Loop {
     }
 
     /// Does something, then what has to follow.
+    #[inline(always)] // else each message pays for moving the result
     pub fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         self.check_poison()?;
         entered.with(|core| {
-            if !core.dispatching {
+            // A batch that somebody is working on is soon over, so the time at which its first message was
+            // sent will do.
+            if !(core.dispatching || !core.dirty.is_empty() && core.is_corked()) {
                 core.tick();
             }
             let result = f(core);
