@@ -311,13 +311,7 @@ impl Loop {
         let inside = self.place.core.enter_again()?;
         let alive = self.living() == self.generation;
         let unwinding = std::thread::panicking();
-        alive.then_some(Entered {
-            inside,
-            place: self.place,
-            unwinding,
-            door: None,
-            _within: None,
-        })
+        alive.then_some(Entered { inside, place: self.place, unwinding, door: None, _within: None })
     }
 
     fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
