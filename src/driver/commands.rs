@@ -27,9 +27,14 @@ impl Core {
                 // The queueing thread was told "accepted", so no limit refuses it now. When the
                 // connection has ended meanwhile it stays reserved, and on_close counts it as unsent;
                 // a client that may come back counts it itself.
+                let queueing = self.queueing;
                 let sent = self.contain(conn, |session, cx, now| {
+                    // Behind what waits for on_open to return: it was sent before.
+                    let behind = queueing && session.has_waiting();
                     let taken = match &mut session.phase {
-                        Phase::Open(open) => open.send(cx, now, kind, &data, compress).is_ok(),
+                        Phase::Open(open) if !behind => {
+                            open.send(cx, now, kind, &data, compress).is_ok()
+                        }
                         Phase::Over(_) => false,
                         _ => {
                             let body = Body::Copy(kind, &data);

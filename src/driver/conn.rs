@@ -79,14 +79,19 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     }
     check_takes(cell)?;
     let now = |core: &mut Core| {
+        let behind = core.goes_behind(id);
         core.contain(id, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
-            let Phase::Open(conn) = &mut session.phase else {
+            let open = match &mut session.phase {
+                Phase::Open(conn) if !behind => Some(conn),
+                _ => None,
+            };
+            let Some(conn) = open else {
                 let body = Body::Copy(kind, data);
                 let terms = Terms::plain(compress);
                 cell.set_buffered(
-                    session.take_message(cx, now, &body, terms, Some(cell))?.buffered,
+                    session.take_message(cx, now, &body, terms, Some(cell), behind)?.buffered,
                 );
                 return Ok(());
             };

@@ -243,6 +243,16 @@ impl Core {
         Some((id, news.clone()))
     }
 
+    /// Whether a message of this thread goes behind those that wait for on_open to return. That of whoever is
+    /// being told of the opening goes before them.
+    pub fn goes_behind(&mut self, id: Id) -> bool {
+        // At once, nobody comes in between.
+        if self.worker == 0 || self.is_corked() || self.place.place().helper.is_visited() {
+            return false;
+        }
+        self.session(id).is_some_and(|session| session.has_waiting())
+    }
+
     /// Sends what has waited for the connection.
     pub fn send_waiting(&mut self, id: Id) {
         let waiting = match self.session(id) {
@@ -318,6 +328,11 @@ impl Session {
         };
         body.check()?;
         retry.keep(body, terms, promised, limit)
+    }
+
+    /// Whether messages wait for the connection, or for on_open to return.
+    pub fn has_waiting(&mut self) -> bool {
+        self.retry().is_some_and(|retry| !retry.waiting.is_empty())
     }
 
     /// A message of another thread has come too late for its connection.

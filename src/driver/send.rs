@@ -187,8 +187,10 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
 impl Core {
     /// Sends a message of the loop's own thread.
     fn send_now(&mut self, id: Id, cell: &Cell, body: &Body, terms: Terms) -> Result<Taken> {
-        let taken = self
-            .contain(id, |session, cx, now| session.take_message(cx, now, body, terms, Some(cell)));
+        let behind = self.goes_behind(id);
+        let taken = self.contain(id, |session, cx, now| {
+            session.take_message(cx, now, body, terms, Some(cell), behind)
+        });
         if terms.overflow == Overflow::Close && matches!(&taken, Err(e) if e.code == Code::Limit) {
             self.too_slow(id);
         }
@@ -215,10 +217,12 @@ impl Core {
     pub fn take_up(&mut self, id: Id, parcel: &Parcel, terms: Terms) {
         let body = parcel.body();
         let len = body.bytes().len();
+        let behind = self.queueing;
         let taken = self.contain(id, |session, cx, now| {
+            let behind = behind && session.has_waiting();
             let taken = match &session.phase {
                 Phase::Over(_) => false,
-                _ => session.take_message(cx, now, &body, terms, None).is_ok(),
+                _ => session.take_message(cx, now, &body, terms, None, behind).is_ok(),
             };
             Ok(taken || session.missed(len))
         });
@@ -257,7 +261,7 @@ impl Core {
 
 impl Session {
     /// Takes a message if there is room, or makes room for it, as its terms say. `cell` is that of the
-    /// connection while it may still be refused.
+    /// connection while it may still be refused. `behind` those that wait for on_open to return.
     pub fn take_message(
         &mut self,
         cx: &mut Context,
@@ -265,10 +269,15 @@ impl Session {
         body: &Body,
         terms: Terms,
         cell: Option<&Cell>,
+        behind: bool,
     ) -> Result<Taken> {
         let (len, max, waiting) =
             (body.bytes().len(), self.shared.settings.max_buffered, self.buffered());
-        let Phase::Open(conn) = &mut self.phase else {
+        let open = match &mut self.phase {
+            Phase::Open(conn) if !behind => Some(conn),
+            _ => None,
+        };
+        let Some(conn) = open else {
             let promised = cell.map_or(0, Cell::incoming);
             return self.keep(body, terms, promised).inspect_err(|error| {
                 if let Some(cell) = cell.filter(|_| error.code == Code::Limit) {

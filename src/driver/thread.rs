@@ -169,11 +169,13 @@ impl Core {
             return;
         }
         self.announce();
-        if self.is_corked() {
-            return;
-        }
+        // What this thread has sent waits, but not a connection that it has made room for.
+        let turn = if self.is_corked() { !self.ready.is_empty() } else { self.has_turn() };
         let sleeps_until = self.sleeps_until;
-        if self.has_turn() || self.next_deadline().is_some_and(|at| at < sleeps_until) {
+        let sooner = turn || self.next_deadline().is_some_and(|at| at < sleeps_until);
+        // To wake it once is enough.
+        if sooner && sleeps_until != Time(0) {
+            self.sleeps_until = Time(0);
             self.place.inbox.wake();
         }
     }
