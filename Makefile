@@ -92,8 +92,23 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
 
-bench: target/bench/bench target/bench/tcp_echo target/c/echo_server ## measure memory and speed against a plain TCP echo
-	target/bench/bench target/bench/tcp_echo target/c/echo_server
+BENCHES := echo-tcp events threads broadcast idle
+BENCH   := target/bench
+.PHONY: $(BENCHES:%=bench-%)
+bench: ## measure memory and speed, in three minutes; make bench-events and the like: one thing
+	@for each in $(BENCHES); do $(MAKE) --no-print-directory bench-$$each && echo || exit 1; done
+
+bench-echo-tcp: $(BENCH)/bench $(BENCH)/tcp_echo target/c/echo_server
+	$^
+
+bench-events: $(BENCH)/compare $(BENCH)/echo
+	$< '$(BENCH)/echo callbacks' '$(BENCH)/echo events' '$(BENCH)/echo callbacks thread' '$(BENCH)/echo events thread'
+
+bench-idle: $(BENCH)/idle target/c/echo_server
+	$^
+
+bench-threads bench-broadcast: bench-%: $(BENCH)/%
+	$<
 
 fuzz: need-cargo ## fuzz every target for FUZZ_SECONDS=60, or only those in FUZZ_TARGETS=
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ_TARGETS)
@@ -149,10 +164,12 @@ target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/interop
 	$(CC) $(WARN) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) $(LINK)
 
-target/bench/bench: benches/load.c benches/load.h
-target/bench/%: benches/%.c | need-cc
-	@mkdir -p target/bench
-	$(CC) $(WARN) $(CFLAGS) $(filter %.c,$^) -o $@ $(LDFLAGS)
+$(BENCH)/bench $(BENCH)/compare $(BENCH)/idle: $(addprefix benches/,load.c load.h dial.c dial.h measure.c measure.h)
+$(BENCH)/threads $(BENCH)/broadcast: $(addprefix benches/,drain.c drain.h dial.c dial.h measure.c measure.h)
+$(BENCH)/echo $(BENCH)/threads $(BENCH)/broadcast: benches/serve.c benches/serve.h include/wsock.h $(LIB)
+$(BENCH)/%: benches/%.c | need-cc
+	@mkdir -p $(BENCH)
+	$(CC) $(WARN) $(CFLAGS) -pthread -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(if $(filter $(LIB),$^),$(LINK))
 
 target/c/chat_server: target/c/chat_page.h
 

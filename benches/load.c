@@ -1,22 +1,18 @@
 #define _GNU_SOURCE
 #include "load.h"
+#include "dial.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Handshakes and single messages on the way at a time. */
 #define BATCH 64
-/* Nothing takes this long, in seconds, unless something is broken. */
-#define PATIENCE 20
 #define WARM_UP 0.1
 
 struct client {
@@ -28,25 +24,6 @@ struct client {
 };
 
 static unsigned char buffer[256 * 1024];
-
-void die(const char *what)
-{
-    fprintf(stderr, "bench: %s (%s)\n", what, strerror(errno));
-    exit(1);
-}
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    if (clock_gettime(clock, &t) != 0)
-        die("a process is gone");
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-double now(void)
-{
-    return seconds_of(CLOCK_MONOTONIC);
-}
 
 /* The head of a binary frame; returns its length. A client's is masked. */
 static size_t frame_head(unsigned char *out, size_t size, const unsigned char *mask)
@@ -163,36 +140,8 @@ static void turn(struct load *load)
     }
 }
 
-static void start_client(struct client *client, int port, int websocket)
+static void watch(struct load *load, struct client *client)
 {
-    static const char request[] =
-        "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((unsigned short)port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct timeval patience = { .tv_sec = PATIENCE };
-    int on = 1;
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof address) != 0)
-        die("cannot connect");
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (websocket && send(client->fd, request, sizeof request - 1, MSG_NOSIGNAL) != sizeof request - 1)
-        die("cannot send a request");
-}
-
-static void finish_client(struct load *load, struct client *client, int websocket)
-{
-    char head[2048];
-    size_t length = 0;
-    while (websocket && (length < 4 || memcmp(head + length - 4, "\r\n\r\n", 4) != 0)) {
-        ssize_t n = recv(client->fd, head + length, sizeof head - length, 0);
-        if (n <= 0)
-            die("a handshake was not answered");
-        length += (size_t)n;
-    }
-    if (websocket && memcmp(head, "HTTP/1.1 101 ", 13) != 0)
-        die("a handshake was refused");
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = client };
     if (fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0
         || epoll_ctl(load->epoll, EPOLL_CTL_ADD, client->fd, &event) != 0)
@@ -211,9 +160,12 @@ struct load *load_open(int port, int websocket, int count, size_t size, int dept
     for (int from = 0; from < count; from += BATCH) {
         int to = from + BATCH < count ? from + BATCH : count;
         for (int i = from; i < to; i++)
-            start_client(&load->clients[i], port, websocket);
-        for (int i = from; i < to; i++)
-            finish_client(load, &load->clients[i], websocket);
+            load->clients[i].fd = dial(port, websocket ? "" : NULL);
+        for (int i = from; i < to; i++) {
+            if (websocket)
+                shake_hands(load->clients[i].fd, "");
+            watch(load, &load->clients[i]);
+        }
     }
     return load;
 }
@@ -230,9 +182,7 @@ void load_echo_once(struct load *load)
 
 struct rate load_echo(struct load *load, pid_t server, double seconds)
 {
-    clockid_t clock;
-    if (clock_getcpuclockid(server, &clock) != 0)
-        die("the server is gone");
+    clockid_t clock = clock_of(server);
     load->refill = 1;
     for (int i = 0; i < load->count; i++)
         send_messages(load, &load->clients[i], (size_t)load->depth);

@@ -2,8 +2,7 @@
    keeps `depth` of them on the way; every byte that comes back is compared. */
 #ifndef LOAD_H
 #define LOAD_H
-#include <stddef.h>
-#include <sys/types.h>
+#include "measure.h"
 
 struct load {
     struct client *clients;
@@ -33,7 +32,4 @@ struct rate load_echo(struct load *load, pid_t server, double seconds);
 
 /* Resets every connection. */
 void load_close(struct load *load);
-
-double now(void);
-void die(const char *what);
 #endif

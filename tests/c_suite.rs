@@ -21,12 +21,12 @@ macro_rules! programs {
 }
 
 programs! {
-    adopt ask backpressure badinput cloexec close dlopen drain echo embed emfile events fork
+    adopt ask backpressure badinput cloexec close dlopen door drain echo embed emfile events fork
     handles handshake_client handshake_server hub hub_threads idle inherited limits log metrics
     network overflow owned parts parts_send prefork proxy proxy_protocol races reconnect
     reconnect_close reconnect_queue redirect reentrancy report retain retarget server signal
-    sigpipe socket_options source started stream stress threads timeouts tls trace unix_sockets
-    whatwg wire
+    sigpipe socket_options source started stream stress stress_started threads timeouts tls trace
+    unix_sockets whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.

@@ -20,7 +20,7 @@ pub trait Batch: Send {
     fn count(&self) -> u32;
     /// Whether another would not fit.
     fn is_full(&self) -> bool;
-    /// Writes a record. The delivery stays where it is until the next batch begins.
+    /// Writes a record. What the delivery refers to stays where it is until the next batch begins.
     fn add(&mut self, delivery: &Delivery, handler: Option<&dyn Handler>);
 }
 
@@ -69,11 +69,10 @@ pub fn flush(place: Loop) -> Result<()> {
 /// The application is done with the last batch, and what it has sent meanwhile leaves.
 pub fn let_go(way: &Way<'_>) -> Result<()> {
     way.with(|core| {
-        for delivery in std::mem::take(&mut core.drained) {
-            core.settle_told(delivery, None);
-        }
+        core.batch_is_over();
         if core.corked != 0 {
             core.corked = 0;
+            core.tick();
             core.settle_all();
         }
         Ok(())
@@ -113,13 +112,22 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
 }
 
 impl Core {
+    /// What the records of the last batch led to is not needed any more.
+    pub fn batch_is_over(&mut self) {
+        for delivery in std::mem::take(&mut self.drained) {
+            self.settle_told(delivery, None);
+        }
+        self.trash.extend(self.lent.drain(..).map(|handler| handler as _));
+    }
+
     /// A task comes back when it is first in line.
     fn fill(&mut self, batch: &mut dyn Batch) -> Option<Delivery> {
+        self.current = None;
         while !batch.is_full() {
-            let (delivery, handler) = self.next_delivery()?;
-            self.current = None;
+            let delivery = self.next_delivery()?;
             if let What::Task(_) = delivery.what {
                 if batch.count() == 0 {
+                    self.note_told(&delivery);
                     return Some(delivery);
                 }
                 self.put_back(delivery);
@@ -129,13 +137,10 @@ impl Core {
                 self.settle_told(delivery, Some(0));
                 continue;
             }
+            self.note_told(&delivery);
+            let handler = self.session(delivery.id).map(|session| &*session.handler);
+            batch.add(&delivery, handler);
             self.drained.push(delivery);
-            let delivery = self.drained.last().expect("pushed above");
-            batch.add(delivery, handler.as_deref());
-            if let Some(handler) = handler {
-                // It may be the last one.
-                self.trash.push(handler);
-            }
         }
         None
     }

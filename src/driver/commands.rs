@@ -1,6 +1,7 @@
 //! What other threads asked for, done on the loop's own; and how connections are closed and given up.
 
 use super::core::Core;
+use super::deliver::{Delivery, What};
 use super::inbox::{Command, Task};
 use super::send::Terms;
 use super::session::{Phase, state};
@@ -9,6 +10,16 @@ use crate::proto::conn::Body;
 use crate::util::id::Id;
 
 impl Core {
+    /// For a thread that from now on acts directly: what it has asked for while another did the work comes
+    /// before. What is to be called is queued.
+    pub fn take_requests(&mut self) {
+        for command in self.place.inbox.take() {
+            if let Some(task) = self.obey(command) {
+                self.queue(Delivery { id: self.place.id(), what: What::Task(Some(task)) });
+            }
+        }
+    }
+
     /// Does what another thread has asked for. A task is given back, to be run while nothing is borrowed.
     pub fn obey(&mut self, command: Command) -> Option<Task> {
         match command {
@@ -37,6 +48,8 @@ impl Core {
                 self.take_up_part(conn, kind, &data, place);
             }
             Command::Lost(conn) => self.note_lost(conn),
+            // Who was refused after the queue had drained hears of that now.
+            Command::Refused(conn) => self.dirty(conn),
             Command::TooSlow(conn) => self.too_slow(conn),
             Command::Ping(conn, data) => {
                 // A ping that comes too late has nobody to reach and nobody to tell.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Command;
 use super::loops::{self, Loop};
@@ -77,7 +78,7 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
         return send::send(id, &Body::Copy(kind, data), manner);
     }
     check_takes(cell)?;
-    let direct = owner.try_with(|core| {
+    let now = |core: &mut Core| {
         core.contain(id, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             let waiting = session.buffered();
@@ -99,7 +100,8 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
         let sent = Sent::of(cell);
         core.dirty(id);
         Ok(sent)
-    });
+    };
+    let direct = if cell.has_parts() { None } else { owner.try_with(now) };
     if let Some(sent) = direct {
         return sent;
     }
@@ -131,7 +133,12 @@ pub(super) fn reserve(
     match (reserved, &open) {
         // Unless its end was told in between, with these as unsent: then they were accepted.
         (true, Err(_)) if !cell.unreserve(id, bytes) => return Ok(()),
-        (false, Ok(())) => return Err(limit_reached(cell, bytes)),
+        (false, Ok(())) => {
+            if cell.refuse() {
+                owner.push(Command::Refused(id))?;
+            }
+            return Err(limit_reached(cell, bytes));
+        }
         _ => {}
     }
     open
@@ -224,7 +231,11 @@ pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) 
         let session = core.session(id).ok_or_else(gone)?;
         let next = make(&*session.handler);
         let last = std::mem::replace(&mut session.handler, next);
-        core.trash.push(last);
+        match core.drained.is_empty() {
+            true => core.trash.push(last),
+            // A record of the batch may show its user data.
+            false => core.lent.push(last),
+        }
         Ok(())
     })
 }

@@ -97,6 +97,8 @@ pub struct Core {
     pub drained: Vec<Delivery>,
     /// Which of them was retained last.
     pub retained: usize,
+    /// Handlers that were replaced while it was worked on: its records show their user data.
+    pub lent: Vec<Arc<dyn Handler>>,
     /// The thread whose sends wait, because it has a batch to work on; 0 for none.
     pub corked: u64,
     /// The thread of the library's own that does the work; 0 for none.
@@ -160,6 +162,7 @@ impl Core {
             batch: None,
             drained: Vec::new(),
             retained: 0,
+            lent: Vec::new(),
             corked: 0,
             worker: 0,
             sleeps_until: Time(0),

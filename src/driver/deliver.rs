@@ -20,6 +20,7 @@ use crate::proto::conn::State;
 use crate::proto::event::Kind;
 use crate::util::arena::Piece;
 use crate::util::id::Id;
+use crate::util::outside;
 use crate::util::table::GIVEN_UP;
 
 /// Input of one connection that may wait for an application that works on something else. Beyond that TCP
@@ -167,7 +168,7 @@ pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
             if let Some((delivery, decision)) = last.take() {
                 core.settle_told(delivery, decision);
             }
-            Ok(if count < limit { core.next_delivery() } else { None })
+            Ok(if count < limit { core.next_to_tell() } else { None })
         })?;
         let Some((mut delivery, handler)) = next else { return Ok(count as u32) };
         count += 1;
@@ -178,6 +179,8 @@ pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
 
 /// The call itself. What `on_request` answers is handed back.
 pub fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
+    // What is lent is given back when the callback has returned, whoever is inside meanwhile.
+    let _within = outside::enter();
     measure::timed(delivery.id, || call_unmeasured(handler, delivery))
 }
 
@@ -247,8 +250,15 @@ impl Core {
         session.stalled
     }
 
-    /// The next event of the queue and who hears of it. What nobody wants to hear any more is left out.
-    pub fn next_delivery(&mut self) -> Option<(Delivery, Option<Arc<dyn Handler>>)> {
+    /// The next event of the queue and who hears of it.
+    fn next_to_tell(&mut self) -> Option<(Delivery, Option<Arc<dyn Handler>>)> {
+        let delivery = self.next_delivery()?;
+        let handler = self.begin(&delivery);
+        Some((delivery, handler))
+    }
+
+    /// The next event of the queue. What nobody wants to hear any more is left out.
+    pub fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
             let Some(delivery) = self.unless_paused()? else { continue };
             let weight = delivery.weight();
@@ -267,8 +277,7 @@ impl Core {
                 }
                 continue;
             }
-            let handler = self.begin(&delivery);
-            return Some((delivery, handler));
+            return Some(delivery);
         }
     }
 
@@ -330,6 +339,13 @@ impl Core {
 
     /// The application is about to hear of it: from whom?
     fn begin(&mut self, delivery: &Delivery) -> Option<Arc<dyn Handler>> {
+        self.note_told(delivery);
+        self.current = Current::of(delivery);
+        self.handler(delivery.id)
+    }
+
+    /// The application is about to hear of it, or finds it in a batch.
+    pub fn note_told(&mut self, delivery: &Delivery) {
         let id = delivery.id;
         if let What::Close(_) = delivery.what
             && let Ok(cell) = self.table().get(id)
@@ -337,8 +353,6 @@ impl Core {
             cell.advance_state(id, state::CLOSED);
         }
         self.count_callback();
-        self.current = Current::of(delivery);
-        self.handler(id)
     }
 
     /// As `told`, with the opening of a connection put into the queue.

@@ -10,7 +10,7 @@ use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
 use super::retain::{Current, Source};
-use super::session::Phase;
+use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Event, Payload};
 use crate::proto::handshake::client::ClientOutcome;
@@ -36,32 +36,24 @@ enum Found {
     /// Nothing for the application yet, or nothing that it is told now.
     Nothing,
     /// A message, a ping or a pong, which the application is told now.
-    Input(Input, Source),
-    // Once in the life of a connection; boxed so that events move few bytes.
+    Input,
+    // Once in the life of a connection; boxed so that steps move few bytes.
     Request(Box<Request>),
     Refusal(Box<Refusal>),
     Client(Box<ClientOutcome>),
     /// The proxy has made way.
     Passage,
     /// A load balancer has told who the client is.
-    Address(IpAddr),
+    Address(Box<IpAddr>),
 }
 
-/// The same, before it is known whether the application is told at once.
-enum Sense {
-    Event(Event),
-    Found(Found),
-}
-
-impl Sense {
-    const NOTHING: Sense = Sense::Found(Found::Nothing);
-}
-
-/// One step of a session.
-struct Step {
-    consumed: usize,
-    found: Found,
-    /// Who hears of it, if that has changed since the last step.
+/// What steps leave for whoever tells the application. Written in place, not returned: moved through
+/// several results, with every message, it costs more than the protocol does.
+#[derive(Default)]
+struct Told {
+    /// With [`Found::Input`]: what it is, and where.
+    input: Option<(Input, Source)>,
+    /// Who hears of it.
     handler: Option<Arc<dyn Handler>>,
 }
 
@@ -100,35 +92,36 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
     let mut at = chunk.start;
     let window = entered.with(|core| Ok(core.arena.window()))?;
     let mut spent: Option<Arc<Vec<u8>>> = None;
-    let mut handler: Option<Arc<dyn Handler>> = None;
+    let mut told = Told::default();
     loop {
         let next = entered.with(|core| {
             core.done_with(spent.take());
-            Ok(core.step(id, at..chunk.end, handler.as_ref()))
+            Ok(core.step(id, at..chunk.end, &mut told))
         })?;
-        let Some(step) = next else { return Ok(()) };
-        if step.handler.is_some() {
-            handler = step.handler;
-        }
-        at += step.consumed;
-        match step.found {
-            Found::Nothing if step.consumed == 0 || at == chunk.end => return Ok(()),
+        let Some((consumed, found)) = next else { return Ok(()) };
+        at += consumed;
+        match found {
+            Found::Nothing if consumed == 0 || at == chunk.end => return Ok(()),
             Found::Nothing => {}
-            Found::Input(input, source) => {
-                let Some(handler) = &handler else { return Ok(()) };
+            Found::Input => {
+                let (Some(handler), Some((input, source))) = (&told.handler, &told.input) else {
+                    return Ok(());
+                };
                 match source {
                     Source::Range(range) => {
-                        deliver::call_input(&**handler, id, input, window.read(range));
+                        let bytes = window.read(range.clone());
+                        deliver::call_input(&**handler, id, *input, bytes);
                         if at == chunk.end {
                             return Ok(());
                         }
                     }
                     Source::Whole(bytes) => {
-                        deliver::call_input(&**handler, id, input, &bytes);
+                        deliver::call_input(&**handler, id, *input, bytes);
+                        let Some((_, Source::Whole(bytes))) = told.input.take() else { continue };
                         spent = Some(bytes);
                     }
                     Source::Piece(piece) => {
-                        deliver::call_input(&**handler, id, input, piece.as_ref());
+                        deliver::call_input(&**handler, id, *input, piece.as_ref());
                     }
                 }
             }
@@ -145,7 +138,7 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
                 Ok(())
             })?,
             Found::Address(ip) => entered.with(|core| {
-                core.meet(id, ip);
+                core.meet(id, *ip);
                 Ok(())
             })?,
             Found::Passage => {
@@ -170,23 +163,20 @@ impl Core {
         if self.has_enough(id) {
             return Some(Read::Nothing);
         }
+        let holds = |session: &mut Session| !session.pauses() && !session.held.is_empty();
+        if !self.session(id).is_some_and(holds) {
+            return None;
+        }
         let room = self.arena.room(RECEIVE_BUFFER);
-        let mut arena = std::mem::take(&mut self.arena);
-        let taken = self.session(id).and_then(|session| {
-            if session.pauses() || session.held.is_empty() {
-                return None;
-            }
-            let count = session.held.len().min(RECEIVE_BUFFER);
-            let chunk = room.start..room.start + count;
-            arena.write(chunk.clone()).copy_from_slice(&session.held[..count]);
-            session.held.drain(..count);
-            if session.held.is_empty() {
-                session.held = Vec::new();
-            }
-            Some(Read::Bytes(chunk))
-        });
-        self.arena = arena;
-        taken
+        let mut held = std::mem::take(&mut self.session(id)?.held);
+        let count = held.len().min(RECEIVE_BUFFER);
+        let chunk = room.start..room.start + count;
+        self.arena.write(chunk.clone()).copy_from_slice(&held[..count]);
+        if count < held.len() {
+            held.drain(..count);
+            self.session(id)?.held = held;
+        }
+        Some(Read::Bytes(chunk))
     }
 
     fn read(&mut self, id: Id) -> Read {
@@ -236,15 +226,11 @@ impl Core {
 
     /// Gives the protocol the next bytes. `None` when there is nobody to give them to. Events that are
     /// queued are dealt with in here, all of them in one step.
-    fn step(
-        &mut self,
-        id: Id,
-        rest: Range<usize>,
-        known: Option<&Arc<dyn Handler>>,
-    ) -> Option<Step> {
+    fn step(&mut self, id: Id, rest: Range<usize>, told: &mut Told) -> Option<(usize, Found)> {
         let session = self.session(id)?;
-        let same = known.is_some_and(|known| Arc::ptr_eq(known, &session.handler));
-        let handler = (!same).then(|| session.handler.clone());
+        if !told.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.handler)) {
+            told.handler = Some(session.handler.clone());
+        }
         let untouched = !session.in_dirty;
         let mut arena = std::mem::take(&mut self.arena);
         let mut at = rest.start;
@@ -255,15 +241,12 @@ impl Core {
                 session.held.extend_from_slice(arena.write(at..rest.end));
                 break None;
             }
-            let Ok((used, sense)) = self.protocol(id, arena.write(at..rest.end)) else {
-                break None;
-            };
+            let mut event = None;
+            let input = arena.write(at..rest.end);
+            let Ok((used, found)) = self.protocol(id, input, &mut event) else { break None };
             let start = at;
             at += used;
-            let event = match sense {
-                Sense::Event(event) => event,
-                Sense::Found(found) => break Some(found),
-            };
+            let Some(event) = event else { break Some(found) };
             let (input, source) = located(event, start);
             if let Source::Range(range) = &source {
                 arena.fix(range.end);
@@ -271,7 +254,8 @@ impl Core {
             if !self.queueing {
                 self.count_callback();
                 self.current = Some(Current { id, input, source: source.clone() });
-                break Some(Found::Input(input, source));
+                told.input = Some((input, source));
+                break Some(Found::Input);
             }
             let held = match source {
                 Source::Range(range) => Held::Piece(arena.keep(range)),
@@ -284,22 +268,29 @@ impl Core {
         if untouched {
             self.dirty(id);
         }
-        Some(Step { consumed: at - rest.start, found: found?, handler })
+        Some((at - rest.start, found?))
     }
 
-    /// One step of whatever phase the session is in.
-    fn protocol(&mut self, id: Id, input: &mut [u8]) -> Result<(usize, Sense)> {
+    /// One step of whatever phase the session is in. An open one leaves its event in `event`.
+    #[inline]
+    fn protocol(
+        &mut self,
+        id: Id,
+        input: &mut [u8],
+        event: &mut Option<Event>,
+    ) -> Result<(usize, Found)> {
         self.contain(id, |session, cx, now| {
             #[cfg(feature = "test-panic")]
             provoke(input, "panic in the connection");
             Ok(match &mut session.phase {
                 Phase::Open(conn) => {
                     let step = conn.recv(cx, now, input);
-                    (step.consumed, step.event.map_or(Sense::NOTHING, Sense::Event))
+                    *event = step.event;
+                    (step.consumed, Found::Nothing)
                 }
                 Phase::Preface(_) => {
                     let (used, client) = session.recv_preface(input);
-                    (used, client.map_or(Sense::NOTHING, |it| Sense::Found(Found::Address(it))))
+                    (used, client.map_or(Found::Nothing, |it| Found::Address(Box::new(it))))
                 }
                 Phase::ServerHandshake(handshake) => {
                     let rate = session.shared.settings.limits.min_handshake_rate;
@@ -307,33 +298,29 @@ impl Core {
                         handshake.keep_pace(now, input.len(), rate);
                     }
                     match handshake.recv(input) {
-                        (used, None) => (used, Sense::NOTHING),
-                        (used, Some(Ok(request))) => {
-                            (used, Sense::Found(Found::Request(Box::new(request))))
-                        }
-                        (used, Some(Err(refusal))) => {
-                            (used, Sense::Found(Found::Refusal(Box::new(refusal))))
-                        }
+                        (used, None) => (used, Found::Nothing),
+                        (used, Some(Ok(request))) => (used, Found::Request(Box::new(request))),
+                        (used, Some(Err(refusal))) => (used, Found::Refusal(Box::new(refusal))),
                     }
                 }
                 Phase::ClientHandshake(handshake) => match handshake.recv(input) {
-                    (used, None) => (used, Sense::NOTHING),
-                    (used, Some(outcome)) => (used, Sense::Found(Found::Client(Box::new(outcome)))),
+                    (used, None) => (used, Found::Nothing),
+                    (used, Some(outcome)) => (used, Found::Client(Box::new(outcome))),
                 },
                 Phase::Tunnel(tunnel) => {
                     let (used, end) = tunnel.recv(input);
                     session.head.push(&tunnel.output());
                     match end {
-                        Some(Ok(())) => (used, Sense::Found(Found::Passage)),
+                        Some(Ok(())) => (used, Found::Passage),
                         Some(Err(error)) => {
                             session.fail(error);
-                            (used, Sense::NOTHING)
+                            (used, Found::Nothing)
                         }
-                        None => (used, Sense::NOTHING),
+                        None => (used, Found::Nothing),
                     }
                 }
                 Phase::Waiting | Phase::Answered | Phase::Over(_) | Phase::Dialing(_) => {
-                    (input.len(), Sense::NOTHING)
+                    (input.len(), Found::Nothing)
                 }
             })
         })

@@ -62,9 +62,7 @@ impl Core {
         self.dispatching = false;
         (self.queueing, self.worker, self.announced) = (false, 0, false);
         self.drains.clear();
-        for told in std::mem::take(&mut self.drained) {
-            self.settle_told(told, None);
-        }
+        self.batch_is_over();
         // What the parent has received is for the parent.
         self.keep_endings();
         let unheard = std::mem::take(&mut self.drained);

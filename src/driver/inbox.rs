@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Messages were dropped before they got here.
     Lost(Id),
+    /// One was refused: see whether the queue is full still.
+    Refused(Id),
     /// Close it, since its peer is too slow.
     TooSlow(Id),
     /// Send a ping.
@@ -134,9 +136,9 @@ impl Inbox {
         Some(std::mem::take(&mut queue.commands))
     }
 
-    /// Queues what `make` makes and wakes, from any thread. When that loop has ended nothing is made, and
-    /// the answer is false.
-    pub fn push(&self, generation: u32, make: impl FnOnce() -> Command) -> bool {
+    /// Queues what `make` makes and wakes the loop unless it is `awake`, from any thread. When that loop has
+    /// ended nothing is made, and the answer is false.
+    pub fn push(&self, generation: u32, awake: bool, make: impl FnOnce() -> Command) -> bool {
         let mut queue = self.queue();
         if queue.generation != generation {
             return false;
@@ -144,7 +146,7 @@ impl Inbox {
         queue.commands.push(make());
         queue.requests += 1;
         drop(queue);
-        if !self.woken.swap(true, Ordering::SeqCst) {
+        if !self.woken.swap(true, Ordering::SeqCst) && !awake {
             self.wake();
         }
         true
@@ -214,7 +216,7 @@ mod tests {
         for n in 0..3 {
             let sender = sender.clone();
             let task = Command::Task(Box::new(move || sender.send(n).unwrap()));
-            assert!(inbox.push(7, || task));
+            assert!(inbox.push(7, false, || task));
         }
         assert!(inbox.has_work());
         assert_eq!((inbox.requests(), inbox.wake_ups()), (3, 1));
@@ -232,11 +234,14 @@ mod tests {
     fn what_was_meant_for_an_earlier_loop_does_not_reach_the_next() {
         let (_first, inbox) = open(7);
         inbox.stop(7);
-        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
+        assert!(inbox.push(7, false, || Command::Task(Box::new(|| {}))));
         assert_eq!(inbox.close().len(), 1);
         let second = mio::Poll::new().unwrap();
         inbox.open(8, mio::Waker::new(second.registry(), mio::Token(0)).unwrap());
-        assert!(!inbox.push(7, || unreachable!("it would be dropped as if it had been accepted")));
+        assert!(
+            !inbox
+                .push(7, false, || unreachable!("it would be dropped as if it had been accepted"))
+        );
         assert!(!inbox.take_stop(8) && inbox.take().is_empty());
         inbox.stop(8);
         inbox.stop(7);
@@ -248,7 +253,7 @@ mod tests {
     fn a_loop_that_is_brought_over_begins_with_nothing_asked_of_it() {
         let (_poll, inbox) = open(7);
         inbox.stop(7);
-        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
+        assert!(inbox.push(7, false, || Command::Task(Box::new(|| {}))));
         let polls = [mio::Poll::new().unwrap(), mio::Poll::new().unwrap()];
         let waker = |poll: &mio::Poll| mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let held = inbox.queue();
@@ -257,6 +262,6 @@ mod tests {
         drop(held);
         assert_eq!(inbox.reopen(waker(&polls[1])).map(|left| left.len()), Some(1));
         assert!(!inbox.has_work() && !inbox.take_stop(7));
-        assert!(inbox.push(7, || Command::Task(Box::new(|| {}))));
+        assert!(inbox.push(7, false, || Command::Task(Box::new(|| {}))));
     }
 }

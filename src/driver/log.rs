@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::event::{Closed, Initiator};
 use crate::util::id::Id;
 use crate::util::journal::{DEBUG, ERROR, INFO, Record, WARN};
+use crate::util::outside;
 use crate::util::time::Time;
 
 /// Connections that come, and those that do not get in.
@@ -59,6 +60,8 @@ pub fn tell(way: &Way<'_>) -> Result<()> {
     for _ in 0..count {
         let next = way.with(|core| Ok((core.journal.pop(), core.logger.clone())))?;
         let (Some(record), Some(logger)) = next else { return Ok(()) };
+        // As in a callback.
+        let _within = outside::enter();
         logger.log(owner, &record);
     }
     Ok(())

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
 use super::measure::Measure;
+use super::turn;
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
@@ -269,7 +270,9 @@ impl Loop {
 
     /// The same for what must not even be made when the loop has ended.
     pub fn push_with(self, make: impl FnOnce() -> Command) -> Result<()> {
-        match self.inbox.push(self.generation, make) {
+        // A loop that its own thread is inside of comes past the inbox before it waits again.
+        let awake = self.core.is_inside() && !self.has_thread();
+        match self.inbox.push(self.generation, awake, make) {
             true => Ok(()),
             false => Err(stale(Kind::Loop)),
         }
@@ -292,19 +295,37 @@ impl Loop {
         self.inbox.take_stop(self.generation)
     }
 
+    fn is_living(self) -> bool {
+        self.living() == self.generation
+    }
+
     /// Goes inside, if nobody else is and the loop still lives.
     fn enter(self) -> Result<Entered> {
         self.enter_by(None)
     }
 
+    /// The way in from within a callback, which is that of most messages: nothing to wait for, and nothing
+    /// that has to be done on the way out.
+    #[inline]
+    fn enter_again(self) -> Option<Entered> {
+        let inside = self.place.core.enter_again()?;
+        let alive = self.living() == self.generation;
+        let unwinding = std::thread::panicking();
+        alive.then_some(Entered { inside, place: self.place, unwinding, door: None, _within: None })
+    }
+
     fn enter_by(self, door: Option<MutexGuard<'static, ()>>) -> Result<Entered> {
-        let mut inside = self.place.core.try_enter(self.generation);
-        while inside.is_none() && door.is_some() && self.living() == self.generation {
-            // Who came in before there was a door is out in a moment.
+        // The thread may have ended while we waited at the door: then that leads nowhere.
+        let open = || door.is_none() || self.has_thread();
+        let try_enter = || self.place.core.try_enter(self.generation);
+        let mut inside = open().then(try_enter).flatten();
+        while inside.is_none() && door.is_some() && open() && self.is_living() {
+            // Who came in before there was a door is out in a moment. Without a thread it may be somebody
+            // who polls, and stays.
             std::thread::yield_now();
-            inside = self.place.core.try_enter(self.generation);
+            inside = try_enter();
         }
-        if self.living() != self.generation {
+        if !self.is_living() {
             return Err(stale(Kind::Loop));
         }
         let inside = inside.ok_or_else(|| {
@@ -312,26 +333,31 @@ impl Loop {
         })?;
         let _within = inside.is_outermost().then(outside::enter);
         let unwinding = std::thread::panicking();
-        Ok(Entered { inside, place: self.place, unwinding, _door: door, _within })
+        Ok(Entered { inside, place: self.place, unwinding, door, _within })
     }
 
     /// Goes inside a loop that has a thread of the library's own, as soon as that has finished its turn.
-    /// `None` when it has ended meanwhile.
-    pub fn enter_at_door(self) -> Result<Option<Entered>> {
+    pub fn enter_at_door(self) -> Result<Entered> {
         if self.core.is_inside() {
-            return self.enter().map(Some);
+            return self.enter();
         }
-        let door = self.place.helper.door();
-        match self.has_thread() {
-            true => self.enter_by(Some(door)).map(Some),
-            false => Ok(None),
-        }
+        // In the child of a fork, whoever is behind the door never comes out.
+        self.check_process()?;
+        self.enter_by(Some(self.place.helper.door()))
     }
 
     /// Takes the loop over for polling on this thread.
     pub fn enter_to_poll(self) -> Result<Entered> {
+        let was_home = self.is_home();
         let entered = self.enter_to_free()?;
         self.check_poison()?;
+        if !was_home && self.inbox.has_work() && self.check_process().is_ok() {
+            entered.with(|core| {
+                core.tick();
+                core.take_requests();
+                Ok(())
+            })?;
+        }
         Ok(entered)
     }
 
@@ -344,16 +370,25 @@ impl Loop {
             return Err(Error::new(Code::State, "this loop has a thread of its own"));
         }
         let entered = self.enter()?;
+        if self.has_thread() {
+            return Err(Error::new(Code::State, "this loop has just got a thread of its own"));
+        }
         self.home.store(this_thread(), Ordering::SeqCst);
         Ok(entered)
     }
 
     /// Does something with the loop on its own thread; elsewhere that is an error.
     pub fn with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
-        if self.has_thread()
-            && let Some(entered) = self.enter_at_door()?
-        {
-            return self.act(&entered, f);
+        if self.has_thread() {
+            match self.enter_at_door() {
+                // It has ended while we waited.
+                Err(e) if e.code == Code::WrongThread => {}
+                Err(e) => return Err(e),
+                Ok(entered) => {
+                    self.catch_up(&entered)?;
+                    return self.act(&entered, f);
+                }
+            }
         }
         self.try_with(f).unwrap_or_else(|| {
             Err(Error::new(
@@ -363,14 +398,30 @@ impl Loop {
         })
     }
 
+    /// Does what this thread may have queued when the door was shut, before it does something else.
+    fn catch_up(self, entered: &Entered) -> Result<()> {
+        match entered.door {
+            Some(_) => self.check_poison().and_then(|()| turn::take_commands(self, entered)),
+            None => Ok(()),
+        }
+    }
+
     /// Does something with the loop if this is its own thread, then what has to follow: sending what
     /// was queued, unless a turn is running that will do it, and dropping what may call the
     /// application. `None` when it is another's, or has become another's a moment ago.
+    #[inline]
     pub fn try_with<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Option<Result<R>> {
+        match self.enter_again() {
+            Some(entered) => Some(self.act(&entered, f)),
+            None => self.try_with_from_outside(f),
+        }
+    }
+
+    fn try_with_from_outside<R>(self, f: impl FnOnce(&mut Core) -> Result<R>) -> Option<Result<R>> {
         if !self.is_home() {
             return None;
         }
-        let by_door = self.has_thread() && !self.core.is_inside();
+        let by_door = self.has_thread();
         if by_door && self.inbox.has_work() {
             // Behind what this thread may have queued when the door was shut.
             return None;
@@ -393,10 +444,13 @@ impl Loop {
     }
 
     /// Does something, then what has to follow.
+    #[inline(always)] // else each message pays for moving the result
     pub fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         self.check_poison()?;
         entered.with(|core| {
-            if !core.dispatching {
+            // A batch that somebody is working on is soon over, so the time at which its first message was
+            // sent will do.
+            if !(core.dispatching || !core.dirty.is_empty() && core.is_corked()) {
                 core.tick();
             }
             let result = f(core);
@@ -436,7 +490,7 @@ pub struct Entered {
     /// A panic was under way already when we entered: it is not the loop's.
     unwinding: bool,
     /// Held as long as we are inside a loop with a thread of the library's own.
-    _door: Option<MutexGuard<'static, ()>>,
+    door: Option<MutexGuard<'static, ()>>,
     /// Of the way in, not of those from within. Last, so that what has waited for its end finds the loop
     /// free.
     _within: Option<Within>,
@@ -476,8 +530,14 @@ impl Entered {
             let some = !core.trash.is_empty() && !ours;
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
-        // Handlers end here, unborrowed: their release functions may call anything.
-        drop(trash);
+        // Handlers end here, unborrowed: their release functions may call anything, and wait for somebody
+        // who waits at the door.
+        if let Some(trash) = trash {
+            match self.door {
+                Some(_) => outside::run(move || drop(trash)),
+                None => drop(trash),
+            }
+        }
         result
     }
 }

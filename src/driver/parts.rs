@@ -105,8 +105,8 @@ pub fn send(id: Id, kind: Kind, data: &[u8], compress: bool, last: bool) -> Resu
         })?;
     }
     let place = PartPlace { compress, first, last };
-    // What other threads have queued goes before: parts may be among it.
-    let direct = match cell.has_incoming() {
+    // The parts that other threads have queued go before.
+    let direct = match cell.has_parts() {
         true => None,
         false => owner.try_with(|core| core.send_part(id, kind, data, place, Some(cell))),
     };
@@ -114,6 +114,7 @@ pub fn send(id: Id, kind: Kind, data: &[u8], compress: bool, last: bool) -> Resu
         Some(sent) => sent?,
         None => {
             reserve(owner, cell, id, data.len(), 1, check_open)?;
+            cell.count_part(id, true);
             owner.push(Command::Part { conn: id, kind, data: data.to_vec(), place })?;
         }
     }
@@ -171,6 +172,9 @@ impl Core {
 
     /// Takes up a part that another thread sent.
     pub fn take_up_part(&mut self, id: Id, kind: Kind, data: &[u8], place: PartPlace) {
+        if let Ok(cell) = self.table().get(id) {
+            cell.count_part(id, false);
+        }
         let sent = self.send_part(id, kind, data, place, None);
         let missed = |core: &mut Core| core.session(id).is_some_and(|it| it.missed(data.len()));
         if sent.is_ok() || missed(self) {

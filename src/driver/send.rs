@@ -7,7 +7,7 @@ use super::conn::{check_takes, find, limit_reached, reserve};
 use super::core::Core;
 use super::inbox::Command;
 use super::loops;
-use super::session::{Phase, Session};
+use super::session::{Phase, Session, state};
 use crate::error::{Code, Result};
 use crate::proto::close;
 use crate::proto::conn::{Body, Dropped, SendOptions, State};
@@ -151,11 +151,12 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
     check_takes(cell)?;
     let terms = manner.terms(cell);
     let overflow = terms.overflow;
-    let direct = owner.try_with(|core| {
+    let now = |core: &mut Core| {
         let taken = core.send_now(id, cell, body, terms)?;
         let sent = Sent::of(cell);
         Ok(if taken.dropped == Dropped::default() { sent } else { Sent::Dropped })
-    });
+    };
+    let direct = if cell.has_parts() { None } else { owner.try_with(now) };
     if let Some(sent) = direct {
         return sent;
     }
@@ -170,7 +171,10 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
             return Ok(Sent::Dropped);
         }
         Err(error) if error.code == Code::Limit && overflow == Overflow::Close => {
-            owner.push(Command::TooSlow(id))?;
+            // Nobody is too slow while there is no connection.
+            if cell.state() == state::OPEN && cell.tell_slow() {
+                owner.push(Command::TooSlow(id))?;
+            }
             return Err(error);
         }
         reserved => reserved?,
@@ -235,6 +239,9 @@ impl Core {
 
     /// Closes a connection whose peer does not read as fast as is sent.
     pub fn too_slow(&mut self, id: Id) {
+        if let Ok(cell) = self.table().get(id) {
+            cell.slow_told();
+        }
         let done = self.contain(id, |session, cx, now| {
             let max = session.shared.settings.max_buffered;
             if let Phase::Open(conn) = &mut session.phase {
@@ -311,3 +318,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

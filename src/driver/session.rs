@@ -316,8 +316,9 @@ impl Session {
     pub fn transport(&self) -> Transport {
         match &self.phase {
             Phase::Over(_) => Transport::Drop,
-            // It waits for nothing, not even for what the stream still has to send.
-            Phase::Open(conn) if !self.has_output() && conn.is_gone() => Transport::Drop,
+            // It waits for nothing, not even for the answer to the handshake or what the stream still has to
+            // send.
+            Phase::Open(conn) if conn.is_gone() => Transport::Drop,
             _ if self.is_sending() && self.lost.is_none() => Transport::Keep,
             Phase::Open(conn) => conn.transport(),
             Phase::Answered => Transport::HalfClose,

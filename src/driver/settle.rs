@@ -14,7 +14,7 @@ use crate::util::id::Id;
 use crate::util::table::POISONED;
 use crate::util::time::Time;
 
-/// A queue that has grown to this during a turn is sent at once instead of at its end: by then the
+/// A queue that has grown to this during a turn or a batch is sent at once instead of at its end: by then the
 /// system call is cheap beside the bytes, and they are still in the processor's cache.
 const SEND_EARLY: usize = 16 * 1024;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
@@ -23,7 +23,7 @@ const LINGER_MS: u64 = 5_000;
 impl Core {
     /// Puts it on the list of sessions to settle.
     pub fn dirty(&mut self, id: Id) {
-        let early = self.dispatching;
+        let early = self.dispatching || self.is_corked();
         let Some(session) = self.session(id) else { return };
         let large = session.buffered() >= SEND_EARLY && session.writable;
         if !session.in_dirty {

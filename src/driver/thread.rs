@@ -81,13 +81,17 @@ pub fn take_back(place: Loop) -> Result<()> {
         return Err(no_thread());
     }
     // Whoever came in by the door goes out first, and nobody comes in that way any more.
-    let entered = place.enter_at_door()?.ok_or_else(no_thread)?;
+    let entered = place.enter_at_door().map_err(|e| match e.code {
+        Code::WrongThread => no_thread(),
+        _ => e,
+    })?;
     helper.finish();
     place.come_home();
     if place.check_poison().is_err() {
         return Ok(());
     }
     place.act(&entered, |core| {
+        core.take_requests();
         core.queueing = false;
         core.set_beacon_apart(false)
     })
@@ -106,7 +110,7 @@ fn work(place: Loop, mut poller: Poller) {
     outside::mute();
     let _farewell = Farewell(place);
     loop {
-        let Ok(Some(entered)) = place.enter_at_door() else { return };
+        let Ok(entered) = place.enter_at_door() else { return };
         let begun = entered.with(|core| {
             core.worker = this_thread();
             core.sleeps_until = Time(0);

@@ -134,6 +134,8 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     fire_timers(entered)?;
     settle(entered)?;
     source::serve(entered)?;
+    // What was held back of a connection that ends comes before its end.
+    deliver::tell_opened(entered)?;
     tell_drains(entered)?;
     tell_retries(entered)?;
     tell_endings(entered)?;
@@ -162,7 +164,8 @@ fn settle(entered: &Entered) -> Result<()> {
     })
 }
 
-fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
+/// Does what other threads have asked for.
+pub fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
     if !place.inbox.has_work() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use super::deliver::{self, Way};
 use super::log;
 use super::loops::Loop;
 use crate::error::{Code, Result};
+use crate::util::outside;
 use crate::util::owner::this_thread;
 
 /// As `turn::run`.
@@ -42,6 +43,7 @@ pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
     batch::let_go(&way)?;
     way.with(|core| core.batch.is_some().then_some(()).ok_or_else(batch::no_room))?;
     wait(place, limit)?;
+    let _within = outside::enter();
     let fetched = log::tell(&way).and_then(|()| batch::fill(&way));
     place.with(|core| {
         core.hush();
@@ -57,6 +59,8 @@ fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
         core.corked = this_thread();
         Ok(())
     })?;
+    // What was lent is not given back inside a callback.
+    let _within = outside::enter();
     let told = deliver::tell_queued(&way, waiting);
     let told = told.and_then(|count| log::tell(&way).map(|()| count));
     place.with(|core| {

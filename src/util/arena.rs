@@ -43,6 +43,9 @@ impl Buffer {
 #[derive(Default)]
 pub struct Arena {
     buffer: Option<Arc<Buffer>>,
+    /// The one before. Its pieces are most likely gone when this one is full, and new memory costs more
+    /// than what is read into it.
+    last: Option<Arc<Buffer>>,
 }
 
 /// A look at what is fixed in the buffer of now.
@@ -93,7 +96,12 @@ impl Arena {
                 return start..start + size;
             }
         }
-        self.buffer = Some(Buffer::new(Arena::SIZE));
+        let mut next = self.last.take();
+        match next.as_mut().and_then(Arc::get_mut) {
+            Some(free) => *free.fixed.get_mut() = 0,
+            None => next = Some(Buffer::new(Arena::SIZE)),
+        }
+        self.last = std::mem::replace(&mut self.buffer, next);
         0..size
     }
 
@@ -158,6 +166,26 @@ mod tests {
         assert_eq!(arena.room(10), 1..11);
         drop(last);
         assert_eq!(arena.room(10), 0..10, "nobody holds a piece any more");
+    }
+
+    #[test]
+    fn two_buffers_take_turns_while_pieces_are_short_lived() {
+        let mut arena = Arena::default();
+        let mut fill = |value| {
+            let room = arena.room(SIZE);
+            arena.write(room.clone()).fill(value);
+            arena.keep(room)
+        };
+        let address = |piece: &Piece| piece.as_ref().as_ptr();
+        let (first, second) = (fill(1), fill(2));
+        let known = [address(&first), address(&second)];
+        drop(first);
+        let third = fill(3);
+        assert_eq!(address(&third), known[0]);
+        assert!(second.as_ref().iter().all(|&byte| byte == 2));
+        let fourth = fill(4);
+        assert!(!known.contains(&address(&fourth)), "both are held");
+        assert_eq!((second.as_ref()[0], third.as_ref()[0]), (2, 3));
     }
 
     #[test]

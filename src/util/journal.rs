@@ -104,15 +104,20 @@ impl Journal {
 
 /// Part of what is told comes from peers, who must not be able to write lines of their own.
 fn line(text: &str) -> CString {
-    let clean: String = match text.contains(char::is_control) {
+    let clean: String = match text.contains(misleads) {
         false => text.to_owned(),
         true => text.chars().flat_map(plain).collect(),
     };
     CString::new(clean).unwrap_or_default()
 }
 
+/// Ends a line, moves a cursor or turns the direction of writing, somewhere.
+fn misleads(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn plain(c: char) -> impl Iterator<Item = char> {
-    let escape = c.is_control().then(|| c.escape_default());
+    let escape = misleads(c).then(|| c.escape_default());
     let itself = escape.is_none().then_some(c);
     escape.into_iter().flatten().chain(itself)
 }
@@ -155,5 +160,7 @@ mod tests {
     #[test]
     fn a_record_is_one_line() {
         assert_eq!(line("a\r\nb\0c\u{85}ü").to_str(), Ok("a\\r\\nb\\u{0}c\\u{85}ü"));
+        let more = line("\u{2028}line\u{2029}right\u{202e}tfel\u{2066}");
+        assert_eq!(more.to_str(), Ok("\\u{2028}line\\u{2029}right\\u{202e}tfel\\u{2066}"));
     }
 }

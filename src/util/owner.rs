@@ -66,6 +66,16 @@ impl<T> Owned<T> {
         Some(Inside { owned: self, not_send: PhantomData })
     }
 
+    /// Enters if the calling thread is inside already, as from within a callback.
+    #[inline]
+    pub fn enter_again(&self) -> Option<Inside<'_, T>> {
+        if !self.is_inside() {
+            return None;
+        }
+        self.depth.set(self.depth.get() + 1);
+        Some(Inside { owned: self, not_send: PhantomData })
+    }
+
     /// Whether the calling thread is inside.
     pub fn is_inside(&self) -> bool {
         self.inside.load(Ordering::Relaxed) == this_thread()
@@ -116,12 +126,14 @@ mod tests {
         assert_eq!(*inner, 7);
         assert!(!inner.is_outermost());
         drop(inner);
+        assert!(LOCK.enter_again().is_some_and(|again| !again.is_outermost()));
         assert!(outer.is_outermost());
         assert!(LOCK.is_inside());
         assert!(std::thread::spawn(|| LOCK.try_enter(1).is_none()).join().unwrap());
+        assert!(std::thread::spawn(|| LOCK.enter_again().is_none()).join().unwrap());
         drop(outer);
         assert!(std::thread::spawn(|| LOCK.try_enter(1).is_some()).join().unwrap());
-        assert!(!LOCK.is_inside());
+        assert!(!LOCK.is_inside() && LOCK.enter_again().is_none());
     }
 
     #[test]

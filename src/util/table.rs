@@ -82,6 +82,8 @@ pub struct Cell {
     incoming: Tally,
     /// In so many requests.
     requests: Tally,
+    /// Of these, the parts of messages.
+    parts: Tally,
     /// What both together must not exceed.
     limit: AtomicUsize,
     /// Above this a sender is told to wait for the drain event.
@@ -94,6 +96,8 @@ pub struct Cell {
     /// takes note of them.
     lost: Tally,
     lost_bytes: Tally,
+    /// The owner has been told that the peer is too slow, and has not come to it yet.
+    slow: AtomicBool,
 }
 
 /// Why an id does not name a living object.
@@ -190,9 +194,10 @@ impl Cell {
         above
     }
 
-    /// A message was refused for want of room: who sent it waits for the drain, too.
-    pub fn refuse(&self) {
-        self.drain_wanted.store(true, Ordering::SeqCst);
+    /// A message was refused for want of room: who sent it waits for the drain, too. True when nobody did
+    /// before: then the queue may have drained a moment ago, and only its owner can tell of that.
+    pub fn refuse(&self) -> bool {
+        !self.drain_wanted.swap(true, Ordering::SeqCst)
     }
 
     /// Whether the queue has fallen to `low_water` after somebody was told that it is full.
@@ -215,6 +220,17 @@ impl Cell {
     /// Whether other threads queued something that the owner has not taken up, be it empty.
     pub fn has_incoming(&self) -> bool {
         self.requests.get() > 0
+    }
+
+    /// A part of a message is among what is queued that way, or no longer.
+    pub fn count_part(&self, id: Id, queued: bool) {
+        let count = |parts: usize| if queued { Some(parts + 1) } else { parts.checked_sub(1) };
+        self.parts.update(id.generation(), count);
+    }
+
+    /// Whether one is: then everybody's messages go behind it, so that each thread's keep their order.
+    pub fn has_parts(&self) -> bool {
+        self.parts.get() > 0
     }
 
     /// What becomes of messages beyond the limit.
@@ -243,6 +259,16 @@ impl Cell {
     pub fn take_lost(&self, id: Id) -> (usize, usize) {
         let messages = self.lost.take(id.generation());
         (messages, self.lost_bytes.take(id.generation()))
+    }
+
+    /// Another thread has found that the peer is too slow. True when nobody has told the owner yet.
+    pub fn tell_slow(&self) -> bool {
+        !self.slow.swap(true, Ordering::SeqCst)
+    }
+
+    /// The owner has come to that.
+    pub fn slow_told(&self) {
+        self.slow.store(false, Ordering::SeqCst);
     }
 
     /// Another thread queues `bytes` for `id`, if `times` the limit allows; an empty queue takes anything.
@@ -314,11 +340,13 @@ impl Table {
         cell.buffered.store(0, Ordering::Relaxed);
         cell.incoming.begin(generation);
         cell.requests.begin(generation);
+        cell.parts.begin(generation);
         cell.lost.begin(generation);
         cell.lost_bytes.begin(generation);
         cell.set_overflow(0);
         cell.set_limits(usize::MAX, usize::MAX);
         cell.drain_wanted.store(false, Ordering::Relaxed);
+        cell.slow_told();
         cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
         Some(Id::new(kind, self.owner, slot, generation))
     }

@@ -468,6 +468,43 @@ static void in_the_middle(void) {
   srv_free(&srv);
 }
 
+static void send_later(wsock_loop *loop, void *conn) {
+  (void)loop;
+  CHECK(wsock_conn_send_text(conn, "x", 1) >= 0);
+}
+static void held_back(void) {
+  struct srv srv;
+  struct raw raw;
+  wsock_loop *loop = new_loop();
+  use_events(loop, 2);
+  peer_poll = fetch;
+  raw_pair(&srv, &raw, loop);
+  struct rec *rec = srv.conn[0];
+  section("user data that is replaced in the middle of a batch is released behind it");
+  struct rec heir = {0};
+  send_numbers(&raw, 5);
+  wait_for_input(loop);
+  CHECK_INT(next_batch(loop), 2);
+  CHECK(batch[1].user == (uintptr_t)rec);
+  CHECK_STATUS(wsock_conn_set_user_data(rec->conn, &heir, rec_release), WSOCK_OK);
+  CHECK_INT(rec->releases, 0);
+  heir.conn = rec->conn;
+  heir.opens = 1;
+  section("what was held back of a paused connection is told before its end, also when that comes within a poll");
+  CHECK_STATUS(wsock_conn_pause(heir.conn), WSOCK_OK);
+  CHECK_INT(wsock_loop_events(loop, 0), 0);
+  CHECK_INT(rec->releases, 1);
+  raw_reset(&raw);
+  peer_poll = wsock_loop_poll;
+  CHECK_STATUS(wsock_loop_post(loop, send_later, heir.conn, NULL), WSOCK_OK);
+  PUMP_UNTIL(loop, heir.releases);
+  CHECK_STR(heir.log, "MECR");
+  CHECK_INT(heir.messages, 3);
+  rec_free(&heir);
+  free_loop(loop);
+  srv_free(&srv);
+}
+
 static void freed_with_events(void) {
   struct srv srv;
   struct raw raw[3];
@@ -595,6 +632,7 @@ int main(void) {
   tasks();
   corking();
   in_the_middle();
+  held_back();
   freed_with_events();
   waiting();
   return check_end();

@@ -317,7 +317,37 @@ static void application(void) {
   srv_free(&srv);
 }
 
+/* Who asks goes away while the application looks at the request: neither the answer nor what is sent behind
+   it can leave, and the connection ends all the same. */
+static struct raw leaver;
+static int32_t leave(struct srv *srv, wsock_request *request) {
+  (void)srv, (void)request;
+  raw_reset(&leaver);
+  return 0;
+}
+static void send_at_once(struct rec *rec, char event) {
+  if (event == 'O') CHECK_STATUS(wsock_conn_send_text(rec->conn, "hello", 5), WSOCK_OK);
+}
+static void left(void) {
+  struct srv srv;
+  wsock_loop *loop = new_loop();
+  section("a client that is gone before it is answered");
+  memset(&srv, 0, sizeof srv);
+  srv.request = leave;
+  srv.hook = send_at_once;
+  srv_listen(&srv, loop, NULL);
+  raw_connect(&leaver, loop, srv.port);
+  raw_text(&leaver, START UPGRADE KEY VERSION "\r\n");
+  PUMP_UNTIL(loop, srv.count == 1 && srv.conn[0]->releases);
+  CHECK_INT(srv.conn[0]->error.code, WSOCK_ERR_CONNECTION_LOST);
+  CHECK_ENDED(srv.conn[0]);
+  CHECK_INT(server_stats(srv.server).connections, 0);
+  free_loop(loop);
+  srv_free(&srv);
+}
+
 int main(void) {
+  left();
   refusals();
   limits();
   origins();

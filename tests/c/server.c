@@ -234,7 +234,30 @@ static void fetching(int reads) {
   wsock_options_free(o);
 }
 
+/* So much that it is sent at once, behind the answer. */
+static void greet_at_length(struct rec *rec, char event) {
+  static const char greeting[20000];
+  if (event == 'O') CHECK(wsock_conn_send_binary(rec->conn, greeting, sizeof greeting) >= 0);
+}
+static void gone_before_the_answer(void) {
+  struct srv srv;
+  struct raw raw;
+  wsock_loop *loop = new_loop();
+  section("a client that is gone before its answer leaves is told to have ended");
+  memset(&srv, 0, sizeof srv);
+  srv.hook = greet_at_length;
+  srv_listen(&srv, loop, NULL);
+  raw_connect(&raw, loop, srv.port);
+  raw_text(&raw, "GET / HTTP/1.1\r\nHost: a\r\n" UPGRADE "\r\n");
+  raw_reset(&raw);
+  PUMP_UNTIL(loop, srv.count == 1 && srv.conn[0]->releases == 1);
+  CHECK_STR(srv.conn[0]->log, "OECR");
+  free_loop(loop);
+  srv_free(&srv);
+}
+
 int main(void) {
+  gone_before_the_answer();
   half_closing_clients();
   urls();
   figures();

@@ -1,0 +1,27 @@
+#include "serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void check(wsock_status status, const char *what)
+{
+    wsock_error_info error = { .struct_size = sizeof error };
+    if (status >= 0)
+        return;
+    wsock_last_error(&error);
+    fprintf(stderr, "bench: %s: %s\n", what, error.message);
+    exit(1);
+}
+
+wsock_loop *serve(const wsock_options *options, const wsock_handlers *handlers, wsock_server **out_server)
+{
+    wsock_loop *loop;
+    check(wsock_loop_new(&loop), "loop");
+    check(wsock_listen(loop, "127.0.0.1", 0, options, handlers, NULL, out_server), "listen");
+    return loop;
+}
+
+void turn(wsock_loop *loop)
+{
+    check(wsock_loop_poll(loop, 20000), "poll");
+}

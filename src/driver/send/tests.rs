@@ -1,0 +1,76 @@
+use super::*;
+use crate::driver::fixtures::{Log, new_loop, turn_until};
+use crate::driver::loops::Loop;
+use crate::driver::settings::Settings;
+use crate::driver::{client, conn, listen, parts, server, turn};
+
+/// A client that is connected to a server of the same loop, and the logs of both.
+fn open() -> (Loop, Id, [Arc<Log>; 2]) {
+    let (owner, logs) = (new_loop(), [Log::new(), Log::new()]);
+    let [here, there] = &logs;
+    let settings = Settings::default();
+    let server = listen::listen(owner, "127.0.0.1", 0, &settings, there.clone()).unwrap();
+    let url = format!("ws://127.0.0.1:{}/", server::port(owner, server).unwrap());
+    let id = client::connect(owner, &url, &settings, here.clone()).unwrap();
+    assert!(turn_until(owner, || here.count("open") == 1), "{:?}", here.events());
+    (owner, id, logs)
+}
+
+/// On a thread that is not the loop's.
+fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| scope.spawn(f).join().unwrap())
+}
+
+fn text(id: Id, text: &str, overflow: Overflow) -> Option<Code> {
+    let manner = Manner { overflow: Some(overflow), ..Manner::default() };
+    let body = Body::Copy(Kind::Text, text.as_bytes());
+    send(id, &body, manner).err().map(|error| error.code)
+}
+
+/// What other threads see of it: full, although it drained a moment ago.
+fn looks_full(owner: Loop, id: Id) {
+    let cell = owner.table().get(id).unwrap();
+    cell.set_limits(10, 10);
+    cell.set_buffered(100);
+}
+
+#[test]
+fn who_was_refused_when_the_queue_had_just_drained_is_told() {
+    let (owner, id, [log, _]) = open();
+    looks_full(owner, id);
+    let refused = elsewhere(|| [text(id, "x", Overflow::Refuse), text(id, "x", Overflow::Refuse)]);
+    assert_eq!(refused, [Some(Code::Limit); 2]);
+    assert_eq!(owner.inbox.take().len(), 1, "the loop is asked once");
+    owner.push(Command::Refused(id)).unwrap();
+    assert!(turn_until(owner, || log.count("drain") == 1), "{:?}", log.events());
+    turn::free(owner).unwrap();
+}
+
+#[test]
+fn a_peer_that_is_too_slow_is_told_of_once() {
+    let (owner, id, [log, _]) = open();
+    looks_full(owner, id);
+    owner.table().get(id).unwrap().refuse();
+    let refused = elsewhere(|| [0; 100].map(|_| text(id, "x", Overflow::Close)));
+    assert_eq!(refused, [Some(Code::Limit); 100]);
+    let mut asked = owner.inbox.take();
+    assert_eq!(asked.len(), 1, "memory must not pay for a loop that does not keep up");
+    owner.push(asked.remove(0)).unwrap();
+    assert!(turn_until(owner, || log.count("close") == 1), "{:?}", log.events());
+    assert_eq!(log.count("error Policy"), 1, "{:?}", log.events());
+    turn::free(owner).unwrap();
+}
+
+#[test]
+fn what_one_thread_sends_keeps_its_order_also_behind_what_others_have_queued() {
+    let (owner, id, [_, log]) = open();
+    elsewhere(|| assert_eq!(text(id, "other", Overflow::Refuse), None));
+    parts::send(id, Kind::Text, b"fir", true, false).unwrap();
+    parts::send(id, Kind::Text, b"st", true, true).unwrap();
+    conn::send(id, Kind::Text, b"second", true).unwrap();
+    assert_eq!(text(id, "third", Overflow::Refuse), None);
+    assert!(turn_until(owner, || log.count("message") == 4), "{:?}", log.events());
+    let mine: Vec<_> = log.events().into_iter().filter(|it| !it.ends_with("other")).collect();
+    assert_eq!(mine, ["open", "message first", "message second", "message third"]);
+    turn::free(owner).unwrap();
+}
