@@ -339,7 +339,7 @@ impl Core {
             lost = None;
         }
         match (&mut session.phase, lost) {
-            (Phase::Open(_), Some(error)) => session.transport_lost(error),
+            (Phase::Open(conn), Some(error)) => conn.transport_lost(error),
             (Phase::Open(conn), None) => conn.recv_eof(now),
             (Phase::ClientHandshake(handshake), None) => {
                 let outcome = handshake.recv_eof();

@@ -345,14 +345,6 @@ impl Session {
         }
     }
 
-    /// Nothing goes in or out any more, not even what is left of the handshake.
-    pub fn transport_lost(&mut self, error: Error) {
-        self.head = Head::default();
-        if let Phase::Open(conn) = &mut self.phase {
-            conn.transport_lost(error);
-        }
-    }
-
     /// The handshake is done.
     pub fn open(&mut self, conn: Connection) {
         self.phase = Phase::Open(conn);

@@ -55,7 +55,7 @@ impl Core {
             && let Some(session) = self.session(id)
         {
             match &mut session.phase {
-                Phase::Open(_) if session.paused => session.transport_lost(error),
+                Phase::Open(conn) if session.paused => conn.transport_lost(error),
                 // What the peer sent before it went away may still be there to read.
                 Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
                     session.lost.get_or_insert(error);
