@@ -841,6 +841,45 @@ static void paused(void) {
   end_all(loop, &srv, NULL, 0);
 }
 
+/* What was sent before the connection waits for on_open to return; what the same thread sends while nobody
+   polls does not go before it, and what on_open sends does. */
+static char told[64];
+static void note_told(struct rec *rec, char event) {
+  if (event == 'M') snprintf(told + strlen(told), sizeof told - strlen(told), "%.*s ", (int)rec->len, (const char *)rec->data);
+}
+static void greet(struct rec *rec, char event) {
+  if (event == 'O') CHECK_STATUS(wsock_conn_send_text(rec->conn, "greeting", 8), WSOCK_OK);
+}
+static void queued_before(void) {
+  wsock_loop *loop = started_loop(), *far = new_loop();
+  wsock_options *options = option(option(new_options(), WSOCK_OPT_RECONNECT, 3), WSOCK_OPT_RECONNECT_QUEUE, 1000);
+  struct srv srv = {0};
+  struct rec client = {0};
+  section("what waits for the connection keeps its place before what is sent while nobody polls");
+  srv.hook = note_told;
+  srv_listen(&srv, far, NULL);
+  client.hook = greet;
+  client.reconnects = 1;
+  wsock_handlers handlers = rec_handlers();
+  REQUIRE(wsock_connect(loop, url_of(srv.port, "/"), options, &handlers, &client, &client.conn) == WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_text(client.conn, "first", 5), WSOCK_OK);
+  PUMP_UNTIL(far, wsock_conn_state(client.conn) == WSOCK_OPEN);
+  CHECK_STATUS(wsock_conn_send_text(client.conn, "second", 6), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send(client.conn, WSOCK_TEXT, "third", 5, 0), WSOCK_OK);
+  pump_for(far, 20);
+  CHECK_INT(client.opens, 0);
+  PUMP_UNTIL(loop, client.opens);
+  CHECK_STATUS(wsock_conn_send_text(client.conn, "fourth", 6), WSOCK_OK);
+  PUMP_UNTIL(far, strstr(told, "fourth"));
+  CHECK_STR(told, "greeting first second third fourth ");
+  CHECK_STATUS(wsock_conn_close(client.conn, 1000, NULL), WSOCK_OK);
+  PUMP_UNTIL(loop, (pump(far), client.closes));
+  free_loop(loop);
+  end_all(far, &srv, NULL, 0);
+  rec_free(&client);
+  wsock_options_free(options);
+}
+
 static void *nothing(void *arg) { return arg; }
 int main(void) {
   pthread_t first;
@@ -860,6 +899,7 @@ int main(void) {
   release_at_home();
   with_events();
   comes_back();
+  queued_before();
   beside_a_callback();
   paused();
   return check_end();
