@@ -89,10 +89,18 @@ static void end_open(wsock_conn *conn, void *user_data) {
   struct end *end = user_data;
   enter(end->loop);
   if (!end->life) {
-    const char *url = wsock_conn_get_str(conn, WSOCK_CONN_URL, NULL);
+    const char *url;
+    wsock_status given;
+    /* Whoever joins the loop has it alone until it is started again. */
+    for (int64_t until = now_ms() + patience_ms(); !(url = wsock_conn_get_str(conn, WSOCK_CONN_URL, NULL)) && now_ms() < until;) {
+      CHECK_INT(last_error().code, WSOCK_ERR_WRONG_THREAD);
+      sleep_ms(1);
+    }
+    REQUIRE(url != NULL);
     end = new_end(&lives[atoi(strrchr(url, '/') + 1)], 1, end->loop, -1);
     store(&end->given, 1);
-    CHECK_STATUS(wsock_conn_set_user_data(conn, end, end_release), WSOCK_OK);
+    while ((given = wsock_conn_set_user_data(conn, end, end_release)) == WSOCK_ERR_WRONG_THREAD) sleep_ms(1);
+    CHECK_STATUS(given, WSOCK_OK);
   }
   CHECK_INT(add(&end->life->opened[end->side], 1), 0);
   __atomic_store_n(&end->life->conn[end->side], conn, __ATOMIC_SEQ_CST);
