@@ -126,9 +126,12 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
                 }
             }
             Found::Request(request) => {
-                let asked = entered.with(|core| Ok(core.receive_request(id, *request)))?;
-                if let Some((request, server)) = asked {
-                    deliver::tell(entered, id, What::Request(request, server))?;
+                let asked = entered.with(|core| {
+                    let asked = core.receive_request(id, *request);
+                    Ok(asked.and_then(|(request, server)| core.unless_decided(id, request, server)))
+                })?;
+                if let Some(what) = asked {
+                    deliver::tell(entered, id, what)?;
                     // It may have been answered by a call from inside.
                     deliver::tell_opened(entered)?;
                 }

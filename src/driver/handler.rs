@@ -16,6 +16,10 @@ pub trait Handler: Any + Send + Sync {
     fn on_request(&self, server: Id, request: Id) -> i32 {
         0
     }
+    /// Whether `on_request` may say anything but 0, so that a request has to wait for it.
+    fn decides(&self) -> bool {
+        true
+    }
     /// The handshake is done.
     fn on_open(&self, conn: Id) {}
     /// A whole message.

@@ -244,6 +244,16 @@ impl Core {
         false
     }
 
+    /// What the application is told of a request: itself when somebody may decide on it, and else, when it
+    /// is for a WebSocket, that this is open now. So a busy application keeps nobody waiting for nothing.
+    pub fn unless_decided(&mut self, session: Id, request: Id, server: Id) -> Option<What> {
+        let asker = self.session(session)?;
+        if asker.handler.decides() || asker.shared.settings.ask {
+            return Some(What::Request(request, server));
+        }
+        self.decide(request, 0).then_some(What::Open)
+    }
+
     /// Whether whoever asked is still there.
     pub fn awaits_answer(&mut self, request_id: Id) -> bool {
         let asker = self.request(request_id).map(|pending| pending.session);

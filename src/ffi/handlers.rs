@@ -153,6 +153,10 @@ impl Handler for CHandlers {
         }
     }
 
+    fn decides(&self) -> bool {
+        self.table.on_request.is_some()
+    }
+
     fn on_open(&self, conn: Id) {
         if let Some(f) = self.table.on_open {
             // SAFETY: see on_request.

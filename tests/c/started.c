@@ -884,6 +884,39 @@ static void queued_before(void) {
   wsock_options_free(options);
 }
 
+/* Without an on_request nobody has to be asked, so clients get in while the application is busy. */
+static void let_in(void) {
+  wsock_loop *loop = started_loop(), *far = new_loop();
+  struct srv srv = {0};
+  struct rec client = {0};
+  wsock_handlers handlers = srv_handlers();
+  section("clients get in while nobody polls, unless there is an on_request");
+  for (int asked = 0; asked < 2; asked++) {
+    memset(&srv, 0, sizeof srv), memset(&client, 0, sizeof client);
+    if (!asked) handlers.on_request = NULL;
+    else handlers = srv_handlers();
+    REQUIRE(wsock_listen(loop, "127.0.0.1", 0, NULL, &handlers, &srv, &srv.server) == WSOCK_OK);
+    connect_to(&client, far, url_of(wsock_server_port(srv.server), "/"), NULL);
+    if (asked) pump_for(far, 100);
+    else PUMP_UNTIL(far, client.opens);
+    CHECK_INT(client.opens, !asked);
+    CHECK_INT(srv.count, 0);
+    if (!asked) CHECK_STATUS(wsock_conn_send_text(client.conn, "early", 5), WSOCK_OK);
+    if (!asked) pump_for(far, 20);
+    PUMP_UNTIL(loop, srv.count == 1 && (asked || srv.conn[0]->messages == 1));
+    PUMP_UNTIL(far, client.opens);
+    CHECK_STR(srv.conn[0]->log, asked ? "O" : "OM");
+    CHECK_STATUS(wsock_server_close(srv.server, 0, 0, NULL), WSOCK_OK);
+    for (int64_t end = now_ms() + patience_ms(); !(client.closes && srv.releases) && now_ms() < end;) {
+      pump(far);
+      pump(loop);
+    }
+    CHECK(client.closes == 1 && srv.releases == 1);
+    rec_free(&client), srv_free(&srv);
+  }
+  free_loop(loop), free_loop(far);
+}
+
 static void *nothing(void *arg) { return arg; }
 int main(void) {
   pthread_t first;
@@ -904,6 +937,7 @@ int main(void) {
   with_events();
   comes_back();
   queued_before();
+  let_in();
   beside_a_callback();
   paused();
   return check_end();
