@@ -196,8 +196,8 @@ pub extern "C" fn wsock_loop_measure(r#loop: *mut wsock_loop, on: i32) -> wsock_
 /// The last frames that went over a connection, as many as WSOCK_OPT_TRACE_FRAMES says, a line for each,
 /// the oldest first:
 ///
-///     +0.001234 > TEXT fin len=5
-///     +0.001999 < CLOSE fin masked len=2 code=1000
+/// `+0.001234 > TEXT fin len=5`
+/// `+0.001999 < CLOSE fin masked len=2 code=1000`
 ///
 /// The time is in seconds from the end of the handshake on; `>` was queued by this side, `<` was received;
 /// then come fin, rsv1 (compressed) and masked when they are set, and the length of the payload on the
