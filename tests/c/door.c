@@ -1,6 +1,6 @@
 /* A loop with a thread of its own, and many who come in by its door: nobody is called behind it, what was
    queued when it was shut goes first, and whoever waits there when the thread ends is let go. */
-#include "raw.h"
+#include "child.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
@@ -169,17 +169,13 @@ static void fork_here(wsock_conn *conn, int32_t type, const uint8_t *data, size_
   int *is_child = user;
   if (*is_child || children == 30) return;
   children++;
-  fflush(stderr);
-  pid_t pid = fork();
-  REQUIRE(pid >= 0);
+  pid_t pid = fork_child();
   if (pid == 0) {
-    alarm(5);
+    alarm((unsigned)(patience_ms() / 1000));
     *is_child = 1;
     return;
   }
-  int status = -1;
-  CHECK(waitpid(pid, &status, 0) == pid);
-  CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child %d ended with %d", children, status);
+  check_child(pid);
 }
 static void forked(void) {
   struct started it;
@@ -195,7 +191,10 @@ static void forked(void) {
   while (children < 30 && now_ms() < end) {
     CHECK(wsock_conn_send_text(it.conn, "x", 1) >= 0);
     int32_t n = poll_loop(it.loop, 2);
-    if (is_child) _exit(n != WSOCK_ERR_STATE);
+    if (is_child) {
+      CHECK_STATUS(n, WSOCK_ERR_STATE);
+      child_end();
+    }
     CHECK(n >= 0);
   }
   CHECK_INT(children, 30);
