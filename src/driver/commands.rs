@@ -13,6 +13,10 @@ impl Core {
     /// For a thread that from now on acts directly: what it has asked for while another did the work comes
     /// before. What is to be called is queued.
     pub fn take_requests(&mut self) {
+        if !self.place.inbox.has_work() {
+            return;
+        }
+        self.tick();
         for command in self.place.inbox.take() {
             if let Some(task) = self.obey(command) {
                 self.queue(Delivery { id: self.place.id(), what: What::Task(Some(task)) });
@@ -24,31 +28,9 @@ impl Core {
     pub fn obey(&mut self, command: Command) -> Option<Task> {
         match command {
             Command::Send { conn, kind, data, compress } => {
-                // The queueing thread was told "accepted", so no limit refuses it now. When the
-                // connection has ended meanwhile it stays reserved, and on_close counts it as unsent;
-                // a client that may come back counts it itself.
-                let queueing = self.queueing;
-                let sent = self.contain(conn, |session, cx, now| {
-                    // Behind what waits for on_open to return: it was sent before.
-                    let behind = queueing && session.has_waiting();
-                    let taken = match &mut session.phase {
-                        Phase::Open(open) if !behind => {
-                            open.send(cx, now, kind, &data, compress).is_ok()
-                        }
-                        Phase::Over(_) => false,
-                        _ => {
-                            let body = Body::Copy(kind, &data);
-                            session.keep(&body, Terms::plain(compress), 0).is_ok()
-                        }
-                    };
-                    Ok(taken || session.missed(data.len()))
-                });
-                if sent == Ok(true) {
-                    self.taken_up(conn, data.len());
-                }
-                self.dirty(conn);
+                self.take_up(conn, &Body::Copy(kind, &data), Terms::plain(compress));
             }
-            Command::Message { conn, parcel, terms } => self.take_up(conn, &parcel, terms),
+            Command::Message { conn, parcel, terms } => self.take_up(conn, &parcel.body(), terms),
             Command::Part { conn, kind, data, place } => {
                 self.take_up_part(conn, kind, &data, place);
             }

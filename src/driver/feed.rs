@@ -115,13 +115,11 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
                             return Ok(());
                         }
                     }
-                    Source::Whole(bytes) => {
-                        deliver::call_input(&**handler, id, *input, bytes);
-                        let Some((_, Source::Whole(bytes))) = told.input.take() else { continue };
-                        spent = Some(bytes);
-                    }
-                    Source::Piece(piece) => {
-                        deliver::call_input(&**handler, id, *input, piece.as_ref());
+                    Source::Held(held) => {
+                        deliver::call_input(&**handler, id, *input, held.as_ref());
+                        if let Some((_, Source::Held(Held::Whole(bytes)))) = told.input.take() {
+                            spent = Some(bytes);
+                        }
                     }
                 }
             }
@@ -262,8 +260,7 @@ impl Core {
             }
             let held = match source {
                 Source::Range(range) => Held::Piece(arena.keep(range)),
-                Source::Whole(bytes) => Held::Whole(bytes),
-                Source::Piece(piece) => Held::Piece(piece),
+                Source::Held(held) => held,
             };
             self.queue(Delivery { id, what: What::Input(input, held) });
         };
@@ -370,7 +367,7 @@ fn located(event: Event, start: usize) -> (Input, Source) {
     };
     let source = match payload {
         Payload::Input(range) => Source::Range(range.start + start..range.end + start),
-        Payload::Owned(bytes) => Source::Whole(Arc::new(bytes)),
+        Payload::Owned(bytes) => Source::Held(Held::Whole(Arc::new(bytes))),
     };
     (input, source)
 }

@@ -21,7 +21,7 @@ pub fn after_fork(place: Loop) -> Result<()> {
     if place.check_process().is_ok() {
         return Ok(());
     }
-    place.place().helper.forget();
+    place.helper().forget();
     let entered = place.enter_to_poll().map_err(|e| match e.code {
         Code::WrongThread => busy(),
         _ => e,
@@ -51,7 +51,7 @@ impl Core {
         let poller = Poller::new().map_err(|e| cannot_make(&e))?;
         let registry = poller.poll.registry().try_clone().map_err(|e| cannot_make(&e))?;
         let waker = mio::Waker::new(&registry, WAKE).map_err(|e| cannot_make(&e))?;
-        self.place.place().helper.renew().map_err(|e| cannot_make(&e))?;
+        self.place.helper().renew().map_err(|e| cannot_make(&e))?;
         // If that fails it is still the parent's, and can only be freed or tried again.
         self.registry = registry;
         self.poller = Some(poller);

@@ -10,7 +10,7 @@
 //! Under the lock nothing is sent and nobody is called.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::inbox::Command;
 use super::loops::{self, Loop};
@@ -18,6 +18,7 @@ use super::send::Manner;
 use super::session::state;
 use crate::error::{Code, Error, Result};
 use crate::proto::prepared::Prepared;
+use crate::util::forks::{Lock, Locked};
 use crate::util::id::{Id, Kind};
 use crate::util::topics::{Pattern, Topics, check_topic};
 
@@ -123,8 +124,8 @@ pub struct Deliveries {
 /// One hub.
 pub struct Hub {
     id: Id,
-    state: Mutex<State>,
-    deliveries: Mutex<Deliveries>,
+    state: Lock<State>,
+    deliveries: Lock<Deliveries>,
 }
 
 #[derive(Default)]
@@ -159,7 +160,7 @@ enum Given {
 impl Hub {
     /// A hub of that id without anybody.
     pub fn new(id: Id) -> Arc<Hub> {
-        Arc::new(Hub { id, state: Mutex::default(), deliveries: Mutex::default() })
+        Arc::new(Hub { id, state: Lock::default(), deliveries: Lock::default() })
     }
 
     /// Its id.
@@ -167,12 +168,12 @@ impl Hub {
         self.id
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Locked<'_, State> {
+        self.state.lock()
     }
 
     /// The same for whoever wants something of it.
-    fn open(&self) -> Result<MutexGuard<'_, State>> {
+    fn open(&self) -> Result<Locked<'_, State>> {
         let state = self.state();
         if state.ended { Err(loops::stale(Kind::Hub)) } else { Ok(state) }
     }
@@ -311,7 +312,7 @@ impl Hub {
 
     /// Adds what a loop has just done to the figures.
     pub fn count(&self, more: Deliveries) {
-        let mut all = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.deliveries.lock();
         all.accepted += more.accepted;
         all.refused += more.refused;
         all.dropped += more.dropped;
@@ -319,7 +320,7 @@ impl Hub {
 
     /// Figures up to now.
     pub fn stats(&self) -> HubStats {
-        let done = *self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = *self.deliveries.lock();
         let state = self.state();
         HubStats {
             topics: state.interest.patterns() as u64,

@@ -11,7 +11,6 @@ use super::core::Core;
 use super::helper::{self, Helper};
 use super::inbox::{Command, Inbox};
 use super::measure::Measure;
-use super::turn;
 use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
@@ -238,9 +237,9 @@ impl Place {
 }
 
 impl Loop {
-    /// Where it lives.
-    pub fn place(self) -> &'static Place {
-        self.place
+    /// What it needs for a thread of the library's own.
+    pub fn helper(self) -> &'static Helper {
+        &self.place.helper
     }
 
     /// Its number, which tells it from the other loops of the process.
@@ -351,9 +350,8 @@ impl Loop {
         let was_home = self.is_home();
         let entered = self.enter_to_free()?;
         self.check_poison()?;
-        if !was_home && self.inbox.has_work() && self.check_process().is_ok() {
+        if !was_home && self.check_process().is_ok() {
             entered.with(|core| {
-                core.tick();
                 core.take_requests();
                 Ok(())
             })?;
@@ -385,8 +383,11 @@ impl Loop {
                 Err(e) if e.code == Code::WrongThread => {}
                 Err(e) => return Err(e),
                 Ok(entered) => {
-                    self.catch_up(&entered)?;
-                    return self.act(&entered, f);
+                    return self.act(&entered, |core| {
+                        // This thread may have queued something when the door was shut.
+                        core.take_requests();
+                        f(core)
+                    });
                 }
             }
         }
@@ -396,14 +397,6 @@ impl Loop {
                 "only the thread that polls the loop may call this; use wsock_loop_post",
             ))
         })
-    }
-
-    /// Does what this thread may have queued when the door was shut, before it does something else.
-    fn catch_up(self, entered: &Entered) -> Result<()> {
-        match entered.door {
-            Some(_) => self.check_poison().and_then(|()| turn::take_commands(self, entered)),
-            None => Ok(()),
-        }
     }
 
     /// Does something with the loop if this is its own thread, then what has to follow: sending what

@@ -1,14 +1,12 @@
 //! Keeping what was received beyond its callback, without a copy.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::core::Core;
 use super::deliver::{Delivery, Held, Input, What};
 use super::loops;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
-use crate::util::arena::Piece;
 use crate::util::id::Id;
 
 /// Where the bytes of an event are.
@@ -16,10 +14,8 @@ use crate::util::id::Id;
 pub enum Source {
     /// In the arena of the loop.
     Range(Range<usize>),
-    /// Assembled or inflated.
-    Whole(Arc<Vec<u8>>),
-    /// Taken out of the arena already.
-    Piece(Piece),
+    /// Where they stay.
+    Held(Held),
 }
 
 /// What the callback that is running was given.
@@ -37,11 +33,7 @@ impl Current {
     pub fn of(delivery: &Delivery) -> Option<Current> {
         match &delivery.what {
             What::Input(input, held) => {
-                let source = match held {
-                    Held::Piece(piece) => Source::Piece(piece.clone()),
-                    Held::Whole(bytes) => Source::Whole(bytes.clone()),
-                };
-                Some(Current { id: delivery.id, input: *input, source })
+                Some(Current { id: delivery.id, input: *input, source: Source::Held(held.clone()) })
             }
             _ => None,
         }
@@ -69,8 +61,7 @@ impl Core {
         let held = match current.source.clone() {
             // The callback shows what is fixed already, so nothing changes but that it stays so.
             Source::Range(range) => Held::Piece(self.arena.keep(range)),
-            Source::Whole(bytes) => Held::Whole(bytes),
-            Source::Piece(piece) => Held::Piece(piece),
+            Source::Held(held) => held,
         };
         (held.as_ref().as_ptr().addr() == address).then_some((kind, held))
     }

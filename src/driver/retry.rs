@@ -247,7 +247,7 @@ impl Core {
     /// being told of the opening goes before them.
     pub fn goes_behind(&mut self, id: Id) -> bool {
         // At once, nobody comes in between.
-        if self.worker == 0 || self.is_corked() || self.place.place().helper.is_visited() {
+        if self.worker == 0 || self.is_corked() || self.place.helper().is_visited() {
             return false;
         }
         self.session(id).is_some_and(|session| session.has_waiting())

@@ -213,16 +213,18 @@ impl Core {
         Ok(self.send_now(id, cell, &body, manner.terms(cell))?.dropped)
     }
 
-    /// Takes up what another thread sent. It was told "accepted", so only dropping may be done about it.
-    pub fn take_up(&mut self, id: Id, parcel: &Parcel, terms: Terms) {
-        let body = parcel.body();
+    /// Takes up what another thread sent. It was told "accepted", so only dropping may be done about it. When
+    /// the connection has ended meanwhile it stays reserved, and on_close counts it as unsent; a client that
+    /// may come back counts it itself.
+    pub fn take_up(&mut self, id: Id, body: &Body, terms: Terms) {
         let len = body.bytes().len();
         let behind = self.queueing;
         let taken = self.contain(id, |session, cx, now| {
+            // Behind what waits for on_open to return: it was sent before.
             let behind = behind && session.has_waiting();
             let taken = match &session.phase {
                 Phase::Over(_) => false,
-                _ => session.take_message(cx, now, &body, terms, None, behind).is_ok(),
+                _ => session.take_message(cx, now, body, terms, None, behind).is_ok(),
             };
             Ok(taken || session.missed(len))
         });

@@ -23,14 +23,14 @@ pub fn start(place: Loop) -> Result<()> {
         return Err(Error::new(Code::State, "this loop has a thread of its own already"));
     }
     let entered = place.enter_to_poll()?;
-    place.place().helper.prepare()?;
+    place.helper().prepare()?;
     let poller = entered.with(|core| {
         core.settle_all();
         core.queueing = true;
         core.announced = false;
         core.poller.take().ok_or_else(|| Error::new(Code::State, "the loop is being started"))
     })?;
-    place.place().helper.begin();
+    place.helper().begin();
     let (sender, receiver) = std::sync::mpsc::channel();
     let begun = signals::blocked(|| {
         let work = move || {
@@ -42,14 +42,14 @@ pub fn start(place: Loop) -> Result<()> {
     });
     match begun {
         Ok(thread) => {
-            place.place().helper.set_thread(thread);
+            place.helper().set_thread(thread);
             entered.with(|core| core.set_beacon_apart(true))?;
             // Nobody else has the other end, so it arrives.
             let _ = sender.send(poller);
             Ok(())
         }
         Err(e) => {
-            place.place().helper.finish();
+            place.helper().finish();
             entered.with(|core| {
                 core.poller = Some(poller);
                 core.queueing = false;
@@ -62,7 +62,7 @@ pub fn start(place: Loop) -> Result<()> {
 
 /// Takes the work back. What is queued is told by the next poll.
 pub fn join(place: Loop) -> Result<()> {
-    let helper = &place.place().helper;
+    let helper = place.helper();
     let _visit = match helper.is_visited() {
         true => None,
         false => Some(helper.visit()?),
@@ -76,7 +76,7 @@ fn no_thread() -> Error {
 
 /// The same for whoever has seen to it that nobody waits.
 pub fn take_back(place: Loop) -> Result<()> {
-    let helper = &place.place().helper;
+    let helper = place.helper();
     if !helper.end(|| place.inbox.wake()) {
         return Err(no_thread());
     }
@@ -102,7 +102,7 @@ struct Farewell(Loop);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        self.0.place().helper.ring();
+        self.0.helper().ring();
     }
 }
 
@@ -121,7 +121,7 @@ fn work(place: Loop, mut poller: Poller) {
         let Ok(wait) = turned.and_then(|_| entered.with(|core| Ok(core.fall_asleep()))) else {
             return;
         };
-        if place.place().helper.is_quitting() {
+        if place.helper().is_quitting() {
             let _ = entered.with(|core| {
                 core.worker = 0;
                 core.poller = Some(poller);
@@ -146,7 +146,7 @@ impl Core {
         self.announce();
         if self.is_idle() {
             // Who runs until nothing is left has to look.
-            self.place.place().helper.ring();
+            self.place.helper().ring();
         }
         self.sleeps_until = self.next_deadline().unwrap_or(NEVER);
         self.waiting_time(None)
@@ -154,7 +154,7 @@ impl Core {
 
     /// Rings for whoever waits for events, if there are some. Who takes them out looks for itself.
     fn announce(&mut self) {
-        let helper = &self.place.place().helper;
+        let helper = self.place.helper();
         let some = self.has_news() || !self.leftovers.is_empty();
         if some && !self.announced && !helper.is_visited() {
             self.announced = true;

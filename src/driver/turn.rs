@@ -62,10 +62,10 @@ pub fn timeout_ms(place: Loop) -> Result<Option<u64>> {
 /// Ends everything in the loop, tells the application of it, and ends the loop.
 pub fn free(place: Loop) -> Result<()> {
     if place.check_process().is_err() {
-        place.place().helper.forget();
+        place.helper().forget();
     }
     if place.has_thread() {
-        let _visit = place.place().helper.visit()?;
+        let _visit = place.helper().visit()?;
         thread::take_back(place)?;
     }
     let entered = place.enter_to_free()?;

@@ -14,7 +14,7 @@ use crate::util::owner::this_thread;
 
 /// As `turn::run`.
 pub fn run(place: Loop) -> Result<()> {
-    let _visit = place.place().helper.visit()?;
+    let _visit = place.helper().visit()?;
     batch::let_go(&Way::Visiting(place))?;
     loop {
         // A callback may have taken the work back to this thread.
@@ -31,14 +31,14 @@ pub fn run(place: Loop) -> Result<()> {
 
 /// As `turn::poll`.
 pub fn poll(place: Loop, limit: Option<Duration>) -> Result<u32> {
-    let _visit = place.place().helper.visit()?;
+    let _visit = place.helper().visit()?;
     batch::let_go(&Way::Visiting(place))?;
     tell(place, limit)
 }
 
 /// As `batch::fetch`.
 pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
-    let _visit = place.place().helper.visit()?;
+    let _visit = place.helper().visit()?;
     let way = Way::Visiting(place);
     batch::let_go(&way)?;
     way.with(|core| core.batch.is_some().then_some(()).ok_or_else(batch::no_room))?;
@@ -75,7 +75,7 @@ fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
 /// over. How many events there are.
 fn wait(place: Loop, limit: Option<Duration>) -> Result<usize> {
     if !place.with(|core| Ok(core.has_news()))? {
-        place.place().helper.wait(limit)?;
+        place.helper().wait(limit)?;
     }
     place.with(|core| {
         core.hush();
@@ -88,7 +88,7 @@ impl Core {
     fn hush(&mut self) {
         if !self.has_news() {
             self.announced = false;
-            self.place.place().helper.quiet();
+            self.place.helper().quiet();
         }
     }
 }

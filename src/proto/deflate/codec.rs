@@ -76,7 +76,12 @@ impl CodecPool {
         compressor
     }
 
-    /// The same, to be kept until `give_back`.
+    /// Compresses a message that refers to nothing before it; false if that made it no shorter.
+    fn shrink(&mut self, settings: Settings, data: &[u8], out: &mut Vec<u8>) -> bool {
+        deflate(self.compressor(settings), data, out) && out.len() < data.len()
+    }
+
+    /// A compressor to be kept until `give_back`.
     fn take(&mut self, settings: Settings) -> Compress {
         self.compressor(settings);
         let at = self.compressors.iter().position(|(made_with, _)| *made_with == settings);
@@ -147,8 +152,13 @@ impl Deflate {
             return false;
         }
         if !self.takeover {
-            return deflate(pool.compressor(self.settings), data, out) && out.len() < data.len();
+            return pool.shrink(self.settings, data, out);
         }
+        self.compress_on(now, data, out)
+    }
+
+    /// With the connection's own compressor, which goes on from message to message.
+    fn compress_on(&mut self, now: Time, data: &[u8], out: &mut Vec<u8>) -> bool {
         let own = self.own.get_or_insert_with(Own::new);
         own.compressed = now;
         let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
@@ -168,9 +178,7 @@ impl Deflate {
         let Settings { level, bits } = self.settings;
         let form = message.compressed(level, bits, |data| {
             let mut out = Vec::new();
-            let smaller =
-                deflate(pool.compressor(self.settings), data, &mut out) && out.len() < data.len();
-            smaller.then_some(out)
+            pool.shrink(self.settings, data, &mut out).then_some(out)
         })?;
         // It is now part of what the peer remembers and not of what our compressor does. A fresh one
         // refers to nothing that was sent before, which context takeover allows.
@@ -192,14 +200,7 @@ impl Deflate {
     ) {
         let begin = out.len();
         let done = if self.takeover {
-            let own = self.own.get_or_insert_with(Own::new);
-            own.compressed = now;
-            let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
-            let done = deflate(compressor, data, out);
-            if !done {
-                own.compressor = None;
-            }
-            done
+            self.compress_on(now, data, out)
         } else {
             let mut compressor = kept.0.take().unwrap_or_else(|| pool.take(self.settings));
             let done = deflate(&mut compressor, data, out);
