@@ -16,6 +16,7 @@ use super::loops::Loop;
 use super::readiness::{Poller, WAKE};
 use super::request::Pending;
 use super::retain::Current;
+use super::run::Run;
 use super::server::Server;
 use super::session::Session;
 use super::subscribers::Subscribers;
@@ -47,6 +48,17 @@ pub enum Entry {
     Request(Box<Pending>),
 }
 
+impl Entry {
+    /// The session of that id, if it is what lives here.
+    #[inline]
+    pub fn session(&mut self, id: Id) -> Option<&mut Session> {
+        match self {
+            Entry::Session(session) if session.id == id => Some(session),
+            _ => None,
+        }
+    }
+}
+
 /// See the module.
 pub struct Core {
     /// Where the loop lives: its table and inbox.
@@ -64,6 +76,8 @@ pub struct Core {
     pub ready: VecDeque<Id>,
     /// Sessions that something was done to.
     pub dirty: Vec<Id>,
+    /// The session whose input is being handled: it is settled at the end of that, whatever is done to it.
+    pub serving: Option<Id>,
     /// Sessions that are over and owe their last events.
     pub endings: VecDeque<Id>,
     /// Clients that will try again and owe the news of it.
@@ -83,7 +97,9 @@ pub struct Core {
     pub cx: Context,
     /// The shared receive buffer.
     pub arena: Arena,
-    /// What the callback that is running was given.
+    /// Messages that are being told.
+    pub run: Run,
+    /// What the callback that is running was given, unless it is one of those.
     pub current: Option<Current>,
     /// Events that the application has not heard of yet.
     pub outbox: VecDeque<Delivery>,
@@ -155,7 +171,9 @@ impl Core {
             ended: Vec::new(),
             cx: Context::new(Entropy::from_os()),
             arena: Arena::default(),
+            run: Run::default(),
             current: None,
+            serving: None,
             outbox: VecDeque::new(),
             outbox_weight: 0,
             queueing: false,
@@ -227,19 +245,15 @@ impl Core {
     }
 
     /// The living session of that id.
+    #[inline]
     pub fn session(&mut self, id: Id) -> Option<&mut Session> {
-        match self.entries.get_mut(id.slot() as usize)? {
-            Entry::Session(session) if session.id == id => Some(session),
-            _ => None,
-        }
+        self.entries.get_mut(id.slot() as usize)?.session(id)
     }
 
     /// The same together with what the protocol works with.
     pub fn session_and_context(&mut self, id: Id) -> Option<(&mut Session, &mut Context, Time)> {
-        match self.entries.get_mut(id.slot() as usize)? {
-            Entry::Session(session) if session.id == id => Some((session, &mut self.cx, self.now)),
-            _ => None,
-        }
+        let session = self.entries.get_mut(id.slot() as usize)?.session(id)?;
+        Some((session, &mut self.cx, self.now))
     }
 
     /// The living server of that id.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Task;
-use super::loops::{Entered, Loop};
-use super::measure;
+use super::loops::{self, Entered, Loop};
+use super::measure::{self, Measure};
 use super::report::Report;
 use super::request::LATER;
 use super::retain::Current;
@@ -181,7 +181,7 @@ pub fn tell_queued(way: &Way<'_>, limit: usize) -> Result<u32> {
 pub fn call(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
     // What is lent is given back when the callback has returned, whoever is inside meanwhile.
     let _within = outside::enter();
-    measure::timed(delivery.id, || call_unmeasured(handler, delivery))
+    measure::timed(loops::measure(delivery.id), || call_unmeasured(handler, delivery))
 }
 
 fn call_unmeasured(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -> Option<i32> {
@@ -208,8 +208,14 @@ fn call_unmeasured(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -
 
 /// The call for what the peer sent, the most frequent of all.
 #[inline]
-pub fn call_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
-    measure::timed(id, || tell_input(handler, id, input, bytes));
+pub fn call_input(
+    handler: &dyn Handler,
+    measure: &Measure,
+    id: Id,
+    input: Input,
+    bytes: &[u8],
+) {
+    measure::timed(Some(measure), || tell_input(handler, id, input, bytes));
 }
 
 #[inline]

@@ -10,6 +10,7 @@ use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
 use super::retain::{Current, Source};
+use super::run::{self, Teller};
 use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Event, Payload};
@@ -58,44 +59,35 @@ struct Told {
 }
 
 /// Reads what the socket has and handles it, up to a turn's share.
-pub fn serve(entered: &Entered, id: Id) -> Result<()> {
+pub fn serve(entered: &Entered, id: Id, teller: &mut Teller) -> Result<()> {
     let mut budget = BYTES_PER_TURN;
-    loop {
-        let read = entered.with(|core| Ok(core.take_held(id).unwrap_or_else(|| core.read(id))))?;
-        match read {
-            Read::Bytes(chunk) => {
-                budget = budget.saturating_sub(chunk.len());
-                feed(entered, id, chunk)?;
-            }
-            Read::Nothing => return Ok(()),
-            Read::End => {
-                return entered.with(|core| {
-                    core.stream_ended(id);
-                    Ok(())
-                });
-            }
-        }
-        if budget == 0 {
-            // The edge will not come again.
-            return entered.with(|core| {
-                if core.session(id).is_some_and(|session| session.readable) {
-                    core.make_ready(id);
-                }
-                Ok(())
-            });
-        }
+    let mut read = entered.with(|core| {
+        core.serving = Some(id);
+        Ok(core.next_input(id))
+    })?;
+    while let Read::Bytes(chunk) = read {
+        budget = budget.saturating_sub(chunk.len());
+        feed(entered, id, chunk, teller)?;
+        read = entered.with(|core| Ok(core.go_on_reading(id, budget)))?;
     }
+    Ok(())
 }
 
-/// Handles a chunk of the arena, event by event.
-fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
+/// Handles a chunk of the arena: whole messages as long as they come, and everything else event by event.
+fn feed(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller) -> Result<()> {
     let mut at = chunk.start;
-    let window = entered.with(|core| Ok(core.arena.window()))?;
     let mut spent: Option<Arc<Vec<u8>>> = None;
     let mut told = Told::default();
     loop {
+        if spent.is_none() {
+            at = run::tell(entered, id, at..chunk.end, teller)?;
+            if at == chunk.end {
+                return Ok(());
+            }
+        }
         let next = entered.with(|core| {
             core.done_with(spent.take());
+            core.arena.look(&mut teller.window);
             Ok(core.step(id, at..chunk.end, &mut told))
         })?;
         let Some((consumed, found)) = next else { return Ok(()) };
@@ -109,14 +101,17 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
                 };
                 match source {
                     Source::Range(range) => {
-                        let bytes = window.read(range.clone());
-                        deliver::call_input(&**handler, id, *input, bytes);
+                        let Some(window) = &teller.window else { return Ok(()) };
+                        window.show(range.clone(), |bytes| {
+                            deliver::call_input(&**handler, entered.measure(), id, *input, bytes);
+                        });
                         if at == chunk.end {
                             return Ok(());
                         }
                     }
                     Source::Held(held) => {
-                        deliver::call_input(&**handler, id, *input, held.as_ref());
+                        let bytes = held.as_ref();
+                        deliver::call_input(&**handler, entered.measure(), id, *input, bytes);
                         if let Some((_, Source::Held(Held::Whole(bytes)))) = told.input.take() {
                             spent = Some(bytes);
                         }
@@ -159,6 +154,36 @@ fn feed(entered: &Entered, id: Id, chunk: Range<usize>) -> Result<()> {
 }
 
 impl Core {
+    /// What the session has to be given now. When that is nothing, what was done to it is settled.
+    fn next_input(&mut self, id: Id) -> Read {
+        let read = self.take_held(id).unwrap_or_else(|| self.read(id));
+        if !matches!(read, Read::Bytes(_)) {
+            if let Read::End = read {
+                self.stream_ended(id);
+            }
+            self.served(id);
+        }
+        read
+    }
+
+    /// The same after it was given something, of a turn's share that has `budget` bytes left.
+    fn go_on_reading(&mut self, id: Id, budget: usize) -> Read {
+        match self.session(id) {
+            Some(session) if session.readable || !session.held.is_empty() => {}
+            _ => {
+                self.served(id);
+                return Read::Nothing;
+            }
+        }
+        if budget > 0 {
+            return self.next_input(id);
+        }
+        // The edge will not come again.
+        self.make_ready(id);
+        self.served(id);
+        Read::Nothing
+    }
+
     /// Input that was held back while reading was paused, once it no longer is.
     fn take_held(&mut self, id: Id) -> Option<Read> {
         if self.has_enough(id) {
@@ -383,7 +408,7 @@ fn lost_proxy(error: Error) -> Error {
 
 /// Lets a test prove how far a panic goes: inside `contain` it ends one connection, outside one loop.
 #[cfg(feature = "test-panic")]
-fn provoke(input: &[u8], word: &str) {
+pub(super) fn provoke(input: &[u8], word: &str) {
     if input.windows(word.len()).any(|window| window == word.as_bytes()) {
         panic!("asked for by a test");
     }

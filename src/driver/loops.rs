@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -125,6 +126,7 @@ pub fn create() -> Result<Id> {
     }
 }
 
+#[inline]
 fn place(id: Id) -> Option<&'static Place> {
     PLACES[id.owner() as usize].get().map(|place| &**place)
 }
@@ -158,6 +160,16 @@ pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
     place.check_process()?;
     place.check_poison()?;
     Ok((Loop { place, generation }, cell))
+}
+
+/// The same for one in that state with which nothing is wrong: the quick way, which says no more than that.
+#[inline]
+pub fn find_sound(id: Id, state: u8) -> Option<(Loop, &'static Cell)> {
+    let place = place(id)?;
+    let cell = place.table.get_sound(id, state)?;
+    let whole = place.process.is_ours() && !place.poisoned.load(Ordering::Relaxed);
+    let generation = place.living();
+    (whole && generation != 0).then_some((Loop { place, generation }, cell))
 }
 
 /// Whether the id names a loop that lives, or something that lives in one.
@@ -399,6 +411,22 @@ impl Loop {
         })
     }
 
+    /// Does something with the session of the loop from within one of its callbacks, after which nothing has
+    /// to follow; `None` from elsewhere.
+    #[inline]
+    pub fn from_within<R>(self, id: Id, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
+        let inside = self.place.core.enter_again()?;
+        let mut core = inside.try_borrow_mut().ok()?;
+        let core = core.as_mut()?;
+        match catch_unwind(AssertUnwindSafe(|| f(core))) {
+            Ok(result) => Some(result),
+            Err(_) => {
+                core.break_off(id);
+                None
+            }
+        }
+    }
+
     /// Does something with the loop if this is its own thread, then what has to follow: sending what
     /// was queued, unless a turn is running that will do it, and dropping what may call the
     /// application. `None` when it is another's, or has become another's a moment ago.
@@ -441,6 +469,7 @@ impl Loop {
     pub fn act<R>(self, entered: &Entered, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         self.check_poison()?;
         entered.with(|core| {
+            core.run.disturbed = true;
             // A batch that somebody is working on is soon over, so the time at which its first message was
             // sent will do.
             if !(core.dispatching || !core.dirty.is_empty() && core.is_corked()) {
@@ -499,6 +528,21 @@ impl Drop for Entered {
 }
 
 impl Entered {
+    /// How long callbacks of the loop take.
+    #[inline]
+    pub fn measure(&self) -> &'static Measure {
+        &self.place.measure
+    }
+
+    /// Borrows the core for a moment in which nothing begins or ends.
+    #[inline(always)]
+    pub fn glance<R>(&self, look: impl FnOnce(&mut Core) -> R) -> Result<R> {
+        // A callback of this turn may have forked.
+        self.place.check_process()?;
+        let mut core = self.inside.try_borrow_mut().map_err(|_| busy())?;
+        Ok(look(core.as_mut().ok_or_else(|| stale(Kind::Loop))?))
+    }
+
     /// Borrows the core for the length of `f`, which must not call the application.
     pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         // A callback of this turn may have forked.
@@ -509,18 +553,15 @@ impl Entered {
     /// The same with a loop of the process which this one is forked from.
     pub fn with_of_any_process<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         let (result, trash) = {
-            let mut core = self.inside.try_borrow_mut().map_err(|_| {
-                Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")
-            })?;
+            let mut core = self.inside.try_borrow_mut().map_err(|_| busy())?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
             let result = f(core);
-            // A thread of ours must not call the application.
-            let ours = core.worker != 0 && core.worker == this_thread();
             if !core.leftovers.is_empty() && self.place.hears() {
                 let mut leftovers = std::mem::take(&mut core.leftovers);
                 core.trash.append(&mut leftovers);
             }
-            let some = !core.trash.is_empty() && !ours;
+            // A thread of ours must not call the application.
+            let some = !core.trash.is_empty() && (core.worker == 0 || core.worker != this_thread());
             (result, some.then(|| std::mem::take(&mut core.trash)))
         };
         // Handlers end here, unborrowed: their release functions may call anything, and wait for somebody
@@ -533,4 +574,9 @@ impl Entered {
         }
         result
     }
+}
+
+#[cold]
+fn busy() -> Error {
+    Error::new(Code::Reentrant, "the loop is busy: this call came from inside itself")
 }

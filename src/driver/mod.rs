@@ -40,6 +40,7 @@ pub mod resolve;
 pub mod retain;
 pub mod retry;
 pub mod route;
+pub mod run;
 pub mod send;
 pub mod server;
 pub mod session;

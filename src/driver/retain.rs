@@ -56,6 +56,10 @@ pub fn retain(id: Id, address: usize) -> Result<(Kind, Held)> {
 
 impl Core {
     fn current_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {
+        if let Some((kind, range)) = self.run.current(id) {
+            let held = Held::Piece(self.arena.keep(range));
+            return (held.as_ref().as_ptr().addr() == address).then_some((kind, held));
+        }
         let current = self.current.as_ref().filter(|current| current.id == id)?;
         let kind = current.input.whole()?;
         let held = match current.source.clone() {

@@ -8,6 +8,7 @@ use super::core::Core;
 use super::inbox::Command;
 use super::loops;
 use super::session::{Phase, Session, state};
+use super::settle::SEND_EARLY;
 use crate::error::{Code, Result};
 use crate::proto::close;
 use crate::proto::conn::{Body, Dropped, SendOptions, State};
@@ -185,6 +186,35 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
 }
 
 impl Core {
+    /// Sends a message from within a callback of this turn, which does the rest. `None` when it is not as
+    /// simple as that, and nothing has been done.
+    #[inline]
+    pub fn send_in_turn(
+        &mut self,
+        id: Id,
+        cell: &Cell,
+        kind: Kind,
+        data: &[u8],
+    ) -> Option<Sent> {
+        if !self.dispatching || self.worker != 0 {
+            return None;
+        }
+        let serving = self.serving == Some(id);
+        let (session, cx, now) = self.session_and_context(id)?;
+        let (waiting, max) = (session.buffered(), session.shared.settings.max_buffered);
+        let Phase::Open(conn) = &mut session.phase else { return None };
+        if waiting > 0 && waiting.saturating_add(data.len()) > max {
+            return None;
+        }
+        let buffered = conn.send_plain(cx, now, kind, data)?;
+        let known = session.in_dirty || serving;
+        cell.set_buffered(buffered);
+        if !known || buffered >= SEND_EARLY {
+            self.dirty(id);
+        }
+        Some(Sent::of(cell))
+    }
+
     /// Sends a message of the loop's own thread.
     fn send_now(&mut self, id: Id, cell: &Cell, body: &Body, terms: Terms) -> Result<Taken> {
         let behind = self.goes_behind(id);

@@ -279,10 +279,35 @@ impl Session {
         stream.is_some_and(|s| s.has_output() || s.takes_bytes() && self.has_output())
     }
 
-    /// Writes what waits until it is gone or the socket is full.
-    pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<(), Error> {
+    /// Writes what waits if it is nothing but messages in one piece. True when all of it has left.
+    #[inline]
+    fn write_plain(&mut self, cx: &mut Context, now: Time) -> Result<bool, Error> {
+        let (Phase::Open(conn), Some(stream)) = (&mut self.phase, &mut self.stream) else {
+            return Ok(false);
+        };
+        let Some(bytes) = conn.plain_output() else { return Ok(false) };
+        let plain = self.writable && self.head.is_empty() && stream.is_plain();
+        if !plain || bytes.is_empty() {
+            return Ok(plain);
+        }
+        let sent = stream.write(&[IoSlice::new(bytes)]).inspect_err(|_| self.writable = false)?;
+        if sent.full {
+            self.writable = false;
+            conn.sent(cx, now, sent.count, 0);
+            return Ok(false);
+        }
+        conn.plain_sent(cx, now, sent.count);
+        Ok(true)
+    }
+
+    /// Writes what waits until it is gone or the socket is full. True when that changed nothing else.
+    pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<bool, Error> {
+        if self.write_plain(cx, now)? {
+            let armed = self.next_timeout().is_none_or(|due| due >= self.scheduled);
+            return Ok(armed && !self.paused);
+        }
         while self.writable && self.can_write() {
-            let Some(stream) = &mut self.stream else { return Ok(()) };
+            let Some(stream) = &mut self.stream else { return Ok(false) };
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
             if stream.takes_bytes() && !self.head.is_empty() {
@@ -304,7 +329,7 @@ impl Session {
                 conn.sent(cx, now, sent.count - of_head, stream.held());
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Whether something has still to leave before the transport may end.

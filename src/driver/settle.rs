@@ -16,7 +16,7 @@ use crate::util::time::Time;
 
 /// A queue that has grown to this during a turn or a batch is sent at once instead of at its end: by then the
 /// system call is cheap beside the bytes, and they are still in the processor's cache.
-const SEND_EARLY: usize = 16 * 1024;
+pub(super) const SEND_EARLY: usize = 16 * 1024;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
 const LINGER_MS: u64 = 5_000;
 
@@ -24,9 +24,10 @@ impl Core {
     /// Puts it on the list of sessions to settle.
     pub fn dirty(&mut self, id: Id) {
         let early = self.dispatching || self.is_corked();
+        let serving = self.serving == Some(id);
         let Some(session) = self.session(id) else { return };
         let large = session.buffered() >= SEND_EARLY && session.writable;
-        if !session.in_dirty {
+        if !session.in_dirty && !serving {
             session.in_dirty = true;
             self.dirty.push(id);
         }
@@ -35,8 +36,19 @@ impl Core {
         }
     }
 
+    /// The input of the session has been handled. What it has sent meanwhile leaves now, while its socket is in
+    /// the processor's cache.
+    pub fn served(&mut self, id: Id) {
+        self.serving = None;
+        self.settle(id);
+    }
+
     /// Settles every session something was done to.
     pub fn settle_all(&mut self) {
+        if let Some(id) = self.serving {
+            // Something broke off while it was served.
+            self.served(id);
+        }
         let mut list = std::mem::take(&mut self.dirty);
         for id in list.drain(..) {
             if let Some(session) = self.session(id) {
@@ -51,7 +63,11 @@ impl Core {
 
     /// Sends what waits, follows the connection's state, arms its timer.
     fn settle(&mut self, id: Id) {
-        if let Err(error) = self.contain(id, |session, cx, now| session.write(cx, now))
+        let written = self.contain(id, |session, cx, now| session.write(cx, now));
+        if matches!(written, Ok(true)) && self.is_published(id) {
+            return;
+        }
+        if let Err(error) = written
             && let Some(session) = self.session(id)
         {
             match &mut session.phase {
@@ -106,6 +122,15 @@ impl Core {
             self.give_back(id);
             self.make_ready(id);
         }
+    }
+
+    /// Whether every thread knows already what an open session with an empty queue has come to.
+    #[inline]
+    fn is_published(&self, id: Id) -> bool {
+        self.table().get(id).is_ok_and(|cell| {
+            cell.set_buffered(0);
+            cell.state() == state::OPEN && !cell.is_drain_wanted()
+        })
     }
 
     /// Makes visible to every thread what the session has come to.
@@ -211,31 +236,37 @@ impl Core {
         };
         match catch_unwind(AssertUnwindSafe(|| step(session, cx, now))) {
             Ok(result) => result,
-            Err(_) => {
-                let error = Error::new(
-                    Code::Panic,
-                    "a panic inside the library ended this connection; please report it",
-                );
-                let unsent = session.conn().map_or(0, |conn| conn.buffered());
-                let stats = session.conn().map(|conn| conn.stats());
-                session.details.stats = stats;
-                session.keep_trace();
-                let closed = Closed { unsent, ..never_open(error.clone()) };
-                session.phase = Phase::Over(Box::new(closed));
-                if let Some(stream) = &mut session.stream {
-                    // It may be what panicked.
-                    stream.silence();
-                }
-                if let Some(stats) = stats {
-                    self.figures.count_closed(&stats);
-                }
-                if let Ok(cell) = self.table().get(id) {
-                    cell.set(id, POISONED);
-                }
-                self.dirty(id);
-                Err(error)
-            }
+            Err(_) => Err(self.break_off(id)),
         }
+    }
+
+    /// A panic was in the session: nothing of it is used any more.
+    #[cold]
+    pub fn break_off(&mut self, id: Id) -> Error {
+        let error = Error::new(
+            Code::Panic,
+            "a panic inside the library ended this connection; please report it",
+        );
+        self.run.disturbed = true;
+        let Some(session) = self.session(id) else { return error };
+        let unsent = session.conn().map_or(0, |conn| conn.buffered());
+        let stats = session.conn().map(|conn| conn.stats());
+        session.details.stats = stats;
+        session.keep_trace();
+        let closed = Closed { unsent, ..never_open(error.clone()) };
+        session.phase = Phase::Over(Box::new(closed));
+        if let Some(stream) = &mut session.stream {
+            // It may be what panicked.
+            stream.silence();
+        }
+        if let Some(stats) = stats {
+            self.figures.count_closed(&stats);
+        }
+        if let Ok(cell) = self.table().get(id) {
+            cell.set(id, POISONED);
+        }
+        self.dirty(id);
+        error
     }
 }
 

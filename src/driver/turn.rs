@@ -7,6 +7,7 @@ use super::core::Core;
 use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
 use super::report::Report;
+use super::run::Teller;
 use super::session::Phase;
 use super::{batch, feed, log, source, thread, visit};
 use crate::error::{Code, Error, Result};
@@ -195,12 +196,12 @@ fn fire_timers(entered: &Entered) -> Result<()> {
 
 fn serve_ready(entered: &Entered) -> Result<()> {
     // Only what is ready now: what becomes ready meanwhile has its turn after everybody else.
-    let mut count = entered.with(|core| Ok(core.ready.len()))?;
-    while count > 0 {
-        count -= 1;
+    let count = entered.with(|core| Ok(core.ready.len()))?;
+    let mut teller = Teller::default();
+    for _ in 0..count {
         deliver::tell_opened(entered)?;
         if let Some(id) = entered.with(|core| Ok(core.next_ready()))? {
-            feed::serve(entered, id)?;
+            feed::serve(entered, id, &mut teller)?;
         }
     }
     Ok(())
@@ -263,8 +264,6 @@ impl Core {
             return None;
         }
         self.session(id)?.in_ready = false;
-        // It may also have become writable.
-        self.dirty(id);
         Some(id)
     }
 

@@ -38,33 +38,39 @@ impl Handle for wsock_hub {
 }
 
 /// The id in a handle. The pointer is never followed.
+#[inline]
 pub fn id<T: Handle>(handle: *const T) -> Result<Id> {
+    match Id::from_bits(handle.addr() as u64) {
+        Some(id) if id.kind() == T::KIND => Ok(id),
+        _ => Err(no_id(handle)),
+    }
+}
+
+#[cold]
+fn no_id<T: Handle>(handle: *const T) -> Error {
     let what = loops::name(T::KIND);
     if handle.is_null() {
-        return Err(Error::new(Code::InvalidHandle, format!("the {what} handle is NULL")));
+        return Error::new(Code::InvalidHandle, format!("the {what} handle is NULL"));
     }
-    let id = Id::from_bits(handle.addr() as u64).ok_or_else(|| {
-        Error::new(
+    let Some(id) = Id::from_bits(handle.addr() as u64) else {
+        return Error::new(
             Code::InvalidHandle,
             format!("the {what} handle is not one that this library made"),
-        )
-    })?;
-    if id.kind() == T::KIND {
-        return Ok(id);
-    }
+        );
+    };
     let alive = match id.kind() {
         Kind::Options => super::options::is_alive(id),
         Kind::Message => super::message::is_alive(id),
         Kind::Hub => super::hub::is_alive(id),
         _ => loops::is_alive(id),
     };
-    Err(match alive {
+    match alive {
         true => loops::wrong_kind(T::KIND, id.kind()),
         false => Error::new(
             Code::InvalidHandle,
             format!("the {what} handle is not valid: it was of another class, and has ended"),
         ),
-    })
+    }
 }
 
 /// The same where NULL means none.
@@ -118,24 +124,25 @@ pub unsafe fn optional_text<'a>(pointer: *const c_char, what: &str) -> Result<Op
 ///
 /// # Safety
 /// `pointer` is NULL or leads to `len` bytes that stay until the call returns.
+#[inline]
 pub unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Result<&'a [u8]> {
     if len == 0 {
         return Ok(&[]);
     }
-    if pointer.is_null() {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            format!("data is NULL but its length is {len}"),
-        ));
-    }
-    if len > isize::MAX as usize {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            format!("no buffer is {len} bytes long; was a negative number passed?"),
-        ));
+    if pointer.is_null() || len > isize::MAX as usize {
+        return Err(no_bytes(pointer, len));
     }
     // SAFETY: not NULL, of a possible length, and that long as promised by the caller.
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}
+
+#[cold]
+fn no_bytes(pointer: *const u8, len: usize) -> Error {
+    let message = match pointer.is_null() {
+        true => format!("data is NULL but its length is {len}"),
+        false => format!("no buffer is {len} bytes long; was a negative number passed?"),
+    };
+    Error::new(Code::InvalidArgument, message)
 }
 
 /// Structs that C may pass in a shorter or longer version: plain data, for which all-zero is valid,

@@ -42,26 +42,35 @@ pub fn answer(sent: Sent) -> i32 {
 }
 
 /// A message type as C passes it.
+#[inline]
 pub fn kind_of(r#type: i32) -> Result<Kind> {
     match r#type {
         WSOCK_TEXT => Ok(Kind::Text),
         WSOCK_BINARY => Ok(Kind::Binary),
-        _ => Err(Error::new(
-            Code::InvalidArgument,
-            format!("{type} is no message type; use WSOCK_TEXT or WSOCK_BINARY"),
-        )),
+        _ => Err(no_kind(r#type)),
     }
 }
 
+#[cold]
+fn no_kind(r#type: i32) -> Error {
+    let message = format!("{type} is no message type; use WSOCK_TEXT or WSOCK_BINARY");
+    Error::new(Code::InvalidArgument, message)
+}
+
 /// Flags without bits that nobody knows.
+#[inline]
 pub fn check_flags(flags: u32, known: u32) -> Result<()> {
     match flags & !known {
         0 => Ok(()),
-        _ => Err(Error::new(
-            Code::Unsupported,
-            format!("flags {flags:#x} has bits that this version of the library does not know"),
-        )),
+        _ => Err(unknown(flags)),
     }
+}
+
+#[cold]
+fn unknown(flags: u32) -> Error {
+    let message =
+        format!("flags {flags:#x} has bits that this version of the library does not know");
+    Error::new(Code::Unsupported, message)
 }
 
 /// A WSOCK_OVERFLOW_*; `None` for what the connection says.

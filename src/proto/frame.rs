@@ -2,6 +2,7 @@
 //! and writing them.
 
 use super::close;
+use super::event::Kind;
 use crate::error::Result;
 
 /// Bytes of the longest header: two, an eight-byte length, a masking key.
@@ -13,6 +14,8 @@ const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 const MASKED: u8 = 0x80;
+const FIN_TEXT: u8 = FIN | Opcode::Text as u8;
+const FIN_BINARY: u8 = FIN | Opcode::Binary as u8;
 
 /// The frame types of RFC 6455.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,50 @@ pub fn parse(input: &[u8], expect: Expect) -> Result<Option<Header>> {
     Ok(Some(Header { fin, rsv1, opcode, key, size, len }))
 }
 
+/// The header of a frame that is a whole message by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WholeHeader {
+    /// Text or binary.
+    pub kind: Kind,
+    /// The masking key; zeros when the frame is not masked.
+    pub key: [u8; 4],
+    /// Bytes of the header itself.
+    pub size: usize,
+    /// Bytes of payload that follow.
+    pub len: usize,
+}
+
+/// Reads the header of an uncompressed message in one frame of at most 65,535 bytes, if that is what comes
+/// and if it is as it must be. Everything else is for [`parse`] to judge.
+#[inline]
+pub fn parse_whole(input: &[u8], masked: bool) -> Option<WholeHeader> {
+    let &[first, second, ..] = input else { return None };
+    let kind = match first {
+        FIN_TEXT => Kind::Text,
+        FIN_BINARY => Kind::Binary,
+        _ => return None,
+    };
+    let len = second.wrapping_sub(if masked { MASKED } else { 0 });
+    let (len, size) = match len {
+        0..126 => (len as usize, 2),
+        126 => {
+            let &[_, _, high, low, ..] = input else { return None };
+            (u16::from_be_bytes([high, low]) as usize, 4)
+        }
+        _ => return None,
+    };
+    if size == 4 && len < 126 {
+        return None;
+    }
+    match masked {
+        false => Some(WholeHeader { kind, key: [0; 4], size, len }),
+        true => {
+            let key = *input.get(size..)?.first_chunk()?;
+            Some(WholeHeader { kind, key, size: size + 4, len })
+        }
+    }
+}
+
 /// Appends the header of a frame that is a whole message or control frame.
 #[inline]
 pub fn write(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, key: Option<[u8; 4]>, len: usize) {
@@ -134,7 +181,7 @@ pub fn write(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, key: Option<[u8; 4]>
 }
 
 /// Appends the header of a frame that ends its message only with `fin`.
-#[inline]
+#[inline(always)]
 pub fn write_part(
     out: &mut Vec<u8>,
     fin: bool,
@@ -143,30 +190,22 @@ pub fn write_part(
     key: Option<[u8; 4]>,
     len: usize,
 ) {
-    let mut header = [0; MAX_HEADER];
-    header[0] = if fin { FIN } else { 0 } | if rsv1 { RSV1 } else { 0 } | opcode as u8;
-    let mut size = match len {
-        0..=125 => {
-            header[1] = len as u8;
-            2
-        }
+    let first = if fin { FIN } else { 0 } | if rsv1 { RSV1 } else { 0 } | opcode as u8;
+    let masked = if key.is_some() { MASKED } else { 0 };
+    match len {
+        0..=125 => out.extend_from_slice(&[first, masked | len as u8]),
         126..=0xFFFF => {
-            header[1] = 126;
-            header[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-            4
+            let [high, low] = (len as u16).to_be_bytes();
+            out.extend_from_slice(&[first, masked | 126, high, low]);
         }
         _ => {
-            header[1] = 127;
-            header[2..10].copy_from_slice(&(len as u64).to_be_bytes());
-            10
+            out.extend_from_slice(&[first, masked | 127]);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
         }
-    };
-    if let Some(key) = key {
-        header[1] |= MASKED;
-        header[size..size + 4].copy_from_slice(&key);
-        size += 4;
     }
-    out.extend_from_slice(&header[..size]);
+    if let Some(key) = key {
+        out.extend_from_slice(&key);
+    }
 }
 
 /// Whole length of the frame that `write` began at the start of `frames`.
@@ -213,6 +252,49 @@ mod tests {
                 assert_eq!(span(&bytes), bytes.len() + len);
             }
         }
+    }
+
+    /// What the short way takes, the other takes alike; what it leaves, nobody may have taken.
+    #[test]
+    fn whole_messages_are_read_alike_by_both_ways() {
+        let lengths: [&[u8]; 8] = [
+            &[0],
+            &[1],
+            &[125],
+            &[126, 0, 125],
+            &[126, 0, 126],
+            &[126, 255, 255],
+            &[127, 0, 0, 0, 0, 0, 1, 0, 0],
+            &[127, 0, 0, 0, 0, 0, 0, 0, 9],
+        ];
+        let mut whole = 0;
+        for first in 0..=255 {
+            for (masked, length) in [false, true].into_iter().flat_map(|m| lengths.map(|l| (m, l))) {
+                let mut bytes = vec![first];
+                bytes.extend_from_slice(length);
+                bytes[1] |= if masked { MASKED } else { 0 };
+                bytes.extend_from_slice(&[7, 8, 9, 10]);
+                for expect in [SERVER, CLIENT] {
+                    for cut in 0..=bytes.len() {
+                        let short = parse_whole(&bytes[..cut], expect.masked);
+                        let long = parse(&bytes[..cut], expect).ok().flatten();
+                        if let Some(it) = short {
+                            let long = long.expect("the other way takes it, too");
+                            assert!(long.fin && !long.rsv1);
+                            assert_eq!(long.opcode == Opcode::Text, it.kind == Kind::Text);
+                            assert!(matches!(long.opcode, Opcode::Text | Opcode::Binary));
+                            assert_eq!((long.key, long.size), (it.key, it.size));
+                            assert_eq!(long.len, it.len as u64);
+                            whole += 1;
+                        } else if let Some(long) = long {
+                            let plain = matches!(long.opcode, Opcode::Text | Opcode::Binary);
+                            assert!(!(plain && long.fin && long.len <= 0xFFFF), "{bytes:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(whole > 20, "{whole}");
     }
 
     #[test]

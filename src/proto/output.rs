@@ -158,6 +158,23 @@ impl Output {
         self.more.get_or_insert_default().pong = Some(pong);
     }
 
+    /// What waits, if it is in one piece and nothing else is to be thought of.
+    #[inline]
+    pub fn plain(&self) -> Option<&[u8]> {
+        match self.more {
+            None => Some(&self.front[self.gone..]),
+            Some(_) => None,
+        }
+    }
+
+    /// The transport has taken all that is plain.
+    #[inline]
+    pub fn plain_sent(&mut self, pool: &mut BufferPool) {
+        pool.put(std::mem::take(&mut self.front));
+        self.gone = 0;
+        self.data = 0;
+    }
+
     /// Fills `slices` with what waits, in order, and returns how many it filled.
     pub fn transmit<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut first = [self.head(), &[], &[], &[]];

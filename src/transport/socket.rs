@@ -76,7 +76,13 @@ impl Socket {
     /// Writes as much as the kernel takes. `writev` would raise SIGPIPE on a dead peer, `sendmsg` need not.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            match SockRef::from(&*self).send_vectored_with_flags(slices, SEND_FLAGS) {
+            let socket = SockRef::from(&*self);
+            let sent = match slices {
+                // The system has less to look at.
+                [one] => socket.send_with_flags(one, SEND_FLAGS),
+                _ => socket.send_vectored_with_flags(slices, SEND_FLAGS),
+            };
+            match sent {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }

@@ -125,6 +125,11 @@ impl Stream {
         self.whole().write(slices)
     }
 
+    /// Whether what is written goes to the socket as it is.
+    pub fn is_plain(&self) -> bool {
+        self.layers.is_empty()
+    }
+
     /// Whether bytes may be given to `write`: false while a layer is still being set up.
     pub fn takes_bytes(&self) -> bool {
         self.layers.last().is_none_or(Layer::takes_bytes)

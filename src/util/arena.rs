@@ -4,19 +4,24 @@
 //! it, or in another buffer when there is no room.
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// Bytes that somebody may hold on to.
 struct Buffer {
     bytes: Box<[UnsafeCell<u8>]>,
-    /// Below this nothing is written any more while anybody but the arena has the buffer.
+    /// Below this nothing is written any more while a piece is kept or something is shown.
     fixed: AtomicUsize,
+    /// How many windows look at it, and how many of them show something right now. Both change on the
+    /// arena's thread alone.
+    windows: AtomicUsize,
+    showing: AtomicUsize,
 }
 
 // SAFETY: bytes are written by the one `Arena` that made the buffer, only from `fixed` on, and read by
-// others only below it. `fixed` goes back only when the arena alone has the buffer.
+// others only below it. `fixed` goes back only when there is no piece and no window shows anything.
 unsafe impl Sync for Buffer {}
 // SAFETY: plain bytes.
 unsafe impl Send for Buffer {}
@@ -27,7 +32,17 @@ impl Buffer {
         let zeros = Box::into_raw(vec![0u8; size].into_boxed_slice());
         // SAFETY: `UnsafeCell<u8>` has the layout of `u8`, so it is the same allocation.
         let bytes = unsafe { Box::from_raw(zeros as *mut [UnsafeCell<u8>]) };
-        Arc::new(Buffer { bytes, fixed: AtomicUsize::new(0) })
+        let (fixed, windows, showing) = Default::default();
+        Arc::new(Buffer { bytes, fixed, windows, showing })
+    }
+
+    /// Whether nobody reads what is fixed, now or later.
+    fn is_free(buffer: &Arc<Buffer>) -> bool {
+        let known = 1 + buffer.windows.load(Ordering::Relaxed);
+        let free = Arc::strong_count(buffer) == known && buffer.showing.load(Ordering::Relaxed) == 0;
+        // With the release of the last piece, on whatever thread that was.
+        fence(Ordering::Acquire);
+        free
     }
 
     fn read(&self, range: Range<usize>) -> &[u8] {
@@ -48,8 +63,12 @@ pub struct Arena {
     last: Option<Arc<Buffer>>,
 }
 
-/// A look at what is fixed in the buffer of now.
-pub struct Window(Arc<Buffer>);
+/// A look at what is fixed in one buffer. It holds nothing but while it shows it. Not `Send`: it counts
+/// without locks.
+pub struct Window(Arc<Buffer>, PhantomData<*const ()>);
+
+/// Something is shown.
+struct Showing<'a>(&'a Buffer);
 
 /// Bytes of an arena that stay as they are for as long as this lives.
 #[derive(Clone)]
@@ -64,10 +83,32 @@ impl std::fmt::Debug for Piece {
     }
 }
 
+/// One more or one less of what only this thread counts.
+#[inline]
+fn step(count: &AtomicUsize, by: isize) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add_signed(by), Ordering::Relaxed);
+}
+
 impl Window {
-    /// Bytes that have been fixed.
-    pub fn read(&self, range: Range<usize>) -> &[u8] {
-        self.0.read(range)
+    /// Shows bytes that have been fixed; they stay as they are meanwhile.
+    #[inline]
+    pub fn show<R>(&self, range: Range<usize>, look: impl FnOnce(&[u8]) -> R) -> R {
+        step(&self.0.showing, 1);
+        let _showing = Showing(&self.0);
+        look(self.0.read(range))
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        step(&self.0.windows, -1);
+    }
+}
+
+impl Drop for Showing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        step(&self.0.showing, -1);
     }
 }
 
@@ -84,12 +125,10 @@ impl Arena {
     /// A range of `size` bytes to write to.
     pub fn room(&mut self, size: usize) -> Range<usize> {
         debug_assert!(size <= Arena::SIZE);
-        if let Some(buffer) = &mut self.buffer {
+        if let Some(buffer) = &self.buffer {
             let mut start = buffer.fixed.load(Ordering::Relaxed);
-            if start > 0
-                && let Some(buffer) = Arc::get_mut(buffer)
-            {
-                *buffer.fixed.get_mut() = 0;
+            if start > 0 && Buffer::is_free(buffer) {
+                buffer.fixed.store(0, Ordering::Relaxed);
                 start = 0;
             }
             if Arena::SIZE - start >= size {
@@ -97,8 +136,8 @@ impl Arena {
             }
         }
         let mut next = self.last.take();
-        match next.as_mut().and_then(Arc::get_mut) {
-            Some(free) => *free.fixed.get_mut() = 0,
+        match next.as_ref().filter(|buffer| Buffer::is_free(buffer)) {
+            Some(free) => free.fixed.store(0, Ordering::Relaxed),
             None => next = Some(Buffer::new(Arena::SIZE)),
         }
         self.last = std::mem::replace(&mut self.buffer, next);
@@ -124,9 +163,15 @@ impl Arena {
         fixed.store(fixed.load(Ordering::Relaxed).max(end), Ordering::Relaxed);
     }
 
-    /// For whoever reads while the arena may be written to.
-    pub fn window(&self) -> Window {
-        Window(self.buffer().clone())
+    /// For whoever reads while the arena may be written to: a look at the buffer of now, unless `window` is
+    /// that already.
+    #[inline]
+    pub fn look(&self, window: &mut Option<Window>) {
+        let buffer = self.buffer();
+        if !window.as_ref().is_some_and(|known| Arc::ptr_eq(&known.0, buffer)) {
+            step(&buffer.windows, 1);
+            *window = Some(Window(buffer.clone(), PhantomData));
+        }
     }
 
     /// Holds on to a range, which becomes fixed.
@@ -192,15 +237,36 @@ mod tests {
     fn a_window_shows_what_is_fixed_while_more_is_written() {
         let mut arena = Arena::default();
         let room = arena.room(100);
-        let window = arena.window();
+        let mut window = None;
+        arena.look(&mut window);
+        let window = window.unwrap();
         arena.write(room).fill(7);
         arena.fix(10);
-        let shown = window.read(0..10);
-        arena.write(10..100).fill(8);
-        assert_eq!(shown, [7; 10]);
-        assert_eq!(arena.room(50), 10..60, "the window holds it");
-        drop(window);
+        window.show(0..10, |shown| {
+            arena.write(10..100).fill(8);
+            assert_eq!(shown, [7; 10]);
+            assert_eq!(arena.room(50), 10..60, "it is shown");
+        });
+        assert_eq!(arena.room(50), 0..50, "a window alone holds nothing");
+        let kept = arena.keep(0..5);
+        assert_eq!(arena.room(50), 5..55);
+        drop(kept);
         assert_eq!(arena.room(50), 0..50);
+    }
+
+    #[test]
+    fn a_window_follows_the_arena_to_another_buffer() {
+        let mut arena = Arena::default();
+        let mut window = None;
+        let first = arena.room(SIZE);
+        arena.look(&mut window);
+        let _kept = arena.keep(first);
+        let next = arena.room(10);
+        arena.write(next.clone()).fill(3);
+        arena.fix(next.end);
+        arena.look(&mut window);
+        window.unwrap().show(next, |shown| assert_eq!(shown, [3; 10]));
+        assert_eq!(arena.room(10), 0..10);
     }
 
     #[test]
@@ -231,6 +297,8 @@ mod tests {
     fn what_is_not_fixed_is_not_shown() {
         let mut arena = Arena::default();
         arena.room(100);
-        arena.window().read(0..1);
+        let mut window = None;
+        arena.look(&mut window);
+        window.unwrap().show(0..1, |_| ());
     }
 }

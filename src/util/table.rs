@@ -200,6 +200,12 @@ impl Cell {
         !self.drain_wanted.swap(true, Ordering::SeqCst)
     }
 
+    /// Whether somebody was told that it is full.
+    #[inline]
+    pub fn is_drain_wanted(&self) -> bool {
+        self.drain_wanted.load(Ordering::SeqCst)
+    }
+
     /// Whether the queue has fallen to `low_water` after somebody was told that it is full.
     pub fn take_drain(&self, low_water: usize) -> bool {
         self.drain_wanted.load(Ordering::SeqCst)
@@ -361,12 +367,24 @@ impl Table {
         }
     }
 
+    #[inline]
+    fn cell(&self, id: Id) -> Option<&Cell> {
+        let segment = self.segments.get(id.slot() as usize / SEGMENT)?.get()?;
+        segment.get(id.slot() as usize % SEGMENT)
+    }
+
+    /// The cell of an object in that state which nobody has given up and no panic has hit.
+    #[inline]
+    pub fn get_sound(&self, id: Id, state: u8) -> Option<&Cell> {
+        let cell = self.cell(id)?;
+        let tag = cell.tag.load(Ordering::SeqCst) & !((ACCEPTED | QUEUES) as u64);
+        let fits = tag == Cell::tag(id.generation(), id.kind() as u8, state);
+        (fits && id.owner() == self.owner).then_some(cell)
+    }
+
     /// The cell of a living object.
     pub fn get(&self, id: Id) -> Result<&Cell, Dead> {
-        let cell = self.segments[id.slot() as usize / SEGMENT]
-            .get()
-            .map(|segment| &segment[id.slot() as usize % SEGMENT])
-            .ok_or(Dead::Stale)?;
+        let cell = self.cell(id).ok_or(Dead::Stale)?;
         let tag = cell.tag.load(Ordering::SeqCst);
         let fits = tag >> 16 == id.generation() as u64 && id.owner() == self.owner;
         if !fits || (tag >> 8) as u8 == 0 {

@@ -204,7 +204,7 @@ impl Connection {
         self.queue_part(cx, now, true, opcode, rsv1, data);
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue_part(
         &mut self,
         cx: &mut Context,
@@ -262,7 +262,7 @@ fn opcode(kind: Kind) -> Opcode {
     }
 }
 
-#[inline]
+#[inline(always)] // what is known where it is called saves most of it
 fn append(
     out: &mut Vec<u8>,
     fin: bool,
@@ -271,6 +271,7 @@ fn append(
     key: Option<[u8; 4]>,
     data: &[u8],
 ) {
+    out.reserve(MAX_HEADER + data.len());
     frame::write_part(out, fin, opcode, rsv1, key, data.len());
     let start = out.len();
     out.extend_from_slice(data);

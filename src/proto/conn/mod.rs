@@ -3,6 +3,7 @@
 //! | file | job |
 //! | --- | --- |
 //! | `receive.rs` | from bytes to frames, messages and events |
+//! | `run.rs` | the same for messages that lie whole in the input, many at a time |
 //! | `parts.rs` | messages that are handed over as they arrive |
 //! | `send.rs` | messages, pings and pongs that are to be sent |
 //! | `stream.rs` | messages that are sent in parts |
@@ -19,6 +20,7 @@ mod encode;
 mod parts;
 mod queue;
 mod receive;
+mod run;
 mod send;
 mod source;
 mod stats;
@@ -42,6 +44,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 pub use queue::Dropped;
+pub use run::Whole;
 pub use send::{Body, Queued, SendOptions};
 pub use stats::Stats;
 
@@ -136,6 +139,24 @@ impl Connection {
         }
         if self.phase != Phase::Open && waited {
             self.close_progress(now, progress);
+        }
+    }
+
+    /// What waits to be sent, if it is in one piece, and if no more will follow when it has left than that.
+    #[inline]
+    pub fn plain_output(&self) -> Option<&[u8]> {
+        let open = self.phase == Phase::Open && self.rare.is_none();
+        if open && !self.blocked && self.deflate.is_none() { self.output.plain() } else { None }
+    }
+
+    /// The transport took all of that.
+    #[inline]
+    pub fn plain_sent(&mut self, cx: &mut Context, now: Time, n: usize) {
+        self.output.plain_sent(&mut cx.pool);
+        self.counters.bytes_sent += n as u64;
+        self.waiting_pings = 0;
+        if std::mem::take(&mut self.asking) {
+            self.keepalive.progress(now);
         }
     }
 

@@ -127,6 +127,24 @@ impl Connection {
         Ok(self.accepted(now, data.len(), Dropped::default()))
     }
 
+    /// The same for a message that is sent as it is behind others that are encoded. `None` when more has to
+    /// be thought of, and nothing has been done.
+    #[inline]
+    pub fn send_plain(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        kind: Kind,
+        data: &[u8],
+    ) -> Option<usize> {
+        let plain = self.phase == Phase::Open && self.rare.is_none() && self.deflate.is_none();
+        if !plain || kind == Kind::Text && !utf8::is_valid(data) {
+            return None;
+        }
+        self.encode(cx, now, kind, data, false);
+        Some(self.accepted(now, data.len(), Dropped::default()).buffered)
+    }
+
     /// The same for messages of every form, and for those that may be dropped or replaced while they
     /// wait.
     pub fn send_message(
@@ -206,6 +224,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     pub(super) fn accepted(&mut self, now: Time, len: usize, dropped: Dropped) -> Queued {
         self.last_message = now;
         self.counters.messages_sent += 1;

@@ -1,0 +1,173 @@
+//! Telling of messages that lie whole in what was read, many at a time: the protocol takes all that it can at
+//! once, and before each is told a glance at the loop shows whether the last one has changed anything. If it
+//! has, those that are left go back to where they came from, and `feed.rs` goes on.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::deliver::{self, Input};
+use super::handler::Handler;
+use super::loops::Entered;
+use super::session::Phase;
+use crate::error::Result;
+use crate::proto::conn::Whole;
+use crate::proto::event::Kind;
+use crate::util::arena::Window;
+use crate::util::id::Id;
+
+/// What is the same for most messages of a turn, so that they cost no counting of references.
+#[derive(Default)]
+pub struct Teller {
+    /// Who heard last.
+    pub handler: Option<Arc<dyn Handler>>,
+    /// A look at where it is read to.
+    pub window: Option<Window>,
+}
+
+/// Messages that were taken and not all told.
+#[derive(Default)]
+pub struct Run {
+    wholes: Vec<Whole>,
+    told: usize,
+    /// Whose they are, and where in the arena they lie.
+    id: Option<Id>,
+    input: Range<usize>,
+    /// Something was done to the loop since the last glance, other than sending.
+    pub disturbed: bool,
+}
+
+/// What a glance shows.
+enum Next {
+    Message(Kind, Range<usize>),
+    /// There is no more.
+    Over,
+    /// First somebody has to look what has changed.
+    Disturbed,
+}
+
+/// Tells of the messages at the start of a chunk of the arena, and returns where those begin that it has
+/// not told of.
+pub fn tell(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller) -> Result<usize> {
+    let mut at = chunk.start;
+    while at < chunk.end {
+        let taken = entered.with(|core| Ok(core.take_run(id, at..chunk.end, teller)))?;
+        let (Some(end), Some(handler), Some(window)) = (taken, &teller.handler, &teller.window)
+        else {
+            return Ok(at);
+        };
+        at = end;
+        loop {
+            match entered.glance(Core::next_whole)? {
+                Next::Message(kind, range) => window.show(range, |bytes| {
+                    let measure = entered.measure();
+                    deliver::call_input(&**handler, measure, id, Input::Message(kind), bytes);
+                }),
+                Next::Over => break,
+                Next::Disturbed => {
+                    let back = entered.with(|core| Ok(core.goes_on(id, handler)))?;
+                    if let Some(at) = back {
+                        return Ok(at);
+                    }
+                }
+            }
+        }
+    }
+    Ok(at)
+}
+
+impl Run {
+    /// The message that is being told to this connection, and where it is in the arena.
+    pub fn current(&self, id: Id) -> Option<(Kind, Range<usize>)> {
+        let last = self.told.checked_sub(1).filter(|_| self.id == Some(id))?;
+        self.wholes.get(last).map(|whole| (whole.kind, self.place(whole)))
+    }
+
+    #[inline]
+    fn place(&self, whole: &Whole) -> Range<usize> {
+        let Range { start, end } = whole.payload();
+        self.input.start + start..self.input.start + end
+    }
+}
+
+impl Core {
+    /// Has the protocol take messages from the start of these bytes. Returns how far they go; `None` when
+    /// this is not the way for what comes.
+    fn take_run(&mut self, id: Id, input: Range<usize>, teller: &mut Teller) -> Option<usize> {
+        if self.queueing {
+            return None;
+        }
+        let mut arena = std::mem::take(&mut self.arena);
+        let mut run = std::mem::take(&mut self.run);
+        let taken = self.contain(id, |session, _, now| {
+            let paused = session.pauses();
+            let Phase::Open(conn) = &mut session.phase else { return Ok(0) };
+            if paused {
+                return Ok(0);
+            }
+            let bytes = arena.write(input.clone());
+            #[cfg(feature = "test-panic")]
+            super::feed::provoke(bytes, "panic in the connection");
+            let taken = conn.recv_run(now, bytes, &mut run.wholes);
+            if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.handler)) {
+                teller.handler = Some(session.handler.clone());
+            }
+            Ok(taken)
+        });
+        arena.look(&mut teller.window);
+        self.arena = arena;
+        let taken = taken.ok().filter(|taken| *taken > 0);
+        self.run = Run { told: 0, id: taken.and(Some(id)), disturbed: false, input, ..run };
+        self.current = None;
+        taken.map(|taken| self.run.input.start + taken)
+    }
+
+    /// The next message of the run, which is about to be told.
+    #[inline]
+    fn next_whole(&mut self) -> Next {
+        if self.run.disturbed {
+            return Next::Disturbed;
+        }
+        let Some(whole) = self.run.wholes.get(self.run.told) else {
+            self.run.id = None;
+            return Next::Over;
+        };
+        let (kind, range) = (whole.kind, self.run.place(whole));
+        self.run.told += 1;
+        self.count_callback();
+        self.arena.fix(range.end);
+        Next::Message(kind, range)
+    }
+
+    /// Whether the rest of the run may be told as it is. If not, it goes back: from where on is it to be
+    /// fed again?
+    fn goes_on(&mut self, id: Id, handler: &Arc<dyn Handler>) -> Option<usize> {
+        self.run.disturbed = false;
+        let (queueing, run) = (self.queueing, &mut self.run);
+        let rest = &run.wholes[run.told..];
+        // Behind the last of them.
+        let end = run.input.start + run.wholes.last().map_or(0, |last| last.payload().end);
+        let session = self.entries.get_mut(id.slot() as usize).and_then(|entry| entry.session(id));
+        let Some(session) = session else {
+            run.id = None;
+            return Some(end);
+        };
+        let same = Arc::ptr_eq(handler, &session.handler) && !session.pauses() && !queueing;
+        let Phase::Open(conn) = &mut session.phase else {
+            run.id = None;
+            return Some(end);
+        };
+        if same && conn.takes_runs() {
+            return None;
+        }
+        let from = match run.told.checked_sub(1) {
+            Some(last) => run.wholes[last].payload().end,
+            None => 0,
+        };
+        let fixed = run.input.start + from;
+        let input = self.arena.write(fixed..run.input.end);
+        conn.give_back(input, from, rest);
+        run.id = None;
+        Some(fixed)
+    }
+}

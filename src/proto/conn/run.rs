@@ -1,0 +1,96 @@
+//! Messages that lie whole in the input, one behind the other: most of all. They are taken a run at a time
+//! by a way of their own, which knows only what such a frame looks like. Whatever looks different, be it
+//! wrong, is left to `receive.rs`.
+
+use super::Connection;
+use super::close_handshake::Phase;
+use crate::proto::config::Role;
+use crate::proto::event::Kind;
+use crate::proto::{frame, mask, message, utf8};
+use crate::util::time::Time;
+use std::ops::Range;
+
+/// A run ends with the message that makes it this long, while all of it is in the nearest cache.
+const ENOUGH: usize = 16 * 1024;
+/// Or when it has so many.
+const MOST: usize = 64;
+
+/// A message in the input.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole {
+    /// Text or binary.
+    pub kind: Kind,
+    begin: u32,
+    end: u32,
+}
+
+impl Whole {
+    /// Its bytes, unmasked.
+    #[inline]
+    pub fn payload(&self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
+}
+
+impl Connection {
+    /// Takes messages from the start of `input` for as long as they lie there whole, unmasks them in place
+    /// and puts them into `run`. Returns how far they go.
+    pub fn recv_run(&mut self, now: Time, input: &mut [u8], run: &mut Vec<Whole>) -> usize {
+        run.clear();
+        if !self.takes_runs() {
+            return 0;
+        }
+        let masked = self.role == Role::Server;
+        let mut at = 0;
+        let mut bytes = 0;
+        while at < ENOUGH && run.len() < MOST {
+            let Some(next) = frame::parse_whole(&input[at..], masked) else { break };
+            let (begin, end) = (at + next.size, at + next.size + next.len);
+            let Some(payload) = input.get_mut(begin..end) else { break };
+            if message::check_size(false, 0, next.len as u64, &self.config).is_err() {
+                break;
+            }
+            if masked {
+                mask::apply(payload, next.key);
+            }
+            if next.kind == Kind::Text && !utf8::is_valid(payload) {
+                mask::apply(payload, next.key);
+                break;
+            }
+            run.push(Whole { kind: next.kind, begin: begin as u32, end: end as u32 });
+            bytes += next.len;
+            at = end;
+        }
+        if at > 0 {
+            self.keepalive.heard(now);
+            self.last_message = now;
+            self.counters.messages_received += run.len() as u64;
+            self.counters.payload_received += bytes as u64;
+            self.counters.bytes_received += at as u64;
+        }
+        at
+    }
+
+    /// Whether messages are delivered as they come. With a trace each frame has to be noted.
+    #[inline]
+    pub fn takes_runs(&self) -> bool {
+        let plain = self.phase == Phase::Open && self.inbox.is_none() && !self.config.parts;
+        plain && (self.rare.is_none() || self.trace().is_none())
+    }
+
+    /// Undoes the taking of the last messages of a run, so that they can be given again. `input` begins `at`
+    /// bytes behind what was given then, where their frames begin.
+    pub fn give_back(&mut self, input: &mut [u8], at: usize, rest: &[Whole]) {
+        for whole in rest {
+            let (frame, payload) = input.split_at_mut(whole.begin as usize - at);
+            if self.role == Role::Server {
+                let key = frame.last_chunk().expect("a key is in front of the payload");
+                mask::apply(&mut payload[..whole.payload().len()], *key);
+            }
+            self.counters.messages_received -= 1;
+            self.counters.payload_received -= whole.payload().len() as u64;
+        }
+        let end = rest.last().map_or(at, |last| last.end as usize);
+        self.counters.bytes_received -= (end - at) as u64;
+    }
+}
