@@ -208,13 +208,7 @@ fn call_unmeasured(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -
 
 /// The call for what the peer sent, the most frequent of all.
 #[inline]
-pub fn call_input(
-    handler: &dyn Handler,
-    measure: &Measure,
-    id: Id,
-    input: Input,
-    bytes: &[u8],
-) {
+pub fn call_input(handler: &dyn Handler, measure: &Measure, id: Id, input: Input, bytes: &[u8]) {
     measure::timed(Some(measure), || tell_input(handler, id, input, bytes));
 }
 

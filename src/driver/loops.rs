@@ -544,6 +544,7 @@ impl Entered {
     }
 
     /// Borrows the core for the length of `f`, which must not call the application.
+    #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
         // A callback of this turn may have forked.
         self.place.check_process()?;
@@ -551,28 +552,39 @@ impl Entered {
     }
 
     /// The same with a loop of the process which this one is forked from.
+    #[inline]
     pub fn with_of_any_process<R>(&self, f: impl FnOnce(&mut Core) -> Result<R>) -> Result<R> {
-        let (result, trash) = {
+        let (result, litter) = {
             let mut core = self.inside.try_borrow_mut().map_err(|_| busy())?;
             let core = core.as_mut().ok_or_else(|| stale(Kind::Loop))?;
-            let result = f(core);
-            if !core.leftovers.is_empty() && self.place.hears() {
-                let mut leftovers = std::mem::take(&mut core.leftovers);
-                core.trash.append(&mut leftovers);
-            }
-            // A thread of ours must not call the application.
-            let some = !core.trash.is_empty() && (core.worker == 0 || core.worker != this_thread());
-            (result, some.then(|| std::mem::take(&mut core.trash)))
+            (f(core), !(core.trash.is_empty() && core.leftovers.is_empty()))
         };
-        // Handlers end here, unborrowed: their release functions may call anything, and wait for somebody
-        // who waits at the door.
-        if let Some(trash) = trash {
-            match self.door {
-                Some(_) => outside::run(move || drop(trash)),
-                None => drop(trash),
-            }
+        if litter {
+            self.tidy();
         }
         result
+    }
+
+    /// Handlers end here, unborrowed: their release functions may call anything, and wait for somebody who
+    /// waits at the door.
+    #[cold]
+    fn tidy(&self) {
+        let Ok(mut borrowed) = self.inside.try_borrow_mut() else { return };
+        let Some(core) = borrowed.as_mut() else { return };
+        if !core.leftovers.is_empty() && self.place.hears() {
+            let mut leftovers = std::mem::take(&mut core.leftovers);
+            core.trash.append(&mut leftovers);
+        }
+        // A thread of ours must not call the application.
+        if core.worker != 0 && core.worker == this_thread() {
+            return;
+        }
+        let trash = std::mem::take(&mut core.trash);
+        drop(borrowed);
+        match self.door {
+            Some(_) => outside::run(move || drop(trash)),
+            None => drop(trash),
+        }
     }
 }
 

@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn callbacks_are_measured_only_when_asked() {
         let owner = new_loop();
-        let callback = || timed(Some(&owner.measure), || std::thread::sleep(Duration::from_millis(2)));
+        let callback =
+            || timed(Some(&owner.measure), || std::thread::sleep(Duration::from_millis(2)));
         callback();
         assert_eq!(owner.measure.times(), Histogram::default());
         set(owner, true).unwrap();

@@ -3,6 +3,7 @@
 //! has, those that are left go back to where they came from, and `feed.rs` goes on.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::core::Core;
@@ -94,32 +95,35 @@ impl Core {
     /// Has the protocol take messages from the start of these bytes. Returns how far they go; `None` when
     /// this is not the way for what comes.
     fn take_run(&mut self, id: Id, input: Range<usize>, teller: &mut Teller) -> Option<usize> {
-        if self.queueing {
+        let Core { entries, arena, run, now, queueing: false, .. } = self else { return None };
+        let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        if session.pauses() {
             return None;
         }
-        let mut arena = std::mem::take(&mut self.arena);
-        let mut run = std::mem::take(&mut self.run);
-        let taken = self.contain(id, |session, _, now| {
-            let paused = session.pauses();
-            let Phase::Open(conn) = &mut session.phase else { return Ok(0) };
-            if paused {
-                return Ok(0);
-            }
-            let bytes = arena.write(input.clone());
+        let Phase::Open(conn) = &mut session.phase else { return None };
+        let bytes = arena.write(input.clone());
+        let taken = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(feature = "test-panic")]
             super::feed::provoke(bytes, "panic in the connection");
-            let taken = conn.recv_run(now, bytes, &mut run.wholes);
-            if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.handler)) {
-                teller.handler = Some(session.handler.clone());
-            }
-            Ok(taken)
-        });
+            conn.recv_run(*now, bytes, &mut run.wholes)
+        }));
+        let Ok(taken) = taken else {
+            self.break_off(id);
+            return None;
+        };
+        if taken == 0 {
+            return None;
+        }
+        if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.handler)) {
+            teller.handler = Some(session.handler.clone());
+        }
         arena.look(&mut teller.window);
-        self.arena = arena;
-        let taken = taken.ok().filter(|taken| *taken > 0);
-        self.run = Run { told: 0, id: taken.and(Some(id)), disturbed: false, input, ..run };
-        self.current = None;
-        taken.map(|taken| self.run.input.start + taken)
+        let end = input.start + taken;
+        (run.told, run.id, run.input, run.disturbed) = (0, Some(id), input, false);
+        if self.current.is_some() {
+            self.current = None;
+        }
+        Some(end)
     }
 
     /// The next message of the run, which is about to be told.

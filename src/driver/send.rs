@@ -189,13 +189,7 @@ impl Core {
     /// Sends a message from within a callback of this turn, which does the rest. `None` when it is not as
     /// simple as that, and nothing has been done.
     #[inline]
-    pub fn send_in_turn(
-        &mut self,
-        id: Id,
-        cell: &Cell,
-        kind: Kind,
-        data: &[u8],
-    ) -> Option<Sent> {
+    pub fn send_in_turn(&mut self, id: Id, cell: &Cell, kind: Kind, data: &[u8]) -> Option<Sent> {
         if !self.dispatching || self.worker != 0 {
             return None;
         }

@@ -16,7 +16,7 @@ use crate::util::time::Time;
 
 /// A queue that has grown to this during a turn or a batch is sent at once instead of at its end: by then the
 /// system call is cheap beside the bytes, and they are still in the processor's cache.
-pub(super) const SEND_EARLY: usize = 16 * 1024;
+pub(super) const SEND_EARLY: usize = 64 * 1024;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
 const LINGER_MS: u64 = 5_000;
 

@@ -269,7 +269,8 @@ mod tests {
         ];
         let mut whole = 0;
         for first in 0..=255 {
-            for (masked, length) in [false, true].into_iter().flat_map(|m| lengths.map(|l| (m, l))) {
+            for (masked, length) in [false, true].into_iter().flat_map(|m| lengths.map(|l| (m, l)))
+            {
                 let mut bytes = vec![first];
                 bytes.extend_from_slice(length);
                 bytes[1] |= if masked { MASKED } else { 0 };

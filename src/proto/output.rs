@@ -12,6 +12,8 @@ use std::io::IoSlice;
 
 /// Frames from this size on are not copied behind others.
 const LARGE: usize = 16 * 1024;
+/// Until a buffer has that much others are copied behind it: with one more it is still one that is used again.
+const FULL: usize = 48 * 1024;
 /// Smaller buffers before a payload that is referred to were made for its header, and are of no further use.
 const HEADERS: usize = 1024;
 
@@ -306,7 +308,7 @@ fn bytes(shared: &Option<Bytes>) -> &[u8] {
 
 /// Whether a frame of `size` bytes is to be copied behind what is in `buffer`.
 fn joins(buffer: &Vec<u8>, size: usize) -> bool {
-    size < LARGE && (buffer.len() < LARGE || buffer.capacity() - buffer.len() >= size)
+    size < LARGE && (buffer.len() < FULL || buffer.capacity() - buffer.len() >= size)
 }
 
 fn buffer(pool: &mut BufferPool, size: usize) -> Vec<u8> {

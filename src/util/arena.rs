@@ -39,7 +39,8 @@ impl Buffer {
     /// Whether nobody reads what is fixed, now or later.
     fn is_free(buffer: &Arc<Buffer>) -> bool {
         let known = 1 + buffer.windows.load(Ordering::Relaxed);
-        let free = Arc::strong_count(buffer) == known && buffer.showing.load(Ordering::Relaxed) == 0;
+        let free =
+            Arc::strong_count(buffer) == known && buffer.showing.load(Ordering::Relaxed) == 0;
         // With the release of the last piece, on whatever thread that was.
         fence(Ordering::Acquire);
         free
