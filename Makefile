@@ -44,8 +44,8 @@ LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target what; do \
-		printf '  make %-10s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target what; do \
+		printf '  make %-11s %s\n' "$$target" "$$what"; done
 
 run: examples ## build and start the chat example; open the address it prints
 	@target/c/chat_server $(if $(PORT),--port $(PORT))
@@ -92,23 +92,20 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
 
-BENCHES := echo-tcp events threads broadcast idle
-BENCH   := target/bench
-.PHONY: $(BENCHES:%=bench-%)
-bench: ## measure memory and speed, in three minutes; make bench-events and the like: one thing
-	@for each in $(BENCHES); do $(MAKE) --no-print-directory bench-$$each && echo || exit 1; done
+BENCH    := target/bench
+PROGRAMS := $(addprefix $(BENCH)/,loadgen limit_ws limit_tcp limit_client firehose echo broadcast client)
+.PHONY: bench-peers bench-ways bench-programs
+bench: bench-programs ## measure speed and memory against the least possible (ARGS="--only NAME --rounds 3", ARGS=--help)
+	$(PYTHON) benches/run.py $(ARGS)
 
-bench-echo-tcp: $(BENCH)/bench $(BENCH)/tcp_echo target/c/echo_server
-	$^
+bench-peers: bench-programs ## the same, with other libraries beside it as far as they can be built here
+	benches/peers/install.sh target/peers
+	$(PYTHON) benches/run.py --peers $(ARGS)
 
-bench-events: $(BENCH)/compare $(BENCH)/echo
-	$< '$(BENCH)/echo callbacks' '$(BENCH)/echo events' '$(BENCH)/echo callbacks thread' '$(BENCH)/echo events thread'
+bench-ways: $(BENCH)/ways/threads $(BENCH)/ways/broadcast ## measure one way to send against another
+	@for each in $^; do $$each && echo || exit 1; done
 
-bench-idle: $(BENCH)/idle target/c/echo_server
-	$^
-
-bench-threads bench-broadcast: bench-%: $(BENCH)/%
-	$<
+bench-programs: need-python $(PROGRAMS) target/c/echo_server
 
 fuzz: need-cargo ## fuzz every target for FUZZ_SECONDS=60, or only those in FUZZ_TARGETS=
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ_TARGETS)
@@ -118,7 +115,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c benches/*.c tests/interop/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 	@$(MAKE) --no-print-directory $(addprefix lint-,poll epoll frame) $(EMBED:target/embed/%=lint-%)
 
@@ -164,12 +161,31 @@ target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/interop
 	$(CC) $(WARN) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) $(LINK)
 
-$(BENCH)/bench $(BENCH)/compare $(BENCH)/idle: $(addprefix benches/,load.c load.h dial.c dial.h measure.c measure.h)
-$(BENCH)/threads $(BENCH)/broadcast: $(addprefix benches/,drain.c drain.h dial.c dial.h measure.c measure.h)
-$(BENCH)/echo $(BENCH)/threads $(BENCH)/broadcast: benches/serve.c benches/serve.h include/wsock.h $(LIB)
-$(BENCH)/%: benches/%.c | need-cc
+# The limits are built for this very machine, since they are what can be done on it.
+$(addprefix $(BENCH)/,limit_ws limit_tcp firehose): $(BENCH)/%: benches/limit/%.c benches/limit/serve.c benches/limit/upgrade.c
+$(BENCH)/limit_client: benches/limit/limit_client.c
+$(filter $(BENCH)/limit_% $(BENCH)/firehose,$(PROGRAMS)): $(wildcard benches/limit/*.h) | need-cc
 	@mkdir -p $(BENCH)
-	$(CC) $(WARN) $(CFLAGS) -pthread -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(if $(filter $(LIB),$^),$(LINK))
+	$(CC) $(WARN) $(CFLAGS) -O3 -march=native $(filter %.c,$^) -o $@ $(LDFLAGS)
+
+# The load generator goes without what is not here, and says so when it is asked for it.
+openssl.ask := echo '\#include <openssl/ssl.h>' | $(CC) -x c -fsyntax-only -
+zlib.ask := echo '\#include <zlib.h>' | $(CC) -x c -fsyntax-only -
+LOAD_TLS      = $(if $(call has,openssl),tls,no_tls)
+LOAD_COMPRESS = $(if $(call has,zlib),compress,no_compress)
+LOAD_ALWAYS  := $(filter-out %tls.c %compress.c,$(wildcard benches/load/*.c))
+LINT_BENCH    = $(filter-out $(if $(call has,openssl),,%/tls.c) $(if $(call has,zlib),,%/compress.c), \
+	$(foreach part,limit load ours ways,$(wildcard benches/$(part)/*.c)))
+$(BENCH)/loadgen: $(wildcard benches/load/*.[ch]) benches/limit/frame.h | need-cc
+	@mkdir -p $(BENCH)
+	$(CC) $(WARN) $(CFLAGS) $(LOAD_ALWAYS) $(patsubst %,benches/load/%.c,$(LOAD_TLS) $(LOAD_COMPRESS)) -o $@ $(LDFLAGS) \
+		$(if $(filter tls,$(LOAD_TLS)),-lssl -lcrypto) $(if $(filter compress,$(LOAD_COMPRESS)),-lz)
+
+$(addprefix $(BENCH)/,echo broadcast client): $(BENCH)/%: benches/ours/%.c
+$(addprefix $(BENCH)/ways/,threads broadcast): $(BENCH)/ways/%: benches/ways/%.c $(addprefix benches/ways/,drain.c dial.c measure.c)
+$(addprefix $(BENCH)/,echo broadcast client ways/threads ways/broadcast): benches/ours/serve.c include/wsock.h $(LIB) | need-cc
+	@mkdir -p $(@D)
+	$(CC) $(WARN) $(CFLAGS) -pthread -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) -L$(RELEASE) -lwsock -Wl,-rpath,$(CURDIR)/$(RELEASE)
 
 target/c/chat_server: target/c/chat_page.h
 

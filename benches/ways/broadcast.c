@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 #include "drain.h"
 #include "measure.h"
-#include "serve.h"
+#include "../ours/serve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +104,7 @@ static void bench(const char *what, const char *extension)
     check(wsock_options_new(&options), "options");
     check(wsock_options_set_int(options, WSOCK_OPT_DEFLATE, extension != NULL), "deflate");
     check(wsock_hub_new(&hub), "hub");
-    loop = serve(options, &handlers, &server);
+    loop = serve(0, options, &handlers, &server);
     opened = 0;
     drain = drain_start(wsock_server_port(server), SUBSCRIBERS, extension);
     while (opened < SUBSCRIBERS || !drain_ready(drain))

@@ -23,8 +23,6 @@ int dial(int port, const char *headers)
         die("cannot connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (!headers)
-        return fd;
     int length = snprintf(text, sizeof text, request, headers);
     if (send(fd, text, (size_t)length, MSG_NOSIGNAL) != length)
         die("cannot send a request");

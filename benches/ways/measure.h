@@ -10,11 +10,6 @@
 /* Odd, so that a median is a figure of one round. */
 #define ROUNDS 7
 
-struct server {
-    pid_t pid;
-    int port;
-};
-
 /* One figure of two sides that take turns, and of the first side once more: its ratio to itself is the noise. */
 struct series {
     double base[ROUNDS], other[ROUNDS], ratio[ROUNDS], noise[ROUNDS];
@@ -23,21 +18,15 @@ struct series {
 void die(const char *what);
 double now(void);
 double seconds_of(clockid_t clock);
-clockid_t clock_of(pid_t process);
 
 /* Keeps this process, and those that it starts, on one core where there are two. */
 void pin(int core);
-int core_count(void);
 
 /* As many descriptors as the system allows, also for processes to be started; returns how many. */
 int most_descriptors(void);
 
 /* A child that ends with this process; what remains to be done is its own, returns 0 in it. */
 pid_t spawn(void);
-
-/* Runs a command, with arguments behind spaces, on the first core; it prints its address in its first line. */
-struct server start(const char *command);
-void stop(struct server server);
 
 /* Figures of `count` named sides that take turns, in one order and then in the other; side `count` is the first once
    more. Prints a line for each side but the first. */

@@ -10,7 +10,7 @@
 #define _GNU_SOURCE
 #include "drain.h"
 #include "measure.h"
-#include "serve.h"
+#include "../ours/serve.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -154,7 +154,7 @@ int main(void)
     wsock_server *server;
     pin(0);
     sem_init(&done, 0, 0);
-    loop = serve(NULL, &handlers, &server);
+    loop = serve(0, NULL, &handlers, &server);
     drain = drain_start(wsock_server_port(server), CLIENTS, NULL);
     while (opened < CLIENTS || !drain_ready(drain))
         check(wsock_loop_poll(loop, 10), "poll");

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 void die(const char *what)
@@ -31,25 +30,12 @@ double now(void)
     return seconds_of(CLOCK_MONOTONIC);
 }
 
-clockid_t clock_of(pid_t process)
-{
-    clockid_t clock;
-    if (clock_getcpuclockid(process, &clock) != 0)
-        die("the server is gone");
-    return clock;
-}
-
-int core_count(void)
-{
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 void pin(int core)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    if (core_count() > 1)
+    if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
         sched_setaffinity(0, sizeof set, &set);
 }
 
@@ -71,39 +57,6 @@ pid_t spawn(void)
     if (pid == 0)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     return pid;
-}
-
-struct server start(const char *command)
-{
-    int out[2], count = 0;
-    char line[256] = "", words[512], *port, *argv[8];
-    struct server server;
-    if (pipe(out) != 0)
-        die("cannot start a process");
-    if ((server.pid = spawn()) == 0) {
-        pin(0);
-        dup2(out[1], 1);
-        close(out[0]), close(out[1]);
-        snprintf(words, sizeof words, "%s", command);
-        for (char *word = strtok(words, " "); word && count < 7; word = strtok(NULL, " "))
-            argv[count++] = word;
-        argv[count] = NULL;
-        execv(argv[0], argv);
-        die(command);
-    }
-    close(out[1]);
-    FILE *first = fdopen(out[0], "r");
-    if (!fgets(line, sizeof line, first) || !(port = strrchr(line, ':')))
-        die("a server did not print its address");
-    fclose(first);
-    server.port = atoi(port + 1);
-    return server;
-}
-
-void stop(struct server server)
-{
-    kill(server.pid, SIGKILL);
-    waitpid(server.pid, NULL, 0);
 }
 
 void record(struct series *series, int round, double base, double other, double again)

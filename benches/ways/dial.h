@@ -5,7 +5,7 @@
 /* Nothing takes this long, in seconds, unless something is broken. */
 #define PATIENCE 20
 
-/* Connects, and sends a WebSocket's request with these headers added; no request at all for NULL. */
+/* Connects, and sends a WebSocket's request with these headers added. */
 int dial(int port, const char *headers);
 
 /* Reads the answer, which has to accept the request and to contain that text. */
