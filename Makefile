@@ -163,7 +163,8 @@ target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
 
 # The limits are built for this very machine, since they are what can be done on it.
 $(addprefix $(BENCH)/,limit_ws limit_tcp firehose): $(BENCH)/%: benches/limit/%.c benches/limit/serve.c benches/limit/upgrade.c
-$(BENCH)/limit_client: benches/limit/limit_client.c
+$(BENCH)/limit_client: benches/limit/limit_client.c benches/limit/meter.c
+$(BENCH)/client: benches/limit/meter.c benches/limit/meter.h
 $(filter $(BENCH)/limit_% $(BENCH)/firehose,$(PROGRAMS)): $(wildcard benches/limit/*.h) | need-cc
 	@mkdir -p $(BENCH)
 	$(CC) $(WARN) $(CFLAGS) -O3 -march=native $(filter %.c,$^) -o $@ $(LDFLAGS)

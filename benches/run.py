@@ -28,7 +28,7 @@ def parse():
     parser.add_argument("--peers", action="store_true", help="with what benches/peers/install.sh has built")
     parser.add_argument("--peer", metavar="NAME[:MODES]=COMMAND", action="append", default=[],
                         help="one more server; {port} is where it listens, or --port NUMBER goes behind the command; "
-                        "MODES are echo,text without any, of echo,text,tls,deflate,broadcast,client")
+                        "MODES are echo,text without any, of echo,text,tls,deflate,broadcast,client: benches/suite/sides.py")
     parser.add_argument("--out", metavar="FILE", help="append the results to this file")
     parser.add_argument("--list", action="store_true", help="name configurations and sides, and measure nothing")
     return parser, parser.parse_args()

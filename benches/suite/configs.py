@@ -33,9 +33,8 @@ def memory(name, title, mode="idle", load=""):
                   size=1024, unit="connection")
 
 
-def client(size, title):
-    return Config(f"client-{size}", f"client: {title} messages as fast as they come", "client", "client",
-                  reference="limit_client", conns=1, size=size)
+def client(name, title, way, size):
+    return Config(name, title, "client", "client", (way,), reference="limit_client", conns=1, size=size)
 
 
 CONFIGS = [
@@ -59,9 +58,10 @@ CONFIGS = [
     echo("tls-1k-d16", "TLS: echo 1 KiB, 16 on the way", 1024, 16, mode="tls", load="--tls", base=""),
     echo("deflate-1k", "permessage-deflate: echo 1 KiB of JSON", 1024, mode="deflate", load="--json --deflate",
          base="--json"),
-    client(125, "125 B"),
-    client(1024, "1 KiB"),
-    client(65536, "64 KiB"),
+    client("client-125", "client: 125 B as fast as they come", "firehose", 125),
+    client("client-1k", "client: 1 KiB as fast as they come", "firehose", 1024),
+    client("client-64k", "client: 64 KiB as fast as they come", "firehose", 65536),
+    client("client-pingpong", "client: 1 KiB there and back", "pingpong", 1024),
     echo("loops-125", "echo 125 B, two loops on two threads against one", 125, mode="loops", reference="wsock_one",
          one_core=False),
     echo("loops-125-d16", "echo 125 B, 16 on the way, two loops on two threads against one", 125, 16, mode="loops",

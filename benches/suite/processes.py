@@ -29,11 +29,6 @@ def cores():
     return some[0], some[min(1, len(some) - 1)]
 
 
-def cpu_ns(pid):
-    """CPU time of all threads of a process, by the scheduler's account."""
-    return time.clock_gettime_ns((~pid << 3) | 2)  # what clock_getcpuclockid(3) makes of it
-
-
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -60,7 +55,7 @@ class Process:
         return self
 
     def __exit__(self, *_):
-        self.stop(signal.SIGKILL)
+        self.stop()
 
     def last_line(self):
         lines = self.log.read_text(errors="replace").split("\n")
@@ -71,18 +66,21 @@ class Process:
         if status is not None:
             raise Failure(f"ended with status {status}: {self.last_line()}")
 
-    def stop(self, how):
-        """The program and what it may have started itself."""
-        if self.process.poll() is None:
-            try:
-                os.killpg(self.pid, how)
-            except ProcessLookupError:
-                pass
+    def wait_for_end(self, seconds):
         try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"does not end: {self.last_line()}") from error
+        if status != 0:
+            raise Failure(f"ended with status {status}: {self.last_line()}")
+
+    def stop(self):
+        """The program and what it may have started itself."""
+        try:
             os.killpg(self.pid, signal.SIGKILL)
-            self.process.wait()
+        except ProcessLookupError:
+            pass
+        self.process.wait()
 
 
 class Server(Process):
@@ -94,7 +92,7 @@ class Server(Process):
         try:
             self.wait()
         except Failure:
-            self.stop(signal.SIGKILL)
+            self.stop()
             raise
 
     def wait(self):

@@ -1,17 +1,11 @@
 """One sample: what one side needs for a message, a connection or a handshake, now."""
 import json
-import mmap
-import signal
 import struct
 import subprocess
-import time
 
 from . import processes
 from .processes import Failure, Process, Server
 from .sides import BENCH
-
-# What the kernel may hold of a firehose's bytes: sent, and not yet read.
-ON_THE_WAY = 32 << 20
 
 
 class Bench:
@@ -66,34 +60,22 @@ class Bench:
                 "idle_cpu": found["idle_cpu_pct"], "conns": found["conns"]}
 
     def client(self, side, config):
-        """A client below a firehose: its CPU time per message that the firehose got rid of."""
+        """A client below a firehose, or one that plays ping-pong with the limit: its own CPU time per message."""
         path = BENCH / "log" / "count"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(8))
-        with path.open("r+b") as file, mmap.mmap(file.fileno(), 8) as shared, Server(
-                "firehose", lambda port: f"{BENCH}/firehose --port {port} --size {config.size} --count {path}",
-                {self.second}) as firehose:
-            def count():
-                return struct.unpack("=Q", shared)[0]
-
-            with Process(side.name, side.command("client", port=firehose.port), {self.first}) as client:
-                deadline = time.monotonic() + processes.PATIENCE
-                while not count():
-                    client.must_run()
-                    if time.monotonic() > deadline:
-                        raise Failure("the client does not connect")
-                    time.sleep(0.005)
-                time.sleep(self.warmup)
-                before = time.monotonic(), processes.cpu_ns(client.pid), count()
-                time.sleep(self.seconds)
-                client.must_run()
-                seconds, cpu, messages = (now - then for now, then in zip(
-                    (time.monotonic(), processes.cpu_ns(client.pid), count()), before))
-                client.stop(signal.SIGTERM)
-                sent, got = count(), client.last_line()
-        least = sent - ON_THE_WAY // config.size - 1
-        if not got.isdigit() or not least <= int(got) <= sent:
-            raise Failure(f"the client says it got {got!r} of {sent} messages")
-        if not messages:
-            raise Failure("not one message came in time")
-        return {"figure": cpu / messages, "per_second": messages / seconds, "busy": cpu / seconds / 1e7}
+        way = config.load[0]
+        command = (f"{BENCH}/firehose --size {config.size} --count {path}" if way == "firehose" else f"{BENCH}/limit_ws")
+        with Server("for-clients", lambda port: f"{command} --port {port}", {self.second}) as server:
+            line = side.command("client", port=server.port, way=way, size=config.size, seconds=self.seconds)
+            with Process(side.name, line, {self.first}) as client:
+                client.wait_for_end(processes.PATIENCE + self.seconds)
+                try:
+                    found = json.loads(client.last_line())
+                except json.JSONDecodeError as error:
+                    raise Failure(f"the client says: {client.last_line()}") from error
+        sent = struct.unpack("=Q", path.read_bytes())[0]
+        least = found["msgs_per_s"] * self.seconds * 0.9
+        if way == "firehose" and sent < least:
+            raise Failure(f"the client says it got {least:.0f} messages and more of {sent}")
+        return {"figure": found["cpu_ns_per_msg"], "per_second": found["msgs_per_s"]}

@@ -1,8 +1,8 @@
 """Who is measured: ours, the least that can be done, and the libraries of others.
 
-A command is a template with {port}; {bench} is target/bench and {c} is target/c. A server is asked for TLS with
-`--cert FILE --key FILE` behind its command and for compression with `--deflate`. A client (mode "client") connects to
-ws://127.0.0.1:PORT/, takes messages until SIGTERM, and says then how many they were in the last line that it prints.
+A command is a template with {port}; {bench} is target/bench and {c} is target/c. Behind a server's command,
+`--cert FILE --key FILE` asks for TLS, `--deflate` for compression and `--broadcast` to send what anybody says to
+everybody. A client's has arguments behind it as benches/limit/meter.h has them, and prints what that says.
 """
 import dataclasses
 import json
@@ -11,8 +11,8 @@ import pathlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "target" / "bench"
 PEERS = ROOT / "target" / "peers" / "peers.json"
-TLS = " --cert {cert} --key {key}"
-DEFLATE = " --deflate"
+CLIENT = " {port} {way} {size} {seconds}"
+SWITCHES = {"tls": " --cert {cert} --key {key}", "deflate": " --deflate", "broadcast": " --broadcast"}
 
 
 @dataclasses.dataclass
@@ -29,22 +29,22 @@ class Side:
 
 
 def modes(names, command):
-    return {name: command + {"tls": TLS, "deflate": DEFLATE}.get(name, "") for name in names.split()}
+    return {name: command + SWITCHES.get(name, "") for name in names.split()}
 
 
 SERVER = "echo text handshake idle"
 LIMIT = "{bench}/limit_ws --port {port}"
 
 SIDES = [
-    Side("limit_ws", "limit", modes(SERVER, LIMIT) | modes("broadcast", LIMIT + " --broadcast")),
-    Side("limit_client", "limit", modes("client", "{bench}/limit_client --port {port}")),
+    Side("limit_ws", "limit", modes(SERVER + " broadcast", LIMIT)),
+    Side("limit_client", "limit", modes("client", "{bench}/limit_client" + CLIENT)),
     Side("limit_tcp", "TCP", modes("echo", "{bench}/limit_tcp --port {port}"), raw=True),
     Side("wsock", "libwsock", modes(SERVER + " tls deflate", "{c}/echo_server --port {port}")
-         | modes("broadcast", "{bench}/broadcast --port {port}") | modes("client", "{bench}/client --port {port}")
+         | {"broadcast": "{bench}/broadcast --port {port}"} | modes("client", "{bench}/client" + CLIENT)
          | modes("loops", "{bench}/echo --loops 2 --port {port}")),
     Side("wsock_one", "libwsock, one loop", modes("loops", "{bench}/echo --port {port}"), asked=True),
     Side("wsock_events", "libwsock, batches", modes("echo", "{bench}/echo --events --port {port}")),
-    Side("wsock_hub", "libwsock, hub", modes("broadcast", "{bench}/broadcast --hub --port {port}")),
+    Side("wsock_hub", "libwsock, hub", {"broadcast": "{bench}/broadcast --hub --port {port}"}),
     Side("wsock_thread", "libwsock, thread", modes("echo", "{bench}/echo --thread --port {port}"), asked=True),
     Side("wsock_events_thread", "libwsock, batches, thread",
          modes("echo", "{bench}/echo --events --thread --port {port}"), asked=True),
@@ -54,7 +54,7 @@ SIDES = [
 def add(sides, name, command, names, version=""):
     """Adds what a program of others can do to the side of this name."""
     if "{port}" not in command:
-        command = command.replace("{", "{{").replace("}", "}}") + " --port {port}"
+        command = command.replace("{", "{{").replace("}", "}}") + (CLIENT if "client" in names else " --port {port}")
     if "echo" in names:
         names = [*names, "handshake", "idle"]
     side = next((side for side in sides if side.name == name), None)
@@ -62,7 +62,6 @@ def add(sides, name, command, names, version=""):
         side = Side(name, name, {}, version=version)
         sides.append(side)
     side.commands |= modes(" ".join(names), command)
-    return side
 
 
 def add_peers(sides, path=PEERS):
