@@ -57,7 +57,7 @@ examples: $(EXAMPLES) ## build the C examples (target/c)
 embed: examples ## build the examples for the event loops of others, as far as these are here (target/embed)
 	@$(MAKE) --no-print-directory $(EMBED)
 
-test: need-cargo need-python examples embed ## run every test that this machine can run
+test: need-cargo need-python examples embed bench-programs ## run every test that this machine can run
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
@@ -69,6 +69,7 @@ test: need-cargo need-python examples embed ## run every test that this machine 
 	$(PYTHON) tests/readme.py
 	$(PYTHON) tests/examples.py
 	$(PYTHON) tests/embed.py
+	$(PYTHON) tests/benches.py
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client

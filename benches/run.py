@@ -8,6 +8,7 @@ second time, against itself: differences smaller than its spread are noise. Rate
 import argparse
 import fnmatch
 import pathlib
+import signal
 import sys
 import time
 
@@ -96,6 +97,7 @@ def warn(bench, configs, descriptors):
 
 def main():
     parser, args = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and not without ending the servers
     known = all_sides(args, parser)
     if args.list:
         for item in CONFIGS + known:

@@ -44,12 +44,11 @@ class Process:
         try:
             with self.log.open("wb") as log:
                 self.process = subprocess.Popen(shlex.split(command), stdin=subprocess.DEVNULL, stdout=log,
-                                                stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True)
+                                                stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True,
+                                                preexec_fn=on and (lambda: os.sched_setaffinity(0, on)))
         except OSError as error:
             raise Failure(f"cannot be started: {error}") from error
         self.pid = self.process.pid
-        if on is not None:
-            os.sched_setaffinity(self.pid, on)
 
     def __enter__(self):
         return self
