@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 from suite import certificate, machine, processes, progress, results, sides  # noqa: E402
 from suite.configs import CONFIGS  # noqa: E402
 from suite.measure import measure, samples  # noqa: E402
-from suite.sample import Bench  # noqa: E402
+from suite.sample import Bench, missing  # noqa: E402
 
 
 def parse():
@@ -85,10 +85,23 @@ def show(config, records):
         print(describe(record, config.kind != "memory"), flush=True)
 
 
+def possible(bench, configs):
+    """The configurations but for those that this machine lacks something for."""
+    lacks = {mode: reason for mode in ("tls", "deflate") if (reason := missing(f"--{mode}"))}
+    try:
+        bench.tls = dict(zip(("cert", "key"), certificate.make()))
+    except processes.Failure as failure:
+        lacks["tls"] = str(failure)
+    for config in configs:
+        if config.mode in lacks:
+            print(f"skipped: {config.title}: {lacks[config.mode]}")
+    return [config for config in configs if config.mode not in lacks]
+
+
 def warn(bench, configs, descriptors):
     if bench.first == bench.second:
         print("only one core: servers and load generator share it, and disturb each other")
-    if bench.most_idle < max(config.idle for config in configs):
+    if bench.most_idle < max((config.idle for config in configs), default=0):
         print(f"only {bench.most_idle} idle connections and not 10,000: this system allows {descriptors} descriptors "
               "(ulimit -Hn; as root: ulimit -n 20000)")
     if any(not config.one_core for config in configs):
@@ -107,11 +120,7 @@ def main():
     path = results.RESULTS / time.strftime("%Y-%m-%dT%H-%M-%S.jsonl") if not args.out else pathlib.Path(args.out)
     descriptors = processes.all_descriptors()
     bench = Bench(args.seconds, args.warmup, descriptors)
-    try:
-        bench.tls = dict(zip(("cert", "key"), certificate.make()))
-    except processes.Failure as failure:
-        print(f"skipped: TLS: {failure}")
-        configs = [config for config in configs if config.mode != "tls"]
+    configs = possible(bench, configs)
     warn(bench, configs, descriptors)
     results.append(path, {"machine": machine.describe() | {"rounds": args.rounds, "seconds": args.seconds}})
     bar = progress.Progress(sum(samples(config, known, args.rounds) for config in configs))

@@ -8,6 +8,13 @@ from .processes import Failure, Process, Server
 from .sides import BENCH
 
 
+def missing(switch):
+    """Why the load generator cannot do this, or None."""
+    done = subprocess.run([BENCH / "loadgen", "--port", "1", switch], capture_output=True, text=True)
+    said = json.loads(done.stdout)["fatal"]  # at port 1 there is nobody, so that it always fails
+    return said if said.startswith(switch) else None
+
+
 class Bench:
     """How long, where, and the certificate."""
 
