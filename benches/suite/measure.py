@@ -33,9 +33,12 @@ class Pair:
         self.base = dataclasses.replace(config, mode="echo") if config.base is not None else config
         self.servers, self.stack = {}, contextlib.ExitStack()
 
-    def start(self, side, config):
+    def start(self, side, base):
+        """`base`: it is the reference, or that again."""
+        config = self.base if base else self.config
         if config.kind == "load":
-            self.servers[side.name] = self.stack.enter_context(self.bench.server(side, config))
+            server = self.servers[side.name] = self.stack.enter_context(self.bench.server(side, config))
+            self.bench.warm_up(side, config, server, base)
 
     def figure(self, side):
         """A sample of a side, or of the reference for None."""
@@ -55,10 +58,10 @@ def measure(bench, config, sides, rounds, progress):
                            "samples": []} for side in ([reference, *others] if paired else others)}
     with pair.stack:
         if paired:
-            pair.start(reference, pair.base)
+            needed(config, lambda: pair.start(reference, True))
         for side in others:
             try:
-                pair.start(side, pair.base if side.name == AGAIN else config)
+                pair.start(side, side.name == AGAIN)
             except Failure as failure:
                 records[side.name]["failed"] = str(failure)
         for round_ in range(rounds):
@@ -74,15 +77,20 @@ def measure(bench, config, sides, rounds, progress):
     return list(records.values())
 
 
+def needed(config, step):
+    """Without its reference nothing of a configuration can be measured."""
+    try:
+        return step()
+    except Failure as failure:
+        raise SystemExit(f"the reference of {config.name} fails: {failure}") from failure
+
+
 def take(pair, side, record, reference):
     """A sample of the reference, and right behind it one of the side."""
     if reference is None:
         record["samples"].append(pair.figure(side))
         return
-    try:
-        before = pair.figure(None)
-    except Failure as failure:
-        raise SystemExit(f"the reference of {pair.config.name} fails: {failure}") from failure
+    before = needed(pair.config, lambda: pair.figure(None))
     found = pair.figure(side)
     found["ratio"] = before["figure"] / found["figure"]
     reference["samples"].append(before)

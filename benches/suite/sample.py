@@ -7,6 +7,9 @@ from . import processes
 from .processes import Failure, Process, Server
 from .sides import BENCH
 
+# Seconds of load on a server that has just started, before its first sample.
+WARM = 0.5
+
 
 def missing(switch):
     """Why the load generator cannot do this, or None."""
@@ -24,12 +27,12 @@ class Bench:
         self.first, self.second = processes.cores()
         self.tls = {}
 
-    def server(self, side, config, name=None):
+    def server(self, side, config):
         """The side's server for a configuration, on its core."""
-        return Server(name or side.name, lambda port: side.command(config.mode, port=port, **self.tls),
+        return Server(side.name, lambda port: side.command(config.mode, port=port, **self.tls),
                       {self.first} if config.one_core else None)
 
-    def loadgen(self, side, config, server, base=False):
+    def loadgen(self, side, config, server, base=False, seconds=None):
         """One run of the load generator against a server; what it found."""
         load = list(config.base if base and config.base is not None else config.load)
         if config.idle:
@@ -41,7 +44,7 @@ class Bench:
         if config.one_core:
             load += ["--cpu", str(self.second)]
         command = [BENCH / "loadgen", "--port", str(server.port), "--server-pid", str(server.pid), "--time",
-                   str(self.seconds), "--warmup", str(self.warmup), *load]
+                   str(seconds or self.seconds), "--warmup", str(self.warmup), *load]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=300 + 10 * self.seconds)
             found = json.loads(done.stdout)
@@ -51,6 +54,10 @@ class Bench:
         if "fatal" in found or found.get("verify_errors"):
             raise Failure(found.get("fatal") or found["first_error"])
         return found
+
+    def warm_up(self, side, config, server, base):
+        """What comes first in a process costs more: pages, caches, compilers at run time."""
+        self.loadgen(side, config, server, base, min(WARM, self.seconds))
 
     def load(self, side, config, server, base=False):
         found = self.loadgen(side, config, server, base)
