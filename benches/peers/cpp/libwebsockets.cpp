@@ -3,6 +3,7 @@
 #include "options.hpp"
 
 #include <libwebsockets.h>
+#include <signal.h>
 
 #include <deque>
 #include <memory>
@@ -96,15 +97,17 @@ int main(int argc, char **argv) {
     info.protocols = protocols;
     info.extensions = options.deflate ? extensions : nullptr;
     info.pt_serv_buf_size = CHUNK;
-    info.options = LWS_SERVER_OPTION_VALIDATE_UTF8;
+    info.options = LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_LIBUV;
     if (!options.cert.empty()) {
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
         info.ssl_cert_filepath = options.cert.c_str();
         info.ssl_private_key_filepath = options.key.c_str();
     }
-    info.options |= LWS_SERVER_OPTION_LIBUV;
     lws_context *context = lws_create_context(&info);
     if (!context) return 1;
+    // libuv took them over, and would only leave its loop.
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
     options.listening();
     while (lws_service(context, 0) >= 0) {}
     lws_context_destroy(context);

@@ -17,9 +17,8 @@ class Client(WSListener):
             transport.send(WSMsgType.BINARY, payload)
 
     def on_ws_frame(self, transport, frame):
-        if not meter.count():
-            transport.disconnect()
-        elif pingpong:
+        meter.count()
+        if pingpong:
             transport.send(WSMsgType.BINARY, payload)
 
 
