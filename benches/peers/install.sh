@@ -101,7 +101,7 @@ rust() {
     }
     peer fastwebsockets "$(crate fastwebsockets)" "echo tls" "$release/fastwebsockets"
     peer fastwebsockets "$(crate fastwebsockets)" client "$release/fastwebsockets-client"
-    peer tokio-tungstenite "$(crate tokio-tungstenite)" "echo tls broadcast" "$release/tokio-tungstenite"
+    peer tokio-tungstenite "$(crate tokio-tungstenite)" "echo tls" "$release/tokio-tungstenite"
     peer tokio-websockets "$(crate tokio-websockets)" "echo tls broadcast" "$release/tokio-websockets"
     peer tungstenite "$(crate tungstenite)" client "$release/tungstenite-client"
     peer yawc "$(crate yawc)" "echo tls deflate broadcast" "$release/yawc"
