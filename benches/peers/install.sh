@@ -68,7 +68,8 @@ debian() {
 cpp() { # NAME SOURCE VERSION MODES LIBRARY...
     local name=$1 source=$2 version=$3 modes=$4
     shift 4
-    if try "$source" "${CXX:-c++}" -std=c++17 -O3 -march=native -flto -DNDEBUG "$here/cpp/$source.cpp" \
+    if [ "$dir/$source" -nt "$here/cpp/$source.cpp" ] && [ "$dir/$source" -nt "$here/cpp/options.hpp" ] ||
+        try "$source" "${CXX:-c++}" -std=c++17 -O3 -march=native -flto -DNDEBUG "$here/cpp/$source.cpp" \
         -o "$dir/$source" "$@" -lssl -lcrypto -lz -pthread; then
         peer "$name" "$version" "$modes" "$dir/$source"
     else
@@ -76,11 +77,11 @@ cpp() { # NAME SOURCE VERSION MODES LIBRARY...
     fi
 }
 macro() { # HEADER MACRO: its value, without quotes
-    echo "$2" | "${CXX:-c++}" -x c++ -E -P -include "$1" - 2>/dev/null | tail -n1 | tr -d '"'
+    echo "$2" | "${CXX:-c++}" -x c++ -E -P -include "$1" - 2>/dev/null | tail -n1 | tr -d '" '
 }
 c_and_cpp() {
     local version
-    version=$(macro libwebsockets.h LWS_LIBRARY_VERSION_MAJOR.LWS_LIBRARY_VERSION_MINOR.LWS_LIBRARY_VERSION_PATCH | tr -d ' ')
+    version=$(macro libwebsockets.h LWS_LIBRARY_VERSION_MAJOR.LWS_LIBRARY_VERSION_MINOR.LWS_LIBRARY_VERSION_PATCH)
     cpp libwebsockets libwebsockets "$version" "echo tls deflate broadcast" -lwebsockets
     cpp libwebsockets libwebsockets-client "$version" client -lwebsockets
     cpp Beast beast "$(macro boost/version.hpp BOOST_LIB_VERSION | tr _ .)" "echo tls deflate broadcast"
