@@ -11,7 +11,7 @@ WARNXX := -std=c++17 -Wall -Wextra -Wpedantic
 
 # One place for everything that is built, whatever the environment says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-export PREFIX DESTDIR LIBDIR INCLUDEDIR PYTHON
+export PREFIX DESTDIR LIBDIR INCLUDEDIR PYTHON CARGO
 
 RELEASE  := target/release
 LIB      := $(RELEASE)/libwsock.so.0
@@ -39,13 +39,13 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test tsan bench fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-python
+.PHONY: help run build examples embed test tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target what; do \
-		printf '  make %-11s %s\n' "$$target" "$$what"; done
+		printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 run: examples ## build and start the chat example; open the address it prints
 	@target/c/chat_server $(if $(PORT),--port $(PORT))
@@ -70,6 +70,8 @@ test: need-cargo need-python examples embed bench-programs ## run every test tha
 	$(PYTHON) tests/examples.py
 	$(PYTHON) tests/embed.py
 	$(PYTHON) tests/benches.py
+	$(PYTHON) tests/counts.py
+	$(PYTHON) tests/flame.py
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
@@ -94,6 +96,8 @@ tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitiz
 	tests/tsan.sh $(ONLY)
 
 BENCH    := target/bench
+COUNTS   := target/counts
+PROFILE  := target/profile
 PROGRAMS := $(addprefix $(BENCH)/,loadgen limit_ws limit_tcp limit_client firehose echo broadcast client)
 .PHONY: bench-peers bench-ways bench-programs
 bench: bench-programs ## measure speed and memory against the least possible (ARGS="--only NAME --rounds 3", ARGS=--help)
@@ -107,6 +111,26 @@ bench-ways: $(BENCH)/ways/threads $(BENCH)/ways/broadcast ## measure one way to 
 	@for each in $^; do $$each && echo || exit 1; done
 
 bench-programs: need-python $(PROGRAMS) target/c/echo_server
+
+counts: $(COUNTS)/api need-counts ## count instructions below valgrind; fails when something became dearer
+	$(PYTHON) benches/counts/count.py
+
+counts-accept: $(COUNTS)/api need-counts ## the same, and take the figures for the new baseline
+	$(PYTHON) benches/counts/count.py --accept
+
+# ARGS are the load generator's: make profile ARGS="--size 16384"
+profile: $(PROFILE)/echo_server $(BENCH)/loadgen need-perf need-python ## draw where the echo server's time goes, as a flame graph (target/profile)
+	$(PYTHON) benches/profiler.py $(wordlist 1,2,$^) $(PROFILE) $(or $(ARGS),--size 125 --depth 16)
+
+$(PROFILE)/echo_server: examples/c/echo_server.c include/wsock.h FORCE | need-cargo need-cc
+	$(CARGO) build --profile profiling --lib
+	@ln -sf libwsock.so target/profiling/libwsock.so.0
+	@mkdir -p $(PROFILE)
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) -Ltarget/profiling -lwsock -Wl,-rpath,'$$ORIGIN/../profiling'
+
+$(COUNTS)/api: $(wildcard benches/counts/*.[ch]) include/wsock.h $(LIB) | need-cc
+	@mkdir -p $(COUNTS)
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(LINK)
 
 fuzz: need-cargo ## fuzz every target for FUZZ_SECONDS=60, or only those in FUZZ_TARGETS=
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ_TARGETS)
@@ -201,6 +225,13 @@ need-cargo:
 
 need-cc:
 	@command -v $(CC) >/dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 1; }
+
+need-counts: need-cargo
+	@command -v valgrind >/dev/null || { echo "valgrind counts the instructions: apt-get install valgrind"; exit 1; }
+	@command -v openssl >/dev/null || { echo "openssl makes the certificate: apt-get install openssl"; exit 1; }
+
+need-perf:
+	@command -v perf >/dev/null || { echo "perf takes the samples: apt-get install linux-perf"; exit 1; }
 
 need-python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
