@@ -1,18 +1,6 @@
 //! Masking, RFC 6455 section 5.3. Applying a key twice removes it.
 
-/// XORs `data` with the repeated key. Written in words so that the compiler makes vectors of it.
-#[inline]
-pub fn apply(data: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, tail) = data.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
-    }
-    for (byte, key) in tail.iter_mut().zip(wide.to_ne_bytes()) {
-        *byte ^= key;
-    }
-}
+pub use crate::util::xor::{append, apply, copy};
 
 /// The key as it stands after `by` bytes, to go on with the next piece of the same frame.
 pub fn rotate(mut key: [u8; 4], by: usize) -> [u8; 4] {

@@ -273,9 +273,8 @@ fn append(
 ) {
     out.reserve(MAX_HEADER + data.len());
     frame::write_part(out, fin, opcode, rsv1, key, data.len());
-    let start = out.len();
-    out.extend_from_slice(data);
-    if let Some(key) = key {
-        mask::apply(&mut out[start..], key);
+    match key {
+        Some(key) => mask::append(out, data, key),
+        None => out.extend_from_slice(data),
     }
 }
