@@ -195,12 +195,12 @@ impl Core {
         }
         let serving = self.serving == Some(id);
         let (session, cx, now) = self.session_and_context(id)?;
-        let (waiting, max) = (session.buffered(), session.shared.settings.max_buffered);
         let Phase::Open(conn) = &mut session.phase else { return None };
-        if waiting > 0 && waiting.saturating_add(data.len()) > max {
+        if session.client.as_ref().is_some_and(|client| client.retry.is_some()) {
             return None;
         }
-        let buffered = conn.send_plain(cx, now, kind, data)?;
+        let max = session.shared.settings.max_buffered;
+        let buffered = conn.send_plain(cx, now, kind, data, max)?;
         let known = session.in_dirty || serving;
         cell.set_buffered(buffered);
         if !known || buffered >= SEND_EARLY {

@@ -249,6 +249,9 @@ impl Core {
         );
         self.run.disturbed = true;
         let Some(session) = self.session(id) else { return error };
+        if matches!(session.phase, Phase::Over(_)) {
+            return error;
+        }
         let unsent = session.conn().map_or(0, |conn| conn.buffered());
         let stats = session.conn().map(|conn| conn.stats());
         session.details.stats = stats;

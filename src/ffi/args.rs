@@ -40,10 +40,13 @@ impl Handle for wsock_hub {
 /// The id in a handle. The pointer is never followed.
 #[inline]
 pub fn id<T: Handle>(handle: *const T) -> Result<Id> {
-    match Id::from_bits(handle.addr() as u64) {
-        Some(id) if id.kind() == T::KIND => Ok(id),
-        _ => Err(no_id(handle)),
-    }
+    quick_id(handle).ok_or_else(|| no_id(handle))
+}
+
+/// The same for who looks at what is wrong another way.
+#[inline]
+pub fn quick_id<T: Handle>(handle: *const T) -> Option<Id> {
+    Id::from_bits(handle.addr() as u64).filter(|id| id.kind() == T::KIND)
 }
 
 #[cold]

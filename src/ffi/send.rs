@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::args::{bytes, id, sized_in};
+use super::args::{bytes, id, quick_id, sized_in};
 use super::boundary;
 use super::status::{WSOCK_BUFFERED, WSOCK_DROPPED, WSOCK_OK, wsock_status};
 use super::types::{WSOCK_BINARY, WSOCK_TEXT, wsock_conn, wsock_send_options};
@@ -141,8 +141,37 @@ impl Drop for GiveBack {
     }
 }
 
-fn send(conn: *mut wsock_conn, kind: Kind, data: &[u8], compress: bool) -> Result<i32> {
-    conn::send(id(conn)?, kind, data, compress).map(answer)
+/// # Safety
+/// `data` is NULL or leads to `len` bytes.
+#[inline]
+unsafe fn send(
+    handle: *mut wsock_conn,
+    r#type: i32,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> wsock_status {
+    // What is wrong with anything is told by the other way.
+    let quick = || {
+        let id = quick_id(handle)?;
+        let kind = kind_of(r#type).ok()?;
+        // SAFETY: as promised by the caller.
+        let data = unsafe { bytes(data.cast(), len) }.ok()?;
+        if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
+            return None;
+        }
+        conn::send_in_turn(id, kind, data).map(answer)
+    };
+    quick().unwrap_or_else(|| {
+        boundary::number(|| {
+            let kind = kind_of(r#type)?;
+            check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
+            // SAFETY: as promised by the caller.
+            let data = unsafe { bytes(data.cast(), len) }?;
+            let compress = flags & WSOCK_SEND_NO_COMPRESS == 0;
+            conn::send(id(handle)?, kind, data, compress).map(answer)
+        })
+    })
 }
 
 /// Sends a message; type is WSOCK_TEXT (data must be UTF-8) or WSOCK_BINARY, flags is 0 or
@@ -162,13 +191,8 @@ pub unsafe extern "C" fn wsock_conn_send(
     len: usize,
     flags: u32,
 ) -> wsock_status {
-    boundary::number(|| {
-        let kind = kind_of(r#type)?;
-        check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
-        // SAFETY: NULL or `len` bytes.
-        let data = unsafe { bytes(data.cast(), len) }?;
-        send(conn, kind, data, flags & WSOCK_SEND_NO_COMPRESS == 0)
-    })
+    // SAFETY: as the caller promises.
+    unsafe { send(conn, r#type, data, len, flags) }
 }
 
 /// Sends a text message of len bytes of UTF-8; a NUL at the end does not count. Otherwise as
@@ -182,10 +206,8 @@ pub unsafe extern "C" fn wsock_conn_send_text(
     text: *const c_char,
     len: usize,
 ) -> wsock_status {
-    boundary::number(|| {
-        // SAFETY: NULL or `len` bytes.
-        send(conn, Kind::Text, unsafe { bytes(text.cast(), len) }?, true)
-    })
+    // SAFETY: as the caller promises.
+    unsafe { send(conn, WSOCK_TEXT, text.cast(), len, 0) }
 }
 
 /// Sends a binary message. Otherwise as wsock_conn_send.
@@ -198,10 +220,8 @@ pub unsafe extern "C" fn wsock_conn_send_binary(
     data: *const c_void,
     len: usize,
 ) -> wsock_status {
-    boundary::number(|| {
-        // SAFETY: NULL or `len` bytes.
-        send(conn, Kind::Binary, unsafe { bytes(data.cast(), len) }?, true)
-    })
+    // SAFETY: as the caller promises.
+    unsafe { send(conn, WSOCK_BINARY, data, len, 0) }
 }
 
 /// Sends a message as options say: without a copy, in place of an older one that waits, or with what to
@@ -229,7 +249,8 @@ pub unsafe extern "C" fn wsock_conn_send_with(
     boundary::number(|| {
         if options.is_null() {
             // SAFETY: NULL or `len` bytes.
-            return send(conn, kind_of(r#type)?, unsafe { bytes(data.cast(), len) }?, true);
+            let (kind, data) = (kind_of(r#type)?, unsafe { bytes(data.cast(), len) }?);
+            return conn::send(id(conn)?, kind, data, true).map(answer);
         }
         // SAFETY: a struct with its size in front.
         let options = unsafe { sized_in(options, "the send options struct") }?;

@@ -114,6 +114,13 @@ impl Output {
     #[inline]
     pub fn room(&mut self, pool: &mut BufferPool, size: usize, data: usize) -> &mut Vec<u8> {
         self.data += data;
+        if self.more.is_none() && !self.front.is_empty() && joins(&self.front, size) {
+            return &mut self.front;
+        }
+        self.other_room(pool, size)
+    }
+
+    fn other_room(&mut self, pool: &mut BufferPool, size: usize) -> &mut Vec<u8> {
         if self.front.is_empty() {
             self.front = buffer(pool, size);
             return &mut self.front;

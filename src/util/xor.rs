@@ -63,15 +63,25 @@ unsafe fn copy_to(to: *mut u8, from: &[u8], key: [u8; 4]) {
     unsafe { copy_words(to, from, key) }
 }
 
-/// Written in words so that the compiler makes vectors of it.
+/// Written in words so that the compiler makes vectors of it; what is left over in ever smaller ones, since
+/// most messages are short.
 #[inline(always)]
 fn words(data: &mut [u8], key: [u8; 4]) {
     let wide = widened(key);
-    let (words, tail) = data.as_chunks_mut::<8>();
+    let widest = u128::from(wide) << 64 | u128::from(wide);
+    let (words, rest) = data.as_chunks_mut::<16>();
+    for word in words {
+        *word = (u128::from_ne_bytes(*word) ^ widest).to_ne_bytes();
+    }
+    let (words, rest) = rest.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip(wide.to_ne_bytes()) {
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key) {
         *byte ^= key;
     }
 }

@@ -255,7 +255,8 @@ impl Connection {
     }
 }
 
-fn opcode(kind: Kind) -> Opcode {
+#[inline]
+pub(super) fn opcode(kind: Kind) -> Opcode {
     match kind {
         Kind::Text => Opcode::Text,
         Kind::Binary => Opcode::Binary,

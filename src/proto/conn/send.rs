@@ -2,6 +2,7 @@
 //! waits in line.
 
 use super::close_handshake::Phase;
+use super::encode::opcode;
 use super::queue::{Data, Dropped, Entry, Line};
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
@@ -127,8 +128,9 @@ impl Connection {
         Ok(self.accepted(now, data.len(), Dropped::default()))
     }
 
-    /// The same for a message that is sent as it is behind others that are encoded. `None` when more has to
-    /// be thought of, and nothing has been done.
+    /// The same for a message that is sent as it is behind others that are encoded, if that makes no more than
+    /// `max` bytes that wait, or is the only one. Returns how many there are then. `None` when more has to be
+    /// thought of, and nothing has been done.
     #[inline]
     pub fn send_plain(
         &mut self,
@@ -136,13 +138,22 @@ impl Connection {
         now: Time,
         kind: Kind,
         data: &[u8],
+        max: usize,
     ) -> Option<usize> {
         let plain = self.phase == Phase::Open && self.rare.is_none() && self.deflate.is_none();
-        if !plain || kind == Kind::Text && !utf8::is_valid(data) {
+        let waiting = self.output.buffered();
+        let buffered = waiting.saturating_add(data.len());
+        if !plain || waiting > 0 && buffered > max {
             return None;
         }
-        self.encode(cx, now, kind, data, false);
-        Some(self.accepted(now, data.len(), Dropped::default()).buffered)
+        if kind == Kind::Text && !utf8::is_valid(data) {
+            return None;
+        }
+        self.queue(cx, now, opcode(kind), false, data);
+        self.last_message = now;
+        self.counters.messages_sent += 1;
+        self.counters.payload_sent += data.len() as u64;
+        Some(buffered)
     }
 
     /// The same for messages of every form, and for those that may be dropped or replaced while they
