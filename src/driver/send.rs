@@ -188,7 +188,7 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
 impl Core {
     /// Sends a message from within a callback of this turn, which does the rest. `None` when it is not as
     /// simple as that, and nothing has been done.
-    #[inline]
+    #[inline(never)] // among what catches panics it would live on the stack
     pub fn send_in_turn(&mut self, id: Id, cell: &Cell, kind: Kind, data: &[u8]) -> Option<Sent> {
         if !self.dispatching || self.worker != 0 {
             return None;

@@ -162,15 +162,30 @@ unsafe fn send(
         }
         conn::send_in_turn(id, kind, data).map(answer)
     };
-    quick().unwrap_or_else(|| {
-        boundary::number(|| {
-            let kind = kind_of(r#type)?;
-            check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
-            // SAFETY: as promised by the caller.
-            let data = unsafe { bytes(data.cast(), len) }?;
-            let compress = flags & WSOCK_SEND_NO_COMPRESS == 0;
-            conn::send(id(handle)?, kind, data, compress).map(answer)
-        })
+    match quick() {
+        Some(status) => status,
+        // SAFETY: as promised by the caller.
+        None => unsafe { send_any_way(handle, r#type, data, len, flags) },
+    }
+}
+
+/// # Safety
+/// As [`send`].
+#[inline(never)] // what most messages do not need is not in their way
+unsafe fn send_any_way(
+    handle: *mut wsock_conn,
+    r#type: i32,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> wsock_status {
+    boundary::number(|| {
+        let kind = kind_of(r#type)?;
+        check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
+        // SAFETY: as promised by the caller.
+        let data = unsafe { bytes(data.cast(), len) }?;
+        let compress = flags & WSOCK_SEND_NO_COMPRESS == 0;
+        conn::send(id(handle)?, kind, data, compress).map(answer)
     })
 }
 

@@ -66,6 +66,17 @@ pub struct Config {
     pub trace_frames: u32,
 }
 
+impl Config {
+    /// The largest frame that can be a whole message.
+    #[inline]
+    pub fn longest_frame(&self) -> u64 {
+        match self.max_frame {
+            0 => self.max_message,
+            most => most.min(self.max_message),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {

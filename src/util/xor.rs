@@ -103,8 +103,9 @@ unsafe fn copy_words(to: *mut u8, from: &[u8], key: [u8; 4]) {
     }
 }
 
-fn widened([a, b, c, d]: [u8; 4]) -> u64 {
-    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+fn widened(key: [u8; 4]) -> u64 {
+    let key = u64::from(u32::from_ne_bytes(key));
+    key << 32 | key
 }
 
 #[cfg(test)]

@@ -191,6 +191,16 @@ impl Connection {
         }
     }
 
+    /// Queues a whole message as it is. Nobody watches the frames.
+    #[inline]
+    pub(super) fn queue_plain(&mut self, cx: &mut Context, kind: Kind, data: &[u8]) {
+        let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), data.len());
+        match self.role {
+            Role::Server => append(out, true, opcode(kind), false, None, data),
+            Role::Client => append_masked(out, cx.entropy.bytes(), kind, data),
+        }
+    }
+
     /// Queues one frame.
     #[inline]
     pub(super) fn queue(
@@ -261,6 +271,11 @@ pub(super) fn opcode(kind: Kind) -> Opcode {
         Kind::Text => Opcode::Text,
         Kind::Binary => Opcode::Binary,
     }
+}
+
+#[inline(never)] // out of the way of those that are not masked
+fn append_masked(out: &mut Vec<u8>, key: [u8; 4], kind: Kind, data: &[u8]) {
+    append(out, true, opcode(kind), false, Some(key), data);
 }
 
 #[inline(always)] // what is known where it is called saves most of it

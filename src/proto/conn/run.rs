@@ -6,7 +6,7 @@ use super::Connection;
 use super::close_handshake::Phase;
 use crate::proto::config::Role;
 use crate::proto::event::Kind;
-use crate::proto::{frame, mask, message, utf8};
+use crate::proto::{frame, mask, utf8};
 use crate::util::time::Time;
 use std::ops::Range;
 
@@ -40,27 +40,11 @@ impl Connection {
         if !self.takes_runs() {
             return 0;
         }
-        let masked = self.role == Role::Server;
-        let mut at = 0;
-        let mut bytes = 0;
-        while at < ENOUGH && run.len() < MOST {
-            let Some(next) = frame::parse_whole(&input[at..], masked) else { break };
-            let (begin, end) = (at + next.size, at + next.size + next.len);
-            let Some(payload) = input.get_mut(begin..end) else { break };
-            if message::check_size(false, 0, next.len as u64, &self.config).is_err() {
-                break;
-            }
-            if masked {
-                mask::apply(payload, next.key);
-            }
-            if next.kind == Kind::Text && !utf8::is_valid(payload) {
-                mask::apply(payload, next.key);
-                break;
-            }
-            run.push(Whole { kind: next.kind, begin: begin as u32, end: end as u32 });
-            bytes += next.len;
-            at = end;
-        }
+        let longest = self.config.longest_frame();
+        let (at, bytes) = match self.role {
+            Role::Server => take::<true>(input, longest, run),
+            Role::Client => take::<false>(input, longest, run),
+        };
         if at > 0 {
             self.keepalive.heard(now);
             self.last_message = now;
@@ -93,4 +77,35 @@ impl Connection {
         let end = rest.last().map_or(at, |last| last.end as usize);
         self.counters.bytes_received -= (end - at) as u64;
     }
+}
+
+/// How far the messages go, and how many bytes they are together.
+fn take<const MASKED: bool>(
+    input: &mut [u8],
+    longest: u64,
+    run: &mut Vec<Whole>,
+) -> (usize, usize) {
+    run.reserve(MOST);
+    let (mut at, mut bytes) = (0, 0);
+    while at < ENOUGH && run.len() < MOST {
+        let Some(next) = frame::parse_whole(&input[at..], MASKED) else { break };
+        let (begin, end) = (at + next.size, at + next.size + next.len);
+        if next.len as u64 > longest {
+            break;
+        }
+        let Some(payload) = input.get_mut(begin..end) else { break };
+        if MASKED {
+            mask::apply(payload, next.key);
+        }
+        if next.kind == Kind::Text && !utf8::is_valid(payload) {
+            if MASKED {
+                mask::apply(payload, next.key);
+            }
+            break;
+        }
+        run.push(Whole { kind: next.kind, begin: begin as u32, end: end as u32 });
+        bytes += next.len;
+        at = end;
+    }
+    (at, bytes)
 }

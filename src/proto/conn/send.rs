@@ -2,7 +2,6 @@
 //! waits in line.
 
 use super::close_handshake::Phase;
-use super::encode::opcode;
 use super::queue::{Data, Dropped, Entry, Line};
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
@@ -149,7 +148,7 @@ impl Connection {
         if kind == Kind::Text && !utf8::is_valid(data) {
             return None;
         }
-        self.queue(cx, now, opcode(kind), false, data);
+        self.queue_plain(cx, kind, data);
         self.last_message = now;
         self.counters.messages_sent += 1;
         self.counters.payload_sent += data.len() as u64;
