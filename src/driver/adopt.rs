@@ -6,7 +6,6 @@ use super::client;
 use super::core::Core;
 use super::handler::Handler;
 use super::loops::{Loop, stale};
-use super::preface::Peer;
 use super::readiness::cannot_watch;
 use super::session::state;
 use super::settings::Settings;
@@ -29,7 +28,7 @@ pub fn adopt(owner: Loop, server_id: Id, offer: Offer, read: &[u8]) -> Result<()
         let shared = server.shared.clone();
         let id = core.allocate(Kind::Conn, state::CONNECTING | ACCEPTED)?;
         let stream = core.take_in(id, offer, &shared.settings.socket, read)?;
-        let peer = Peer::of(stream.socket());
+        let peer = stream.socket().peer_address();
         core.seat(server_id, id, peer, stream);
         core.read_now(id);
         Ok(())

@@ -9,6 +9,7 @@ use super::loops::Loop;
 use super::session::Session;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Closed, Initiator};
+use crate::transport::Address;
 use crate::util::id::Id;
 use crate::util::journal::{DEBUG, ERROR, INFO, Record, WARN};
 use crate::util::outside;
@@ -88,8 +89,10 @@ impl Session {
         let handle = self.id.bits();
         match &self.client {
             Some(client) => format!("connection {handle:#x} to {}", public(&client.url.href())),
-            None if self.details.peer.is_empty() => format!("connection {handle:#x}"),
-            None => format!("connection {handle:#x} from {}", self.details.peer),
+            None => match &self.details.peer {
+                Address::Unknown => format!("connection {handle:#x}"),
+                peer => format!("connection {handle:#x} from {peer}"),
+            },
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::proto::cidr::Cidr;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::proxy_protocol::ProxyHeader;
 use crate::transport::tls::ServerTls;
-use crate::transport::{Socket, Stream, socket};
+use crate::transport::{Address, Stream};
 
 /// Whose word about the client's address is taken.
 #[derive(Clone, Copy, Debug)]
@@ -63,11 +63,11 @@ impl fmt::Display for Peer {
 }
 
 impl Peer {
-    /// Asks the system, so once for each connection.
-    pub fn of(socket: &Socket) -> Peer {
-        match socket {
-            Socket::Unix(_) => Peer::Unix,
-            Socket::Tcp(_) => socket.peer_ip().map_or(Peer::Gone, Peer::Ip),
+    /// Who has that address.
+    pub fn of(address: &Address) -> Peer {
+        match address {
+            Address::Unix(_) => Peer::Unix,
+            tcp => tcp.ip().map_or(Peer::Gone, Peer::Ip),
         }
     }
 
@@ -125,7 +125,7 @@ impl Session {
             Some(Err(error)) => self.fail(error),
             Some(Ok(addresses)) => {
                 if let Some(addresses) = addresses {
-                    self.details.peer = socket::text(addresses.source);
+                    self.details.peer = Address::Tcp(addresses.source);
                     client = Some(addresses.source.ip());
                 }
                 let tls = preface.tls.take();

@@ -11,7 +11,7 @@ use crate::proto::config::Role;
 use crate::proto::conn::Connection;
 use crate::proto::handshake::server::{Answer, Refusal, Request, http_response};
 use crate::proto::http::check_application_header;
-use crate::transport::Stream;
+use crate::transport::{Address, Stream};
 use crate::transport::tls::TlsInfo;
 use crate::util::id::{Id, Kind};
 use crate::util::journal::{DEBUG, INFO};
@@ -32,7 +32,7 @@ pub struct Pending {
     /// What is asked.
     pub request: Request,
     /// Address of who asks.
-    pub peer: String,
+    pub peer: Address,
     /// The encryption it came through.
     pub tls: Option<TlsInfo>,
     /// The subprotocol chosen so far.
@@ -113,9 +113,10 @@ fn upgrade_required() -> Refusal {
 /// What a browser would have been given to get here. The target may also name the host (RFC 9112
 /// section 3.2.2), so it is taken apart.
 fn url(request: &Request, secure: bool) -> String {
-    let scheme = if secure { "wss" } else { "ws" };
-    let mark = if request.query().is_empty() { "" } else { "?" };
-    format!("{scheme}://{}{}{mark}{}", request.host(), request.path(), request.query())
+    let scheme = if secure { "wss://" } else { "ws://" };
+    let (host, path, query) = (request.host(), request.path(), request.query());
+    let mark = if query.is_empty() { "" } else { "?" };
+    [scheme, host, path, mark, query].concat()
 }
 
 impl Core {

@@ -19,7 +19,7 @@ use crate::proto::close;
 use crate::proto::config::Role;
 use crate::proto::handshake::server::ServerSettings;
 use crate::transport::tls::ServerTls;
-use crate::transport::{Listener, Stream};
+use crate::transport::{Address, Listener, Socket, Stream};
 use crate::util::id::{Id, Kind};
 use crate::util::journal::{DEBUG, ERROR, INFO};
 use crate::util::table::ACCEPTED;
@@ -250,7 +250,7 @@ impl Core {
                 return;
             }
             match server.accept() {
-                Ok(Some(stream)) => self.welcome(id, stream),
+                Ok(Some((socket, address))) => self.welcome(id, socket, address),
                 Ok(None) => return,
                 Err(e) if of_the_peer(&e) => {}
                 Err(e) => {
@@ -282,29 +282,30 @@ impl Core {
         self.arm(id);
     }
 
-    fn welcome(&mut self, server_id: Id, mut stream: Stream) {
+    fn welcome(&mut self, server_id: Id, mut socket: Socket, address: Address) {
         let Some(server) = self.server(server_id) else { return };
-        let peer = Peer::of(stream.socket());
+        let peer = Peer::of(&address);
         if !server.admits(peer.key(&server.shared.settings)) {
             // What cannot be read without a TLS handshake is not said.
             if server.tls.is_none() {
-                turn_away(stream);
+                turn_away(Stream::plain(socket));
             }
             self.note_turned_away(server_id, &peer.to_string());
             return;
         }
         let Ok(id) = self.allocate(Kind::Conn, state::CONNECTING | ACCEPTED) else { return };
-        if self.register(id, 0, stream.socket_mut()).is_err() {
+        if self.register(id, 0, &mut socket).is_err() {
             self.table().remove(id);
             return;
         }
-        self.seat(server_id, id, peer, stream);
+        self.seat(server_id, id, address, Stream::plain(socket));
     }
 
     /// A stream that is registered under this id becomes a session of the server.
-    pub fn seat(&mut self, server_id: Id, id: Id, peer: Peer, mut stream: Stream) {
+    pub fn seat(&mut self, server_id: Id, id: Id, from: Address, mut stream: Stream) {
         let now = self.now;
         let Some(server) = self.server(server_id) else { return };
+        let peer = Peer::of(&from);
         let address = peer.key(&server.shared.settings);
         server.stats.accepted += 1;
         server.stats.handshakes += 1;
@@ -317,7 +318,7 @@ impl Core {
         let mut session = Session::new(id, server.handler.clone(), shared, phase);
         let limit = session.shared.settings.handshake_timeout_ms;
         session.deadline = (limit > 0).then(|| now.plus_ms(limit));
-        session.details.peer = stream.socket().peer_address();
+        session.details.peer = from;
         session.server = Some(server_id);
         session.address = address;
         session.stream = Some(stream);
@@ -376,11 +377,11 @@ impl Server {
     }
 
     /// The next connection, or `None` when no more wait.
-    fn accept(&mut self) -> io::Result<Option<Stream>> {
+    fn accept(&mut self) -> io::Result<Option<(Socket, Address)>> {
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();
             match self.listeners[self.turn].accept() {
-                Ok(socket) => return Ok(Some(Stream::plain(socket))),
+                Ok(accepted) => return Ok(Some(accepted)),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }

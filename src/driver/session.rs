@@ -21,7 +21,7 @@ use crate::proto::event::{Closed, Initiator, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
-use crate::transport::Stream;
+use crate::transport::{Address, Stream};
 use crate::transport::tls::TlsInfo;
 use crate::util::id::Id;
 use crate::util::text::TextCache;
@@ -71,7 +71,7 @@ pub struct Details {
     /// The extensions agreed on.
     pub extensions: String,
     /// Address of the peer, kept for when the socket is gone.
-    pub peer: String,
+    pub peer: Address,
     /// Headers of the peer's handshake, until `on_open` has returned.
     pub headers: Option<Headers>,
     /// Body of a refusal.

@@ -167,11 +167,11 @@ fn value_of(session: &Session, what: i32) -> Result<String> {
         WSOCK_CONN_URL => details.url.clone(),
         WSOCK_CONN_PROTOCOL => details.protocol.clone(),
         WSOCK_CONN_EXTENSIONS => details.extensions.clone(),
-        WSOCK_CONN_PEER_ADDRESS => details.peer.clone(),
+        WSOCK_CONN_PEER_ADDRESS => details.peer.to_string(),
         WSOCK_CONN_LOCAL_ADDRESS => session
             .stream
             .as_ref()
-            .map(|stream| stream.socket().local_address())
+            .map(|stream| stream.socket().local_address().to_string())
             .unwrap_or_default(),
         WSOCK_CONN_RESPONSE_BODY => String::from_utf8_lossy(&details.body).into_owned(),
         WSOCK_CONN_TLS_VERSION => {

@@ -61,7 +61,8 @@ pub unsafe extern "C" fn wsock_request_get_str(
 ) -> *const c_char {
     boundary::value(ptr::null(), || {
         with(request, |pending| {
-            let request = &pending.request;
+            let (request, peer) = (&pending.request, &pending.peer);
+            let address;
             let value = match what {
                 WSOCK_REQUEST_METHOD => &request.method,
                 WSOCK_REQUEST_TARGET => &request.target,
@@ -69,7 +70,10 @@ pub unsafe extern "C" fn wsock_request_get_str(
                 WSOCK_REQUEST_QUERY => request.query(),
                 WSOCK_REQUEST_HOST => request.host(),
                 WSOCK_REQUEST_ORIGIN => request.origin(),
-                WSOCK_REQUEST_PEER_ADDRESS => &pending.peer,
+                WSOCK_REQUEST_PEER_ADDRESS => {
+                    address = peer.to_string();
+                    &address
+                }
                 WSOCK_REQUEST_PEER_SUBJECT => {
                     pending.tls.as_ref().map_or("", |tls| tls.peer_subject.as_str())
                 }

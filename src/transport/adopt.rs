@@ -163,7 +163,7 @@ mod tests {
         assert!(
             look.nonblocking().unwrap() && look.keepalive().unwrap() && look.tcp_nodelay().unwrap()
         );
-        assert_eq!(socket.peer_address(), client.local_addr().unwrap().to_string());
+        assert_eq!(socket.peer_address(), crate::transport::Address::tcp(client.local_addr()));
         let (a, _b) = unix::UnixStream::pair().unwrap();
         let socket = offer(a, Socket::adopt).unwrap();
         socket.settle_in(&options).unwrap();

@@ -7,6 +7,7 @@ use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 
+use super::address::Address;
 use super::socket::Socket;
 use super::unix::SocketFile;
 
@@ -20,11 +21,17 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// The next connection; `WouldBlock` when none waits.
-    pub fn accept(&self) -> io::Result<Socket> {
+    /// The next connection, and where it comes from; `WouldBlock` when none waits.
+    pub fn accept(&self) -> io::Result<(Socket, Address)> {
         Ok(match self {
-            Listener::Tcp(listener) => Socket::Tcp(listener.accept()?.0),
-            Listener::Unix(listener, _) => Socket::Unix(listener.accept()?.0),
+            Listener::Tcp(listener) => {
+                let (socket, peer) = listener.accept()?;
+                (Socket::Tcp(socket), Address::Tcp(peer))
+            }
+            Listener::Unix(listener, _) => {
+                let (socket, peer) = listener.accept()?;
+                (Socket::Unix(socket), Address::unix(Ok(peer)))
+            }
         })
     }
 

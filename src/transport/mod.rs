@@ -1,5 +1,6 @@
 //! Bytes in, bytes out. Knows sockets and TLS, not WebSocket.
 
+pub mod address;
 pub mod adopt;
 pub mod listen;
 pub mod listener;
@@ -10,6 +11,7 @@ pub mod stream;
 pub mod tls;
 pub mod unix;
 
+pub use address::Address;
 pub use listener::Listener;
 pub use options::SocketOptions;
 pub use socket::Socket;

@@ -1,7 +1,7 @@
 //! Connected sockets of the operating system, never blocking and never raising SIGPIPE.
 
 use std::io::{self, IoSlice, Read};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Source;
@@ -9,6 +9,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use super::address::Address;
 use super::options::SocketOptions;
 use super::unix;
 
@@ -100,27 +101,19 @@ impl Socket {
         let _ = SockRef::from(self).set_linger(Some(std::time::Duration::ZERO));
     }
 
-    /// The other side's address; none over a Unix socket, and when it is gone.
-    pub fn peer_ip(&self) -> Option<IpAddr> {
+    /// Where the other side is.
+    pub fn peer_address(&self) -> Address {
         match self {
-            Socket::Tcp(socket) => Some(socket.peer_addr().ok()?.ip().to_canonical()),
-            Socket::Unix(_) => None,
+            Socket::Tcp(socket) => Address::tcp(socket.peer_addr()),
+            Socket::Unix(socket) => Address::unix(socket.peer_addr()),
         }
     }
 
-    /// `address:port` of the other side, empty when it is gone; a Unix socket's path after `unix:`.
-    pub fn peer_address(&self) -> String {
+    /// Where this side is.
+    pub fn local_address(&self) -> Address {
         match self {
-            Socket::Tcp(socket) => socket.peer_addr().map_or_else(|_| String::new(), text),
-            Socket::Unix(socket) => unix_text(socket.peer_addr()),
-        }
-    }
-
-    /// The same of this side.
-    pub fn local_address(&self) -> String {
-        match self {
-            Socket::Tcp(socket) => socket.local_addr().map_or_else(|_| String::new(), text),
-            Socket::Unix(socket) => unix_text(socket.local_addr()),
+            Socket::Tcp(socket) => Address::tcp(socket.local_addr()),
+            Socket::Unix(socket) => Address::unix(socket.local_addr()),
         }
     }
 }
@@ -167,22 +160,6 @@ impl Source for Socket {
     }
 }
 
-/// IPv4 peers of a dual-stack listener look like IPv4 peers.
-pub fn text(address: SocketAddr) -> String {
-    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
-}
-
-/// Clients of a Unix socket seldom have a name.
-fn unix_text(address: io::Result<std::os::unix::net::SocketAddr>) -> String {
-    let Ok(address) = address else { return "unix:".to_owned() };
-    #[cfg(target_os = "linux")]
-    if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&address) {
-        return format!("unix:@{}", String::from_utf8_lossy(name));
-    }
-    let path = address.as_pathname().map(|path| path.display().to_string());
-    format!("unix:{}", path.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,16 +172,13 @@ mod tests {
         (listener, SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    #[test]
-    fn addresses_of_dual_stack_peers_are_plain() {
-        let mapped: SocketAddr = "[::ffff:10.0.0.1]:80".parse().unwrap();
-        assert_eq!(text(mapped), "10.0.0.1:80");
-    }
-
     fn accepted(listener: &Listener) -> Socket {
         loop {
             match listener.accept() {
-                Ok(socket) => break socket,
+                Ok((socket, peer)) => {
+                    assert_eq!(peer, socket.peer_address());
+                    break socket;
+                }
                 Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
             }
         }
@@ -234,8 +208,8 @@ mod tests {
         let source = "127.0.0.2:0".parse().ok();
         let options = SocketOptions { source, ..SocketOptions::default() };
         let client = Socket::connect(address, &options).unwrap();
-        assert!(accepted(&listener).peer_address().starts_with("127.0.0.2:"));
-        assert!(client.local_address().starts_with("127.0.0.2:"));
+        assert!(accepted(&listener).peer_address().to_string().starts_with("127.0.0.2:"));
+        assert!(client.local_address().to_string().starts_with("127.0.0.2:"));
         let other = SocketOptions { source: "[::1]:0".parse().ok(), ..SocketOptions::default() };
         let said = Socket::connect(address, &other).unwrap_err().to_string();
         assert!(said.contains("other address family"), "{said}");
@@ -265,6 +239,6 @@ mod tests {
         assert_eq!(a.write(&[IoSlice::new(b"over "), IoSlice::new(b"there")]).unwrap(), 10);
         let mut buffer = [0; 16];
         assert_eq!(b.read(&mut buffer).unwrap(), 10);
-        assert_eq!(a.peer_address(), "unix:");
+        assert_eq!(a.peer_address().to_string(), "unix:");
     }
 }

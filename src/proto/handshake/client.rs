@@ -80,7 +80,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct ClientHandshake {
     request: Vec<u8>,
-    accept: String,
+    accept: key::Accept,
     protocols: Vec<String>,
     deflate: Option<deflate::Config>,
     phase: Phase,
@@ -192,7 +192,7 @@ impl ClientHandshake {
         }
         match single("Sec-WebSocket-Accept")? {
             None => return Err("the server sent no Sec-WebSocket-Accept header".into()),
-            Some(accept) if accept != self.accept => {
+            Some(accept) if accept.as_bytes() != self.accept => {
                 return Err("the server's Sec-WebSocket-Accept does not match".into());
             }
             Some(_) => {}

@@ -126,6 +126,9 @@ impl Request {
 /// Authority, and what follows it, of a URL that stands as a request target.
 fn split_absolute(target: &str) -> Option<(&str, &str)> {
     const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+    if target.starts_with('/') {
+        return None;
+    }
     let (scheme, rest) = target.split_once("://")?;
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, resource) = rest.split_at(authority_end);
@@ -145,7 +148,7 @@ fn is_host(text: &str) -> bool {
 /// A valid wish for WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrade {
-    accept: String,
+    accept: key::Accept,
     origin: Option<String>,
     /// What the client offers, in order of its preference.
     pub protocols: Vec<String>,
@@ -161,6 +164,12 @@ pub struct Answer {
     /// For the response, checked with [`check_application_header`](crate::proto::http::check_application_header).
     pub headers: Vec<(String, String)>,
 }
+
+/// What every response that accepts begins with.
+const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+/// For the rest of most of them.
+const ROOM: usize = 128;
 
 /// An upgrade that was granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,10 +262,10 @@ impl Upgrade {
             .as_ref()
             .and_then(|config| negotiate::accept(config, &self.extensions))
             .map_or((None, String::new()), |(params, text)| (Some(params), text));
-        let mut response = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
-        write_header(&mut response, "Upgrade", "websocket");
-        write_header(&mut response, "Connection", "Upgrade");
-        write_header(&mut response, "Sec-WebSocket-Accept", &self.accept);
+        let mut response = Vec::with_capacity(SWITCHING.len() + ROOM);
+        response.extend_from_slice(SWITCHING);
+        response.extend_from_slice(&self.accept);
+        response.extend_from_slice(b"\r\n");
         if let Some(protocol) = &protocol {
             write_header(&mut response, "Sec-WebSocket-Protocol", protocol);
         }

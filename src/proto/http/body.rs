@@ -136,7 +136,7 @@ mod tests {
 
     fn headers(fields: &[(&str, &str)]) -> Headers {
         let mut headers = Headers::default();
-        fields.iter().for_each(|(name, value)| headers.push(*name, value));
+        fields.iter().for_each(|(name, value)| headers.push(name, value));
         headers
     }
 

@@ -54,6 +54,9 @@ pub enum Fault {
     HeaderLine,
 }
 
+/// From here on a byte's place in its line does not matter: behind `HTTP/`.
+const START: usize = 5;
+
 /// Receives the head of one message after the other.
 #[derive(Debug)]
 pub struct HeadReader {
@@ -83,14 +86,33 @@ impl HeadReader {
     pub fn push(&mut self, input: &[u8]) -> (usize, Option<Result<(), Fault>>) {
         let room = self.limits.max_bytes.saturating_sub(self.spent + self.bytes.len());
         self.bytes.reserve(input.len().min(room));
-        for (index, &byte) in input.iter().enumerate() {
+        let mut at = 0;
+        while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
+            let run = self.plain_run(rest);
+            self.bytes.extend_from_slice(&rest[..run]);
+            at += run;
+            let Some(&byte) = rest.get(run) else { break };
+            at += 1;
             match self.step(byte) {
                 Ok(false) => {}
-                Ok(true) => return (index + 1, Some(Ok(()))),
-                Err(fault) => return (index + 1, Some(Err(fault))),
+                Ok(true) => return (at, Some(Ok(()))),
+                Err(fault) => return (at, Some(Err(fault))),
             }
         }
         (input.len(), None)
+    }
+
+    /// How many of the next bytes no rule could refuse: those inside of a line, as far as the limits allow.
+    fn plain_run(&self, input: &[u8]) -> usize {
+        let line = &self.bytes[self.line_start..];
+        if line.len() < START || line.last() == Some(&b'\r') {
+            return 0;
+        }
+        let mut room = self.limits.max_bytes.saturating_sub(self.spent + self.bytes.len());
+        if self.lines == 0 {
+            room = room.min(self.limits.max_line.saturating_sub(line.len()));
+        }
+        leading_plain(&input[..input.len().min(room)])
     }
 
     /// The complete head; the reader is ready for the next one.
@@ -166,6 +188,32 @@ impl HeadReader {
             _ => Err(Fault::NotHttp),
         }
     }
+}
+
+/// How many bytes in front are neither control characters, but for the tab, nor line ends.
+fn leading_plain(input: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(&eight) = input[at..].first_chunk() {
+        match first_control(eight) {
+            8 => at += 8,
+            before if input[at + before] == b'\t' => at += before + 1,
+            before => return at + before,
+        }
+    }
+    let plain = |byte: &&u8| **byte == b'\t' || !byte.is_ascii_control();
+    at + input[at..].iter().take_while(plain).count()
+}
+
+/// How many of eight bytes stand before the first control character, all looked at together.
+fn first_control(eight: [u8; 8]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(eight);
+    // A byte's highest bit is set by what it borrows, unless it was set before. From a byte that borrows,
+    // the next ones borrow too, so that the lowest is right.
+    let below_space = word.wrapping_sub(EACH * 0x20) & !word;
+    let deletes = word ^ EACH * 0x7f;
+    let deletes = deletes.wrapping_sub(EACH) & !deletes;
+    (((below_space | deletes) & EACH * 0x80).trailing_zeros() / 8) as usize
 }
 
 /// Whether a request line, with its CR LF, ends with a space and an HTTP version.

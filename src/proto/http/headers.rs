@@ -1,16 +1,43 @@
 //! A list of header fields, and the rules for those that an application adds.
 
+use std::ops::Range;
+
 use super::token::{is_token, list, trim};
 use crate::error::{Code, Error, Result};
 
 /// Header fields in the order they came. Names are compared without regard to ASCII case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+///
+/// All of them share one text, so that a head of any number of fields costs two allocations.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    text: String,
+    fields: Vec<Field>,
+}
+
+/// Where in the text a field is.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) name: Range<usize>,
+    pub(super) value: Range<usize>,
+}
 
 impl Headers {
+    /// The fields of a head that is kept whole.
+    pub(super) fn of_head(text: String, fields: Vec<Field>) -> Headers {
+        Headers { text, fields }
+    }
+
     /// Adds a field at the end; the spaces around its value go.
-    pub fn push(&mut self, name: impl Into<String>, value: &str) {
-        self.0.push((name.into(), trim(value).to_owned()));
+    pub fn push(&mut self, name: &str, value: &str) {
+        let name = self.append(name);
+        let value = self.append(trim(value));
+        self.fields.push(Field { name, value });
+    }
+
+    fn append(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
     }
 
     /// The first value under this name.
@@ -20,22 +47,31 @@ impl Headers {
 
     /// Every value under this name.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.iter().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
+        let text = self.text.as_bytes();
+        self.fields
+            .iter()
+            // Most differ in length already.
+            .filter(move |field| {
+                field.name.len() == name.len()
+                    && text[field.name.clone()].eq_ignore_ascii_case(name.as_bytes())
+            })
+            .map(|field| &self.text[field.value.clone()])
     }
 
     /// All fields as name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        let part = |range: &Range<usize>| &self.text[range.clone()];
+        self.fields.iter().map(move |field| (part(&field.name), part(&field.value)))
     }
 
     /// Number of fields.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.fields.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.is_empty()
     }
 
     /// The value under a name that may stand there once only.
@@ -50,9 +86,21 @@ impl Headers {
 
     /// Whether a comma-separated list, possibly over repeated fields, has this token in any case.
     pub fn lists(&self, name: &str, token: &str) -> bool {
-        list(self.get_all(name)).any(|element| element.eq_ignore_ascii_case(token))
+        self.get_all(name).any(|value| {
+            // Mostly it is all there is.
+            value.eq_ignore_ascii_case(token)
+                || list(std::iter::once(value)).any(|element| element.eq_ignore_ascii_case(token))
+        })
     }
 }
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Headers) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
 
 /// Refuses a header that would not arrive as one field: the name must be a token and the value must
 /// have no control character but the tab.

@@ -1,6 +1,9 @@
 //! From the bytes of a complete head to its parts, by way of httparse.
 
-use super::{head::Fault, headers::Headers};
+use std::mem::MaybeUninit;
+
+use super::head::Fault;
+use super::headers::{Field, Headers};
 
 /// A request line and its headers.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,30 +35,49 @@ pub struct ResponseHead {
 pub fn parse_request(mut head: Vec<u8>) -> Result<RequestHead, Fault> {
     let line_end = head.iter().position(|&byte| byte == b'\r').ok_or(Fault::StartLine)?;
     settle_version(head[..line_end].last_chunk_mut())?;
-    let mut fields = vec![httparse::EMPTY_HEADER; count_lines(&head)];
-    let mut request = httparse::Request::new(&mut fields);
-    complete(request.parse(&head))?;
-    Ok(RequestHead {
-        method: request.method.unwrap_or_default().to_owned(),
-        target: request.path.unwrap_or_default().to_owned(),
-        at_least_1_1: request.version == Some(1),
-        headers: collect(request.headers),
-    })
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW], Vec::new());
+    let mut request = httparse::Request::new(&mut []);
+    complete(request.parse_with_uninit_headers(&head, room(&head, &mut few, &mut many)))?;
+    let method = request.method.unwrap_or_default().to_owned();
+    let target = request.path.unwrap_or_default().to_owned();
+    let at_least_1_1 = request.version == Some(1);
+    let fields = locate(&head, request.headers);
+    Ok(RequestHead { method, target, at_least_1_1, headers: collect(head, fields) })
 }
 
 /// Parses a response head that [`HeadReader`](super::head::HeadReader) found complete.
 pub fn parse_response(mut head: Vec<u8>) -> Result<ResponseHead, Fault> {
     settle_version(head.first_chunk_mut())?;
-    let mut fields = vec![httparse::EMPTY_HEADER; count_lines(&head)];
-    let mut response = httparse::Response::new(&mut fields);
-    complete(response.parse(&head))?;
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW], Vec::new());
+    let mut response = httparse::Response::new(&mut []);
+    let room = room(&head, &mut few, &mut many);
+    complete(httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        &head,
+        room,
+    ))?;
     let status = response.code.filter(|&code| code >= 100).ok_or(Fault::StartLine)?;
-    Ok(ResponseHead {
-        at_least_1_1: response.version == Some(1),
-        status,
-        reason: response.reason.unwrap_or_default().to_owned(),
-        headers: collect(response.headers),
-    })
+    let reason = response.reason.unwrap_or_default().to_owned();
+    let at_least_1_1 = response.version == Some(1);
+    let fields = locate(&head, response.headers);
+    Ok(ResponseHead { at_least_1_1, status, reason, headers: collect(head, fields) })
+}
+
+/// So many fields are parsed without an allocation.
+const FEW: usize = 32;
+
+/// Room for as many fields as there are lines.
+fn room<'r, 'b>(
+    head: &[u8],
+    few: &'r mut [MaybeUninit<httparse::Header<'b>>; FEW],
+    many: &'r mut Vec<MaybeUninit<httparse::Header<'b>>>,
+) -> &'r mut [MaybeUninit<httparse::Header<'b>>] {
+    let lines = head.iter().filter(|&&byte| byte == b'\n').count();
+    if lines <= FEW {
+        return few;
+    }
+    many.resize_with(lines, MaybeUninit::uninit);
+    many
 }
 
 /// A later HTTP/1.x is to be treated as the latest that we know (RFC 9110 section 2.5), which
@@ -71,10 +93,6 @@ fn settle_version(version: Option<&mut [u8; 8]>) -> Result<(), Fault> {
     }
 }
 
-fn count_lines(head: &[u8]) -> usize {
-    head.iter().filter(|&&byte| byte == b'\n').count()
-}
-
 fn complete(parsed: httparse::Result<usize>) -> Result<(), Fault> {
     use httparse::Error;
     match parsed {
@@ -84,14 +102,40 @@ fn complete(parsed: httparse::Result<usize>) -> Result<(), Fault> {
     }
 }
 
-fn collect(fields: &[httparse::Header<'_>]) -> Headers {
+/// Where in the head the fields are that were found there.
+fn locate(head: &[u8], fields: &[httparse::Header<'_>]) -> Vec<Field> {
+    let place = |part: &[u8]| {
+        let start = part.as_ptr() as usize - head.as_ptr() as usize;
+        start..start + part.len()
+    };
+    let at = |field: &httparse::Header<'_>| Field {
+        name: place(field.name.as_bytes()),
+        value: place(trim_bytes(field.value)),
+    };
+    fields.iter().map(at).collect()
+}
+
+/// As [`trim`](super::token::trim).
+fn trim_bytes(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn collect(head: Vec<u8>, fields: Vec<Field>) -> Headers {
+    let head = match String::from_utf8(head) {
+        Ok(text) => return Headers::of_head(text, fields),
+        Err(e) => e.into_bytes(),
+    };
     let mut headers = Headers::default();
     for field in fields {
-        match std::str::from_utf8(field.value) {
-            Ok(value) => headers.push(field.name, value),
+        let name = String::from_utf8_lossy(&head[field.name]);
+        match std::str::from_utf8(&head[field.value.clone()]) {
+            Ok(value) => headers.push(&name, value),
             // What is not UTF-8 was meant as Latin-1, the old encoding of HTTP.
             Err(_) => headers
-                .push(field.name, &field.value.iter().copied().map(char::from).collect::<String>()),
+                .push(&name, &head[field.value].iter().copied().map(char::from).collect::<String>()),
         }
     }
     headers
