@@ -21,8 +21,8 @@ use crate::proto::event::{Closed, Initiator, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
-use crate::transport::{Address, Stream};
 use crate::transport::tls::TlsInfo;
+use crate::transport::{Address, Stream};
 use crate::util::id::Id;
 use crate::util::text::TextCache;
 use crate::util::time::Time;
@@ -386,7 +386,7 @@ const MAX_SLICES: usize = 16;
 pub fn never_open(error: Error) -> Closed {
     Closed {
         code: 1006,
-        reason: error.message.to_string(),
+        reason: error.message.clone(),
         sent_code: None,
         sent_reason: String::new(),
         clean: false,

@@ -1,6 +1,7 @@
 //! How a connection ended, as C sees it.
 
-use std::ffi::CString;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, NulError};
 
 use super::types::{
     WSOCK_BY_LOCAL, WSOCK_BY_NOBODY, WSOCK_BY_PEER, WSOCK_LAYER_HTTP, WSOCK_LAYER_LIMIT,
@@ -13,8 +14,8 @@ use crate::proto::event::Initiator;
 
 /// The texts of a report, for the time of a callback.
 pub struct CloseTexts {
-    reason: CString,
-    sent_reason: CString,
+    reason: Cow<'static, CStr>,
+    sent_reason: Cow<'static, CStr>,
 }
 
 impl CloseTexts {
@@ -43,23 +44,26 @@ impl CloseTexts {
             status: error.map_or(0, |error| error.code as i32),
             reserved: 0,
             reason: self.reason.as_ptr(),
-            reason_len: self.reason.as_bytes().len(),
+            reason_len: self.reason.to_bytes().len(),
             unsent_bytes: report.unsent,
             layer: error.map_or(WSOCK_LAYER_WEBSOCKET, |error| layer(error.code)),
             os_error: error.map_or(0, |error| error.os_error),
             tls_alert: error.map_or(0, |error| error.tls_alert.into()),
             http_status: error.map_or(0, |error| error.http_status.into()),
             sent_reason: self.sent_reason.as_ptr(),
-            sent_reason_len: self.sent_reason.as_bytes().len(),
+            sent_reason_len: self.sent_reason.to_bytes().len(),
             rtt_us: report.rtt_us,
         }
     }
 }
 
 /// Reasons are UTF-8, in which a NUL is possible: C sees the text up to it.
-fn c_text(text: &str) -> CString {
-    let bytes: Vec<u8> = text.bytes().take_while(|&b| b != 0).collect();
-    CString::new(bytes).expect("cut at the first NUL")
+fn c_text(text: &str) -> Cow<'static, CStr> {
+    if text.is_empty() {
+        return Cow::Borrowed(c"");
+    }
+    let cut = |e: NulError| CString::new(&text[..e.nul_position()]).expect("cut at the first NUL");
+    Cow::Owned(CString::new(text).unwrap_or_else(cut))
 }
 
 fn layer(code: Code) -> i32 {

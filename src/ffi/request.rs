@@ -64,7 +64,7 @@ pub unsafe extern "C" fn wsock_request_get_str(
             let (request, peer) = (&pending.request, &pending.peer);
             let address;
             let value = match what {
-                WSOCK_REQUEST_METHOD => &request.method,
+                WSOCK_REQUEST_METHOD => &*request.method,
                 WSOCK_REQUEST_TARGET => &request.target,
                 WSOCK_REQUEST_PATH => request.path(),
                 WSOCK_REQUEST_QUERY => request.query(),

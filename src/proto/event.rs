@@ -1,5 +1,7 @@
 //! What a connection tells its driver.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 
 /// The two kinds of message.
@@ -96,7 +98,7 @@ pub struct Closed {
     /// As the browser's `CloseEvent.code`: the code received, 1005 for a frame without one, 1006 for none.
     pub code: u16,
     /// The reason received, or one sentence of ours when the end was abnormal.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// The code we sent; `None` when no close frame left, 1005 when it had no code.
     pub sent_code: Option<u16>,
     /// The reason we sent.

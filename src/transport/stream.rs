@@ -237,7 +237,7 @@ impl Base {
             // A short read has emptied the socket.
             Ok(count) => Ok(Received::Bytes { count, more: count == buffer.len() }),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(e) => Err(Error::os(Code::ConnectionLost, "the connection was lost", &e)),
+            Err(e) => Err(lost(&e)),
         }
     }
 
@@ -254,9 +254,32 @@ impl Base {
     }
 }
 
+/// Reading failed. Most connections that end without a word end in a reset, so its sentence is ready-made.
+fn lost(cause: &io::Error) -> Error {
+    match cause.kind() {
+        io::ErrorKind::ConnectionReset => Error {
+            os_error: cause.raw_os_error().unwrap_or(0),
+            ..Error::new(Code::ConnectionLost, "the connection was lost: the peer has reset it")
+        },
+        _ => Error::os(Code::ConnectionLost, "the connection was lost", cause),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loss_tells_its_cause_and_keeps_its_number() {
+        for (number, said) in
+            [(libc::ECONNRESET, "the peer has reset it"), (libc::EHOSTUNREACH, "host")]
+        {
+            let error = lost(&io::Error::from_raw_os_error(number));
+            assert_eq!((error.code, error.os_error), (Code::ConnectionLost, number));
+            let message = error.message.to_lowercase();
+            assert!(message.starts_with("the connection was lost: ") && message.contains(said));
+        }
+    }
 
     #[test]
     fn what_was_put_back_is_read_first_and_its_memory_is_given_back() {

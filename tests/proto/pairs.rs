@@ -231,7 +231,7 @@ fn a_failed_connection_is_seen_by_the_peer_as_closed_with_the_code() {
     pair.settle();
     let (client, server) = (pair.client.conn.closed().unwrap(), pair.server.conn.closed().unwrap());
     assert_eq!((server.code, server.sent_code, server.clean), (1006, Some(1009), false));
-    assert_eq!((client.code, client.reason.as_str()), (1009, "message of more than 10 bytes"));
+    assert_eq!((client.code, &*client.reason), (1009, "message of more than 10 bytes"));
     assert!(client.clean);
     assert_eq!(pair.server.conn.transport(), Transport::Drop);
     assert_eq!(pair.client.conn.transport(), Transport::Drop);

@@ -12,6 +12,8 @@
 //!    +-- EOF, lost, abort, dead --+-- EOF or close timeout --> Gone <-+
 //! ```
 
+use std::borrow::Cow;
+
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
@@ -139,7 +141,7 @@ impl Connection {
         ending.answered = true;
         ending.deadline = now.plus_ms(timeout);
         ending.closed.code = code;
-        ending.closed.reason = reason.to_owned();
+        ending.closed.reason = reason.to_owned().into();
         self.close_progress(now, false);
         Ok(())
     }
@@ -160,7 +162,7 @@ impl Connection {
         let ending = self.ending(now);
         ending.deadline = now.plus_ms(timeout);
         ending.closed.initiator = Initiator::Local;
-        ending.closed.reason = error.message.to_string();
+        ending.closed.reason = error.message.clone();
         ending.closed.error = Some(error);
     }
 
@@ -218,7 +220,7 @@ impl Connection {
             closed.initiator = initiator;
         }
         if closed.code == close::ABNORMAL && closed.reason.is_empty() {
-            closed.reason = error.message.to_string();
+            closed.reason = error.message.clone();
         }
         closed.error.get_or_insert(error);
     }
@@ -257,7 +259,7 @@ impl Connection {
         rare.ending.get_or_insert_with(|| {
             let closed = Closed {
                 code: close::ABNORMAL,
-                reason: String::new(),
+                reason: Cow::Borrowed(""),
                 sent_code: None,
                 sent_reason: String::new(),
                 clean: false,

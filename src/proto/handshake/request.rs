@@ -1,9 +1,11 @@
 //! What a client asks for: its request, and the upgrade in it (RFC 6455 section 4.2.1).
 
+use std::borrow::Cow;
+
 use super::{key, subprotocol};
 use crate::proto::deflate::{self, negotiate};
 use crate::proto::extension::{self, Extension};
-use crate::proto::http::headers::write_header;
+use crate::proto::http::headers::{Found, write_header};
 use crate::proto::http::parse::RequestHead;
 use crate::proto::http::{Headers, http_response};
 
@@ -43,7 +45,7 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// `GET` for every upgrade.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// As sent: a path with a query, a whole URL, `*`, or what CONNECT names.
     pub target: String,
     /// In their order.
@@ -58,9 +60,10 @@ impl Request {
         let RequestHead { method, target, at_least_1_1, headers } = head;
         let mut request = Request { method, target, headers, upgrade: None };
         request.check_target()?;
-        request.check_host(at_least_1_1)?;
-        if request.tries_to_upgrade() {
-            request.upgrade = Some(Upgrade::new(&request, at_least_1_1)?);
+        let decisive = Decisive::of(&request.headers);
+        decisive.check_host(at_least_1_1)?;
+        if decisive.try_to_upgrade() {
+            request.upgrade = Some(Upgrade::new(&request, &decisive, at_least_1_1)?);
         }
         Ok(request)
     }
@@ -95,12 +98,6 @@ impl Request {
         split_absolute(&self.target).map_or(&self.target, |(_, resource)| resource)
     }
 
-    fn tries_to_upgrade(&self) -> bool {
-        self.headers.lists("Upgrade", "websocket")
-            || self.headers.get("Sec-WebSocket-Key").is_some()
-            || self.headers.get("Sec-WebSocket-Version").is_some()
-    }
-
     /// RFC 9112 section 3.2: the four forms.
     fn check_target(&self) -> Result<(), Refusal> {
         let known = self.target.starts_with('/')
@@ -112,10 +109,72 @@ impl Request {
         }
         Ok(())
     }
+}
+
+fn single(header: Found<'_>) -> Result<Option<&str>, Refusal> {
+    header.single().map_err(|message| Refusal::new(400, message))
+}
+
+/// The headers that decide about a request.
+struct Decisive<'a> {
+    host: Found<'a>,
+    upgrade: Found<'a>,
+    connection: Found<'a>,
+    key: Found<'a>,
+    version: Found<'a>,
+    origin: Found<'a>,
+    protocols: Found<'a>,
+    extensions: Found<'a>,
+    content_length: Found<'a>,
+    transfer_encoding: Found<'a>,
+}
+
+impl Decisive<'_> {
+    fn of(headers: &Headers) -> Decisive<'_> {
+        let [
+            host,
+            upgrade,
+            connection,
+            key,
+            version,
+            origin,
+            protocols,
+            extensions,
+            content_length,
+            transfer_encoding,
+        ] = headers.find([
+            "Host",
+            "Upgrade",
+            "Connection",
+            "Sec-WebSocket-Key",
+            "Sec-WebSocket-Version",
+            "Origin",
+            "Sec-WebSocket-Protocol",
+            "Sec-WebSocket-Extensions",
+            "Content-Length",
+            "Transfer-Encoding",
+        ]);
+        Decisive {
+            host,
+            upgrade,
+            connection,
+            key,
+            version,
+            origin,
+            protocols,
+            extensions,
+            content_length,
+            transfer_encoding,
+        }
+    }
+
+    fn try_to_upgrade(&self) -> bool {
+        self.upgrade.lists("websocket") || self.key.is_there() || self.version.is_there()
+    }
 
     /// RFC 9112 section 3.2: one Host in HTTP/1.1, and never two.
     fn check_host(&self, at_least_1_1: bool) -> Result<(), Refusal> {
-        match self.headers.single("Host").map_err(|message| Refusal::new(400, message))? {
+        match single(self.host)? {
             None if at_least_1_1 => Err(Refusal::new(400, "the Host header is missing")),
             Some(host) if !is_host(host) => Err(Refusal::new(400, "the Host header is malformed")),
             _ => Ok(()),
@@ -185,8 +244,11 @@ pub struct Accepted {
 }
 
 impl Upgrade {
-    fn new(request: &Request, at_least_1_1: bool) -> Result<Upgrade, Refusal> {
-        let headers = &request.headers;
+    fn new(
+        request: &Request,
+        headers: &Decisive<'_>,
+        at_least_1_1: bool,
+    ) -> Result<Upgrade, Refusal> {
         let bad = |message: &str| Refusal::new(400, message);
         if !at_least_1_1 {
             return Err(Refusal::new(505, "a WebSocket handshake needs HTTP/1.1"));
@@ -198,14 +260,13 @@ impl Upgrade {
         if request.host().is_empty() {
             return Err(bad("the Host header is empty"));
         }
-        if !headers.lists("Upgrade", "websocket") {
+        if !headers.upgrade.lists("websocket") {
             return Err(bad("the Upgrade header does not name websocket"));
         }
-        if !headers.lists("Connection", "upgrade") {
+        if !headers.connection.lists("upgrade") {
             return Err(bad("the Connection header does not name Upgrade"));
         }
-        let single = |name| headers.single(name).map_err(|message| Refusal::new(400, message));
-        match single("Sec-WebSocket-Version")? {
+        match single(headers.version)? {
             Some("13") => {}
             None => return Err(bad("the Sec-WebSocket-Version header is missing")),
             Some(_) => {
@@ -213,25 +274,25 @@ impl Upgrade {
                     .with("Sec-WebSocket-Version", "13"));
             }
         }
-        let key = single("Sec-WebSocket-Key")?
-            .ok_or_else(|| bad("the Sec-WebSocket-Key header is missing"))?;
+        let key =
+            single(headers.key)?.ok_or_else(|| bad("the Sec-WebSocket-Key header is missing"))?;
         if !key::is_valid(key) {
             return Err(bad("the Sec-WebSocket-Key header is not 16 bytes in base64"));
         }
         // Bytes after the head are frames. If something between us thinks that they are a body,
         // the two of us would not agree on where it ends.
-        let no_body = headers.get_all("Content-Length").all(|length| length == "0");
-        if !no_body || headers.get("Transfer-Encoding").is_some() {
+        let no_body = headers.content_length.all().all(|length| length == "0");
+        if !no_body || headers.transfer_encoding.is_there() {
             return Err(bad("a WebSocket handshake cannot have a body"));
         }
         Ok(Upgrade {
             accept: key::accept(key),
-            origin: single("Origin")?.filter(|origin| !origin.is_empty()).map(str::to_owned),
-            protocols: subprotocol::parse(headers.get_all("Sec-WebSocket-Protocol"))
+            origin: single(headers.origin)?.filter(|origin| !origin.is_empty()).map(str::to_owned),
+            protocols: subprotocol::parse(headers.protocols.all())
                 .map_err(|message| Refusal::new(400, message))?,
-            extensions: extension::parse(headers.get_all("Sec-WebSocket-Extensions")).map_err(
-                |message| Refusal::new(400, format!("Sec-WebSocket-Extensions: {message}")),
-            )?,
+            extensions: extension::parse(headers.extensions.all()).map_err(|message| {
+                Refusal::new(400, format!("Sec-WebSocket-Extensions: {message}"))
+            })?,
         })
     }
 

@@ -54,9 +54,6 @@ pub enum Fault {
     HeaderLine,
 }
 
-/// From here on a byte's place in its line does not matter: behind `HTTP/`.
-const START: usize = 5;
-
 /// Receives the head of one message after the other.
 #[derive(Debug)]
 pub struct HeadReader {
@@ -105,7 +102,9 @@ impl HeadReader {
     /// How many of the next bytes no rule could refuse: those inside of a line, as far as the limits allow.
     fn plain_run(&self, input: &[u8]) -> usize {
         let line = &self.bytes[self.line_start..];
-        if line.len() < START || line.last() == Some(&b'\r') {
+        // A response has to begin with `HTTP/`.
+        let start = if self.lines == 0 && self.kind == Kind::Response { 5 } else { 1 };
+        if line.len() < start || line.last() == Some(&b'\r') {
             return 0;
         }
         let mut room = self.limits.max_bytes.saturating_sub(self.spent + self.bytes.len());

@@ -14,6 +14,44 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
+/// What a head says under one name.
+#[derive(Clone, Copy)]
+pub struct Found<'a> {
+    headers: &'a Headers,
+    name: &'static str,
+    first: Option<&'a str>,
+    several: bool,
+}
+
+impl<'a> Found<'a> {
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// The value, when it may stand there once only.
+    pub fn single(&self) -> std::result::Result<Option<&'a str>, String> {
+        match self.several {
+            true => Err(format!("more than one {} header", self.name)),
+            false => Ok(self.first),
+        }
+    }
+
+    /// Whether a comma-separated list, possibly over repeated fields, has this token in any case.
+    pub fn lists(&self, token: &str) -> bool {
+        // Mostly it is the whole value.
+        self.first.is_some_and(|first| first.eq_ignore_ascii_case(token))
+            || list(self.all()).any(|element| element.eq_ignore_ascii_case(token))
+    }
+
+    /// Every value.
+    pub fn all(&self) -> impl Iterator<Item = &'a str> {
+        let (headers, name) = (self.headers, self.name);
+        // Mostly there is none.
+        self.first.into_iter().flat_map(move |_| headers.get_all(name))
+    }
+}
+
 /// Where in the text a field is.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
@@ -47,15 +85,29 @@ impl Headers {
 
     /// Every value under this name.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let text = self.text.as_bytes();
-        self.fields
-            .iter()
-            // Most differ in length already.
-            .filter(move |field| {
-                field.name.len() == name.len()
-                    && text[field.name.clone()].eq_ignore_ascii_case(name.as_bytes())
-            })
-            .map(|field| &self.text[field.value.clone()])
+        let named = self.fields.iter().filter(move |field| self.is_named(field, name));
+        named.map(|field| &self.text[field.value.clone()])
+    }
+
+    fn is_named(&self, field: &Field, name: &str) -> bool {
+        // Most differ in length already.
+        field.name.len() == name.len()
+            && self.text.as_bytes()[field.name.clone()].eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// What there is under each of these names, all found in one pass.
+    pub fn find<const N: usize>(&self, names: [&'static str; N]) -> [Found<'_>; N] {
+        let mut found =
+            names.map(|name| Found { headers: self, name, first: None, several: false });
+        for field in &self.fields {
+            for found in &mut found {
+                if self.is_named(field, found.name) {
+                    found.several = found.first.is_some();
+                    found.first.get_or_insert(&self.text[field.value.clone()]);
+                }
+            }
+        }
+        found
     }
 
     /// All fields as name and value.
@@ -75,22 +127,15 @@ impl Headers {
     }
 
     /// The value under a name that may stand there once only.
-    pub fn single(&self, name: &str) -> std::result::Result<Option<&str>, String> {
-        let mut values = self.get_all(name);
-        let first = values.next();
-        match values.next() {
-            Some(_) => Err(format!("more than one {name} header")),
-            None => Ok(first),
-        }
+    pub fn single(&self, name: &'static str) -> std::result::Result<Option<&str>, String> {
+        let [found] = self.find([name]);
+        found.single()
     }
 
     /// Whether a comma-separated list, possibly over repeated fields, has this token in any case.
-    pub fn lists(&self, name: &str, token: &str) -> bool {
-        self.get_all(name).any(|value| {
-            // Mostly it is all there is.
-            value.eq_ignore_ascii_case(token)
-                || list(std::iter::once(value)).any(|element| element.eq_ignore_ascii_case(token))
-        })
+    pub fn lists(&self, name: &'static str, token: &str) -> bool {
+        let [found] = self.find([name]);
+        found.lists(token)
     }
 }
 
