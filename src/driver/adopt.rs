@@ -28,8 +28,7 @@ pub fn adopt(owner: Loop, server_id: Id, offer: Offer, read: &[u8]) -> Result<()
         let shared = server.shared.clone();
         let id = core.allocate(Kind::Conn, state::CONNECTING | ACCEPTED)?;
         let stream = core.take_in(id, offer, &shared.settings.socket, read)?;
-        let peer = stream.socket().peer_address();
-        core.seat(server_id, id, peer, stream);
+        core.seat(server_id, id, stream.socket().peer_address(), stream);
         core.read_now(id);
         Ok(())
     })

@@ -4,6 +4,7 @@ use super::client::Plan;
 use super::core::Core;
 use super::log::HANDSHAKE;
 use super::session::Session;
+use super::setup::Agreed;
 use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
 use crate::proto::conn::Connection;
@@ -24,11 +25,14 @@ impl Core {
         match outcome {
             ClientOutcome::Open(opened) => {
                 let Opened { protocol, extensions, deflate, headers } = *opened;
-                session.details.protocol = protocol.unwrap_or_default();
-                session.details.extensions = extensions;
-                session.details.headers = Some(headers);
-                let config = session.shared.conn.clone();
+                session.details().headers = Some(headers);
+                let protocol = protocol.unwrap_or_default();
+                let last = session.set_up(|setup| {
+                    setup.agreed = Agreed::new(setup.agreed.url(), &protocol, &extensions);
+                });
+                let config = session.setup.shared.conn.clone();
                 session.open(Connection::new(Role::Client, config, deflate, now));
+                self.trash.push(last);
                 self.opened(id);
                 true
             }
@@ -47,7 +51,7 @@ impl Core {
     fn refused(&mut self, id: Id, response: Response) {
         let cnonce = self.cx.entropy.bytes();
         let Some(session) = self.session(id) else { return };
-        let given = session.client.as_ref().is_some_and(|client| client.given);
+        let given = session.client().is_some_and(|client| client.given);
         let again = match response.status {
             _ if given => Ok(false),
             401 => session.log_in(&response, cnonce),
@@ -67,8 +71,9 @@ impl Core {
             }
             Err(error) => error,
         };
-        session.details.headers = Some(response.headers);
-        session.details.body = response.body;
+        let details = session.details();
+        details.headers = Some(response.headers);
+        details.body = response.body;
         self.fail(id, Error { http_status: response.status, ..error });
     }
 }
@@ -76,8 +81,9 @@ impl Core {
 impl Session {
     /// Prepares the answer to a challenge. False when there is nothing to answer with.
     fn log_in(&mut self, response: &Response, cnonce: [u8; 16]) -> Result<bool> {
-        let Some(client) = &mut self.client else { return Ok(false) };
-        let own = self.shared.settings.credentials.as_ref().filter(|_| client.is_at_home());
+        let details = self.details.as_mut().and_then(|details| details.client.as_mut());
+        let Some(client) = details else { return Ok(false) };
+        let own = self.setup.shared.settings.credentials.as_ref().filter(|_| client.is_at_home());
         let Some(credentials) = own.or(client.url.credentials.as_ref()) else { return Ok(false) };
         let challenges = Challenges::parse(response.headers.get_all("WWW-Authenticate"));
         // A second challenge means that the answer to the first was wrong, or only too old.
@@ -95,8 +101,9 @@ impl Session {
 
     /// Turns to where the server says. False when redirects are not followed.
     fn follow(&mut self, response: &Response) -> Result<bool> {
-        let Some(client) = &mut self.client else { return Ok(false) };
-        let limit = self.shared.settings.max_redirects;
+        let details = self.details.as_mut().and_then(|details| details.client.as_mut());
+        let Some(client) = details else { return Ok(false) };
+        let limit = self.setup.shared.settings.max_redirects;
         if limit == 0 {
             return Ok(false);
         }
@@ -111,8 +118,10 @@ impl Session {
         client.redirects += 1;
         client.authorization = None;
         client.log_ins = 0;
-        client.turn_to(Plan::new(url, &self.shared)?);
-        self.details.url = client.url.href();
+        client.turn_to(Plan::new(url, &self.setup.shared)?);
+        let url = client.url.href();
+        // The handler stays, so that nothing is released.
+        drop(self.set_up(|setup| setup.agreed = Agreed::new(&url, "", "")));
         Ok(true)
     }
 }

@@ -138,7 +138,7 @@ impl Core {
                 continue;
             }
             self.note_told(&delivery);
-            let handler = self.session(delivery.id).map(|session| &*session.handler);
+            let handler = self.session(delivery.id).map(|session| &*session.setup.handler);
             batch.add(&delivery, handler);
             self.drained.push(delivery);
         }
@@ -147,7 +147,7 @@ impl Core {
 
     /// Whether the application wants to decide on the requests of this connection's server.
     fn is_asked(&mut self, id: Id) -> bool {
-        self.session(id).is_some_and(|session| session.shared.settings.ask)
+        self.session(id).is_some_and(|session| session.setup.shared.settings.ask)
     }
 
     /// Whether the calling thread works on a batch, so that what it sends waits for the end of that.

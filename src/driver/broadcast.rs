@@ -49,7 +49,7 @@ impl Core {
 
     fn broadcast(&mut self, server: Id, message: &Arc<Prepared>, except: Option<Id>) {
         let open = self.sessions_where(|session| {
-            session.server == Some(server) && matches!(session.phase, Phase::Open(_))
+            session.setup.server == Some(server) && matches!(session.phase, Phase::Open(_))
         });
         for conn in open.into_iter().filter(|conn| Some(*conn) != except) {
             // Each has its own queue: what one refuses is no other's business.

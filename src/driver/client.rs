@@ -10,12 +10,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::core::{Core, Entry};
+use super::core::Core;
+use super::entries::Entry;
 use super::handler::Handler;
 use super::loops::Loop;
 use super::retry::Retry;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
+use super::setup::Setup;
 use crate::error::{Code, Error, Result};
 use crate::proto::handshake::client::{ClientHandshake, ClientSettings};
 use crate::proto::proxy::{ProxyScheme, ProxyUrl};
@@ -166,11 +168,11 @@ pub fn prepare(
     let plan = Plan::new(Url::parse(url)?, &shared)?;
     let id = core.allocate(Kind::Conn, state::CONNECTING)?;
     let client = Client::new(plan, &shared);
-    let mut session = Session::new(id, handler, shared, Phase::Waiting);
-    session.details.url = client.url.href();
-    session.client = Some(Box::new(client));
+    let setup = Setup::for_client(handler, shared, &client.url);
+    let mut session = Session::new(id, setup, Phase::Waiting);
+    session.details().client = Some(Box::new(client));
     session.announced = true;
-    core.insert(id, Entry::Session(Box::new(session)));
+    core.insert(id, Entry::Session(session));
     core.open_queue(id);
     Ok(id)
 }
@@ -178,7 +180,8 @@ pub fn prepare(
 /// Another URL, other settings, or both, from the next attempt on.
 pub fn set_target(id: Id, url: Option<&str>, settings: Option<&Settings>) -> Result<()> {
     super::conn::with(id, |session| {
-        let client = session.client.as_mut().filter(|client| client.retry.is_some());
+        let details = session.details.as_mut().and_then(|details| details.client.as_mut());
+        let client = details.filter(|client| client.retry.is_some());
         let Some(client) = client else {
             return Err(Error::new(
                 Code::State,
@@ -187,12 +190,12 @@ pub fn set_target(id: Id, url: Option<&str>, settings: Option<&Settings>) -> Res
         };
         let (last_url, last_shared) = match &client.next {
             Some((url, shared)) => (url, shared),
-            None => (&client.home, &session.shared),
+            None => (&client.home, &session.setup.shared),
         };
         let url = url.map(Url::parse).transpose()?.unwrap_or_else(|| last_url.clone());
         let shared = settings.map_or_else(
             || last_shared.clone(),
-            |settings| Shared::new(settings, &*session.handler),
+            |settings| Shared::new(settings, &*session.setup.handler),
         );
         Plan::new(url.clone(), &shared)?;
         client.next = Some((url, shared));
@@ -209,7 +212,7 @@ impl Core {
         if let Some(retry) = session.retry() {
             retry.opened_at = Some(now);
         }
-        let settings = &session.shared.settings;
+        let settings = &session.setup.shared.settings;
         if let Ok(cell) = table.get(id) {
             cell.set_limits(settings.max_buffered, settings.high_water);
             cell.set_overflow(settings.overflow as u8);

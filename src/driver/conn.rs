@@ -81,7 +81,7 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     let now = |core: &mut Core| {
         let behind = core.goes_behind(id);
         core.contain(id, |session, cx, now| {
-            let max = session.shared.settings.max_buffered;
+            let max = session.setup.shared.settings.max_buffered;
             let waiting = session.buffered();
             let open = match &mut session.phase {
                 Phase::Open(conn) if !behind => Some(conn),
@@ -245,13 +245,13 @@ pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) 
     let (owner, _) = find(id)?;
     owner.with(|core| {
         let session = core.session(id).ok_or_else(gone)?;
-        let next = make(&*session.handler);
-        let last = std::mem::replace(&mut session.handler, next);
-        match core.drained.is_empty() {
-            true => core.trash.push(last),
+        let next = make(&*session.setup.handler);
+        let last = session.set_up(|setup| setup.handler = next);
+        if !core.drained.is_empty() {
             // A record of the batch may show its user data.
-            false => core.lent.push(last),
+            core.lent.push(last.handler.clone());
         }
+        core.trash.push(last);
         Ok(())
     })
 }
@@ -261,7 +261,7 @@ pub fn stats(id: Id) -> Result<Stats> {
     with(id, |session| {
         let mut stats = match &session.phase {
             Phase::Open(conn) => conn.stats(),
-            _ => session.details.stats.unwrap_or_default(),
+            _ => session.last_stats().unwrap_or_default(),
         };
         if let Some(retry) = session.retry() {
             stats.dropped += retry.dropped;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::batch::Batch;
 use super::deliver::Delivery;
+use super::entries::{Entries, Entry};
 use super::figures::Figures;
 use super::handler::Handler;
 use super::log::Logger;
@@ -36,29 +37,6 @@ use crate::util::time::Time;
 /// system calls for large messages.
 pub const RECEIVE_BUFFER: usize = 256 * 1024;
 
-/// What may live in a slot.
-pub enum Entry {
-    /// Nothing.
-    Vacant,
-    /// A connection.
-    Session(Box<Session>),
-    /// A listener.
-    Server(Box<Server>),
-    /// A request that waits for the application's answer.
-    Request(Box<Pending>),
-}
-
-impl Entry {
-    /// The session of that id, if it is what lives here.
-    #[inline]
-    pub fn session(&mut self, id: Id) -> Option<&mut Session> {
-        match self {
-            Entry::Session(session) if session.id == id => Some(session),
-            _ => None,
-        }
-    }
-}
-
 /// See the module.
 pub struct Core {
     /// Where the loop lives: its table and inbox.
@@ -67,7 +45,7 @@ pub struct Core {
     pub poller: Option<Poller>,
     /// For watching sockets, whoever has the poller.
     pub registry: mio::Registry,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Entries,
     /// Sessions and servers alive.
     pub living: usize,
     /// Deadlines.
@@ -157,7 +135,7 @@ impl Core {
             place,
             poller: Some(poller),
             registry,
-            entries: Vec::new(),
+            entries: Entries::default(),
             living: 0,
             timers: Timers::default(),
             ready: VecDeque::new(),
@@ -215,12 +193,8 @@ impl Core {
 
     /// Puts a new object into the slot of its id.
     pub fn insert(&mut self, id: Id, entry: Entry) {
-        let slot = id.slot() as usize;
-        if slot >= self.entries.len() {
-            self.entries.resize_with(slot + 1, || Entry::Vacant);
-        }
         self.living += !matches!(entry, Entry::Request(_)) as usize;
-        self.entries[slot] = entry;
+        self.entries.put(id.slot() as usize, entry);
     }
 
     /// A new id in this loop's table.
@@ -236,10 +210,7 @@ impl Core {
     /// Takes an object out; its id is stale from here on.
     pub fn remove(&mut self, id: Id) -> Entry {
         self.table().remove(id);
-        let entry = match self.entries.get_mut(id.slot() as usize) {
-            Some(entry) => std::mem::replace(entry, Entry::Vacant),
-            None => Entry::Vacant,
-        };
+        let entry = self.entries.take(id.slot() as usize);
         self.living -= matches!(entry, Entry::Session(_) | Entry::Server(_)) as usize;
         entry
     }
@@ -296,7 +267,7 @@ impl Core {
 
     /// Ends every id at once; what they named is dropped by the caller together with the core.
     pub fn forget_all(&mut self) {
-        for entry in std::mem::take(&mut self.entries) {
+        for entry in std::mem::take(&mut self.entries).iter() {
             match entry {
                 Entry::Session(session) => self.place.table.remove(session.id),
                 Entry::Server(server) => self.place.table.remove(server.id),
@@ -337,8 +308,8 @@ impl Core {
 
     /// The earliest deadline that still means something.
     pub fn next_deadline(&mut self) -> Option<Time> {
-        while let Some((at, id)) = self.timers.next() {
-            if self.timer_counts(id, at) {
+        while let Some((at, slot)) = self.timers.next() {
+            if self.timer_counts(slot, at) {
                 return Some(at);
             }
             self.timers.pop_due(at);
@@ -369,33 +340,29 @@ impl Core {
     fn prune_timers(&mut self) {
         if self.timers.len() > 2 * self.living + 64 {
             let mut timers = std::mem::take(&mut self.timers);
-            timers.retain(|at, id| self.timer_counts(id, at));
+            timers.retain(|at, slot| self.timer_counts(slot, at));
             self.timers = timers;
         }
     }
 
-    fn timer_counts(&mut self, id: Id, at: Time) -> bool {
-        self.scheduled(id).is_some_and(|scheduled| *scheduled == at)
+    fn timer_counts(&mut self, slot: usize, at: Time) -> bool {
+        self.scheduled(slot).is_some_and(|(_, scheduled)| *scheduled == at)
     }
 
-    /// The entry of that session or server that counts.
-    fn scheduled(&mut self, id: Id) -> Option<&mut Time> {
-        match self.entries.get_mut(id.slot() as usize)? {
-            Entry::Session(session) if session.id == id => Some(&mut session.scheduled),
-            Entry::Server(server) if server.id == id => Some(&mut server.scheduled),
+    /// The session or server there, and its timer entry that counts.
+    fn scheduled(&mut self, slot: usize) -> Option<(Id, &mut Time)> {
+        match self.entries.get_mut(slot)? {
+            Entry::Session(session) => Some((session.id, &mut session.scheduled)),
+            Entry::Server(server) => Some((server.id, &mut server.scheduled)),
             _ => None,
         }
     }
 
-    /// A timer entry fired: is it the one that counts?
-    pub fn take_timer(&mut self, id: Id, at: Time) -> bool {
-        match self.scheduled(id) {
-            Some(scheduled) if *scheduled == at => {
-                *scheduled = NEVER;
-                true
-            }
-            _ => false,
-        }
+    /// A timer entry fired: whose is it, if it is one that counts?
+    pub fn take_timer(&mut self, slot: usize, at: Time) -> Option<Id> {
+        let (id, scheduled) = self.scheduled(slot).filter(|(_, scheduled)| **scheduled == at)?;
+        *scheduled = NEVER;
+        Some(id)
     }
 }
 
@@ -406,6 +373,7 @@ mod tests {
     use crate::driver::loops;
     use crate::driver::session::Phase;
     use crate::driver::settings::{Settings, Shared};
+    use crate::driver::setup::Setup;
 
     struct Nobody;
 
@@ -422,20 +390,21 @@ mod tests {
             let mut add = |deadline| {
                 let id = core.allocate(Kind::Conn, 0)?;
                 let shared = Shared::new(&Settings::default(), &Nobody);
-                let mut session = Session::new(id, Arc::new(Nobody), shared, Phase::Answered);
-                session.deadline = Some(Time(deadline));
-                core.insert(id, Entry::Session(Box::new(session)));
+                let setup = Setup::new(Arc::new(Nobody), shared, None);
+                let mut session = Session::new(id, setup, Phase::Answered);
+                session.details().deadline = Some(Time(deadline));
+                core.insert(id, Entry::Session(session));
                 core.arm(id);
                 Ok::<Id, Error>(id)
             };
-            let stays = add(5_000)?;
+            let stays = add(6_400)?;
             let gone = (0..10_000).map(|n| add(1_000_000 + n)).collect::<Result<Vec<Id>>>()?;
             for id in gone {
                 core.remove(id);
                 core.arm(stays);
             }
             assert!(core.timers.len() <= 2 * core.living + 65, "{} entries", core.timers.len());
-            assert_eq!(core.timers.next(), Some((Time(5_000), stays)));
+            assert_eq!(core.timers.next(), Some((Time(6_400), stays.slot() as usize)));
             Ok(())
         });
         checked.unwrap();

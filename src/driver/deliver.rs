@@ -25,9 +25,11 @@ use crate::util::table::GIVEN_UP;
 
 /// Input of one connection that may wait for an application that works on something else. Beyond that TCP
 /// makes the peer wait.
-const MAX_UNDELIVERED: usize = 1 << 20;
+const MAX_UNDELIVERED: u32 = (1 << 20) / WEIGHT as u32;
 /// The same for all connections together. Those that have nothing there may still add to it.
-const MAX_QUEUED: usize = 64 << 20;
+const MAX_QUEUED: usize = (64 << 20) / WEIGHT;
+/// Bytes for one of `Delivery::weight`.
+const WEIGHT: usize = 16;
 
 /// The bytes of a message that outlive the buffer they came in.
 #[derive(Clone, Debug)]
@@ -106,13 +108,14 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What it counts for in the limit of what may wait for the application.
-    pub fn weight(&self) -> usize {
-        size_of::<Delivery>()
-            + match &self.what {
-                What::Input(_, held) => held.as_ref().len(),
-                _ => 0,
-            }
+    /// What it counts for in the limit of what may wait for the application, in pieces of 16 bytes: so all
+    /// that any memory can hold fits a few bytes of each connection.
+    pub fn weight(&self) -> u32 {
+        let bytes = match &self.what {
+            What::Input(_, held) => held.as_ref().len(),
+            _ => 0,
+        };
+        ((size_of::<Delivery>() + bytes).div_ceil(WEIGHT)) as u32
     }
 }
 
@@ -225,13 +228,13 @@ fn tell_input(handler: &dyn Handler, id: Id, input: Input, bytes: &[u8]) {
 impl Core {
     /// Who hears of that session.
     pub fn handler(&mut self, id: Id) -> Option<Arc<dyn Handler>> {
-        self.session(id).map(|session| session.handler.clone())
+        self.session(id).map(|session| session.setup.handler.clone())
     }
 
     /// Puts an event at the end of the queue.
     pub fn queue(&mut self, delivery: Delivery) {
         let weight = delivery.weight();
-        self.outbox_weight += weight;
+        self.outbox_weight += weight as usize;
         if let Some(session) = self.session(delivery.id) {
             session.undelivered += weight;
         }
@@ -262,7 +265,7 @@ impl Core {
         loop {
             let Some(delivery) = self.unless_paused()? else { continue };
             let weight = delivery.weight();
-            self.outbox_weight -= weight;
+            self.outbox_weight -= weight as usize;
             if let Some(session) = self.session(delivery.id) {
                 session.undelivered -= weight;
                 if session.stalled && session.undelivered <= MAX_UNDELIVERED / 2 {
@@ -290,7 +293,7 @@ impl Core {
             return Some(Some(delivery));
         };
         match delivery.what {
-            What::Input(..) => session.details.withheld.push(delivery),
+            What::Input(..) => session.details().withheld.push(delivery),
             What::Error(_) | What::Retry(_) | What::Close(_) => {
                 session.paused = false;
                 self.outbox.push_front(delivery);
@@ -303,8 +306,9 @@ impl Core {
 
     /// The connection is not paused any more: what was put aside is the next.
     pub fn give_back(&mut self, id: Id) {
-        let Some(session) = self.session(id) else { return };
-        for delivery in std::mem::take(&mut session.details.withheld).into_iter().rev() {
+        let details = self.session(id).and_then(|session| session.details.as_mut());
+        let Some(details) = details else { return };
+        for delivery in std::mem::take(&mut details.withheld).into_iter().rev() {
             self.outbox.push_front(delivery);
         }
     }
@@ -312,7 +316,7 @@ impl Core {
     /// Not now: it stays the next.
     pub fn put_back(&mut self, delivery: Delivery) {
         let weight = delivery.weight();
-        self.outbox_weight += weight;
+        self.outbox_weight += weight as usize;
         if let Some(session) = self.session(delivery.id) {
             session.undelivered += weight;
         }
@@ -376,7 +380,10 @@ impl Core {
             What::Open => {
                 self.send_waiting(id);
                 if let Some(session) = self.session(id) {
-                    session.details.headers = None;
+                    if let Some(details) = &mut session.details {
+                        details.headers = None;
+                    }
+                    session.tidy();
                 }
             }
             What::Close(_) => self.bury(id),
@@ -414,7 +421,7 @@ impl Core {
     /// The application has no handle to an accepted connection before it hears of its opening, so it does
     /// not hear of its end either.
     fn never_heard_of(&mut self, id: Id) {
-        if let Some(session) = self.session(id).filter(|session| session.server.is_some()) {
+        if let Some(session) = self.session(id).filter(|session| session.setup.server.is_some()) {
             session.announced = false;
         }
     }

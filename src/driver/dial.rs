@@ -189,7 +189,7 @@ impl Core {
             };
             dial.begun += 1;
             let number = dial.begun;
-            let Some(shared) = self.session(id).map(|session| session.shared.clone()) else {
+            let Some(shared) = self.session(id).map(|session| session.setup.shared.clone()) else {
                 return;
             };
             self.note(id, DEBUG, DIAL, |_| format!("tries {address}"));

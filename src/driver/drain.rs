@@ -1,6 +1,7 @@
 //! The end of a server: at once, or spread over a time of grace in which new clients are told to go elsewhere.
 
-use super::core::{Core, Entry};
+use super::core::Core;
+use super::entries::Entry;
 use super::session::{Phase, Session};
 use crate::error::{Code, Error};
 use crate::proto::conn::State;
@@ -71,7 +72,8 @@ impl Core {
     pub fn close_server(&mut self, id: Id, grace_ms: u64, code: u16, reason: &str) {
         let from = self.now;
         let until = from.plus_ms(grace_ms);
-        let order = self.sessions_where(|session| session.server == Some(id) && is_open(session));
+        let order =
+            self.sessions_where(|session| session.setup.server == Some(id) && is_open(session));
         let Some(server) = self.server(id) else { return };
         if server.drain.as_ref().is_some_and(|drain| drain.until <= until) {
             return;
@@ -123,12 +125,13 @@ impl Core {
         let Some(server) = self.server(id) else { return };
         server.stop_listening();
         let soon = now.plus_ms(server.shared.settings.conn.close_timeout_ms);
-        for session_id in self.sessions_where(|session| session.server == Some(id)) {
+        for session_id in self.sessions_where(|session| session.setup.server == Some(id)) {
             let Some(session) = self.session(session_id) else { continue };
             let can_be_told = session.stream.as_ref().is_some_and(|stream| stream.takes_bytes());
             match &session.phase {
                 Phase::Answered => {
-                    session.deadline = session.deadline.map(|at| at.min(soon));
+                    let details = session.details();
+                    details.deadline = details.deadline.map(|at| at.min(soon));
                     self.arm(session_id);
                 }
                 // The application is looking at its request, and answers.
@@ -147,7 +150,7 @@ impl Core {
 
     /// A request of a client that has come too late is answered without asking the application.
     pub fn refuse_while_draining(&mut self, session_id: Id, request: &Request) -> bool {
-        let server = self.session(session_id).and_then(|session| session.server);
+        let server = self.session(session_id).and_then(|session| session.setup.server);
         let draining = server.and_then(|id| self.server(id)).is_some_and(|s| s.drain.is_some());
         if draining {
             self.refuse_request(session_id, &shutting_down(), request.method == "HEAD");

@@ -169,7 +169,7 @@ impl Core {
     /// The same after it was given something, of a turn's share that has `budget` bytes left.
     fn go_on_reading(&mut self, id: Id, budget: usize) -> Read {
         match self.session(id) {
-            Some(session) if session.readable || !session.held.is_empty() => {}
+            Some(session) if session.readable || session.has_held() => {}
             _ => {
                 self.served(id);
                 return Read::Nothing;
@@ -189,18 +189,18 @@ impl Core {
         if self.has_enough(id) {
             return Some(Read::Nothing);
         }
-        let holds = |session: &mut Session| !session.pauses() && !session.held.is_empty();
+        let holds = |session: &mut Session| !session.pauses() && session.has_held();
         if !self.session(id).is_some_and(holds) {
             return None;
         }
         let room = self.arena.room(RECEIVE_BUFFER);
-        let mut held = std::mem::take(&mut self.session(id)?.held);
+        let mut held = std::mem::take(&mut self.session(id)?.details().held);
         let count = held.len().min(RECEIVE_BUFFER);
         let chunk = room.start..room.start + count;
         self.arena.write(chunk.clone()).copy_from_slice(&held[..count]);
         if count < held.len() {
             held.drain(..count);
-            self.session(id)?.held = held;
+            self.session(id)?.details().held = held;
         }
         Some(Read::Bytes(chunk))
     }
@@ -237,13 +237,13 @@ impl Core {
             Ok(Received::Nothing) => {
                 session.readable = false;
                 // Sending failed and nothing is left to read: that was the end.
-                if session.lost.is_some() { Read::End } else { Read::Nothing }
+                if session.is_lost() { Read::End } else { Read::Nothing }
             }
             Err(error) => {
                 // What the peer complained of before it went says more than that sending failed.
                 match error.code {
-                    Code::Tls | Code::Certificate => session.lost = Some(error),
-                    _ => drop(session.lost.get_or_insert(error)),
+                    Code::Tls | Code::Certificate => session.details().lost = Some(Box::new(error)),
+                    _ => drop(session.details().lost.get_or_insert_with(|| Box::new(error))),
                 }
                 Read::End
             }
@@ -254,8 +254,8 @@ impl Core {
     /// queued are dealt with in here, all of them in one step.
     fn step(&mut self, id: Id, rest: Range<usize>, told: &mut Told) -> Option<(usize, Found)> {
         let session = self.session(id)?;
-        if !told.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.handler)) {
-            told.handler = Some(session.handler.clone());
+        if !told.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler)) {
+            told.handler = Some(session.setup.handler.clone());
         }
         let untouched = !session.in_dirty;
         let mut arena = std::mem::take(&mut self.arena);
@@ -264,7 +264,7 @@ impl Core {
             let enough = self.queueing && self.has_enough(id);
             let Some(session) = self.session(id) else { break None };
             if enough || session.pauses() {
-                session.held.extend_from_slice(arena.write(at..rest.end));
+                session.details().held.extend_from_slice(arena.write(at..rest.end));
                 break None;
             }
             let mut event = None;
@@ -318,7 +318,7 @@ impl Core {
                     (used, client.map_or(Found::Nothing, |it| Found::Address(Box::new(it))))
                 }
                 Phase::ServerHandshake(handshake) => {
-                    let rate = session.shared.settings.limits.min_handshake_rate;
+                    let rate = session.setup.shared.settings.limits.min_handshake_rate;
                     if rate > 0 {
                         handshake.keep_pace(now, input.len(), rate);
                     }
@@ -334,7 +334,10 @@ impl Core {
                 },
                 Phase::Tunnel(tunnel) => {
                     let (used, end) = tunnel.recv(input);
-                    session.head.push(&tunnel.output());
+                    let output = tunnel.output();
+                    if !output.is_empty() {
+                        session.details.get_or_insert_default().head.push(&output);
+                    }
                     match end {
                         Some(Ok(())) => (used, Found::Passage),
                         Some(Err(error)) => {
@@ -356,7 +359,8 @@ impl Core {
         let Some((session, _, now)) = self.session_and_context(id) else { return };
         session.readable = false;
         let sending = session.is_sending();
-        let mut lost = session.lost.take();
+        let details = session.details.as_mut();
+        let mut lost = details.and_then(|details| details.lost.take()).map(|error| *error);
         if let Phase::ClientHandshake(handshake) = &session.phase
             && handshake.in_body()
         {

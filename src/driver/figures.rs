@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::core::{Core, Entry};
+use super::core::Core;
+use super::entries::Entry;
 use super::log::LOOP;
 use super::loops::Loop;
 use super::session::Phase;
@@ -150,7 +151,7 @@ impl Core {
             log_dropped: self.journal.lost(),
             ..LoopStats::default()
         };
-        for entry in &self.entries {
+        for entry in self.entries.iter() {
             match entry {
                 Entry::Session(session) => match &session.phase {
                     Phase::Open(conn) => {
@@ -158,7 +159,7 @@ impl Core {
                         stats.traffic.add(&conn.stats());
                     }
                     Phase::Over(_) => {}
-                    _ => stats.connecting += session.client.is_some() as u64,
+                    _ => stats.connecting += session.client().is_some() as u64,
                 },
                 Entry::Server(_) => stats.servers += 1,
                 Entry::Request(_) | Entry::Vacant => {}

@@ -102,7 +102,9 @@ impl Core {
             if let Some(session) = self.session(id) {
                 // Dropped, not finished: nothing is written, nothing shut down.
                 session.stream = None;
-                session.held = Vec::new();
+                if let Some(details) = &mut session.details {
+                    details.held = Vec::new();
+                }
             }
             let message = "the process has forked: the connection goes on in the parent";
             self.fail(id, Error::new(Code::Aborted, message));

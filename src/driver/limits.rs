@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IoSlice;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::core::Core;
 use super::server::Server;
@@ -115,7 +115,7 @@ impl Core {
             if let Some(stream) = self.session(session_id).and_then(|s| s.stream.take()) {
                 turn_away(stream);
             }
-            if let Some(server) = self.session(session_id).and_then(|s| s.server) {
+            if let Some(server) = self.session(session_id).and_then(|s| s.setup.server) {
                 self.note_turned_away(server, &ip.to_string());
             }
             let error = Error::new(Code::Limit, "too many connections from this address");
@@ -127,7 +127,11 @@ impl Core {
     /// one address is reached: the session is then counted under none, and the caller ends it.
     pub fn count_address(&mut self, session_id: Id, ip: IpAddr) -> bool {
         let Some(session) = self.session(session_id) else { return false };
-        let (last, server) = (session.address.take(), session.server);
+        let (last, server) = (session.address(), session.setup.server);
+        session.placed = false;
+        if session.peer.ip() != Some(ip.to_canonical()) {
+            session.peer = SocketAddr::new(ip, 0).into();
+        }
         let Some(server) = server.and_then(|id| self.server(id)) else { return false };
         if let Some(key) = last {
             server.addresses.remove(key);
@@ -140,7 +144,7 @@ impl Core {
             server.addresses.add(key);
         }
         if let Some(session) = self.session(session_id) {
-            session.address = key;
+            session.placed = key.is_some();
         }
         true
     }
@@ -166,12 +170,13 @@ pub fn turn_away(mut stream: Stream) {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::core::Entry;
+    use super::super::entries::Entry;
     use super::super::fixtures::{Log, new_loop, turn_until};
     use super::super::handler::Handler;
     use super::super::preface::TrustedProxy;
     use super::super::session::{Phase, Session};
     use super::super::settings::Settings;
+    use super::super::setup::Setup;
     use super::super::{listen, loops, server, turn};
     use super::*;
     use crate::util::id::Kind;
@@ -223,9 +228,9 @@ mod tests {
         server.sessions += 1;
         server.stats.handshakes += 1;
         let (handler, shared) = (server.handler.clone(), server.shared.clone());
-        let mut session = Session::new(id, handler, shared, Phase::Answered);
-        session.server = Some(server_id);
-        core.insert(id, Entry::Session(Box::new(session)));
+        let setup = Setup::new(handler, shared, Some(server_id));
+        let session = Session::new(id, setup, Phase::Answered);
+        core.insert(id, Entry::Session(session));
         id
     }
 

@@ -87,12 +87,10 @@ impl Session {
     /// Which connection it is. Nothing secret: what stands in a URL behind the `?` often is.
     fn label(&self) -> String {
         let handle = self.id.bits();
-        match &self.client {
+        match self.client() {
             Some(client) => format!("connection {handle:#x} to {}", public(&client.url.href())),
-            None => match &self.details.peer {
-                Address::Unknown => format!("connection {handle:#x}"),
-                peer => format!("connection {handle:#x} from {peer}"),
-            },
+            None if self.peer == Address::Unknown => format!("connection {handle:#x}"),
+            None => format!("connection {handle:#x} from {}", self.peer),
         }
     }
 }
@@ -188,11 +186,11 @@ impl Core {
             }
         });
         self.note(id, INFO, HANDSHAKE, |session| {
-            let details = &session.details;
-            let given = [("protocol", &details.protocol), ("extensions", &details.extensions)];
-            let mut text = match session.client {
+            let agreed = &session.setup.agreed;
+            let given = [("protocol", agreed.protocol()), ("extensions", agreed.extensions())];
+            let mut text = match session.client() {
                 Some(_) => "open".to_owned(),
-                None => format!("open, {}", public(&details.url)),
+                None => format!("open, {}", public(agreed.url())),
             };
             for (what, value) in given.iter().filter(|(_, value)| !value.is_empty()) {
                 text += &format!(", {what} {value}");

@@ -16,6 +16,7 @@ pub mod deliver;
 pub mod dial;
 pub mod drain;
 pub mod embed;
+pub mod entries;
 pub mod feed;
 pub mod figures;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod settle;
+pub mod setup;
 pub mod source;
 pub mod subscribers;
 pub mod thread;

@@ -146,7 +146,7 @@ impl Core {
         cell: Option<&Cell>,
     ) -> Result<()> {
         let sent = self.contain(id, |session, cx, now| {
-            let (max, waiting) = (session.shared.settings.max_buffered, session.buffered());
+            let (max, waiting) = (session.setup.shared.settings.max_buffered, session.buffered());
             let Phase::Open(conn) = &mut session.phase else { return Err(gone()) };
             if let Some(cell) = cell
                 && waiting > 0
@@ -154,13 +154,17 @@ impl Core {
             {
                 return Err(limit_reached(cell, data.len()));
             }
-            let stream = match session.parts {
+            let stream = match session.details.as_ref().and_then(|details| details.parts) {
                 Some(stream) if !place.first => stream,
                 None if !place.first => return Err(cut()),
                 _ => conn.begin_stream(kind, place.compress)?,
             };
-            session.parts = (!place.last).then_some(stream);
-            let queued = conn.stream_part(cx, now, stream, data, place.last)?;
+            let parts = (!place.last).then_some(stream);
+            let queued = conn.stream_part(cx, now, stream, data, place.last);
+            if parts.is_some() || session.details.is_some() {
+                session.details().parts = parts;
+            }
+            let queued = queued?;
             if let Some(cell) = cell {
                 cell.set_buffered(queued.buffered);
             }

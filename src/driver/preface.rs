@@ -125,13 +125,13 @@ impl Session {
             Some(Err(error)) => self.fail(error),
             Some(Ok(addresses)) => {
                 if let Some(addresses) = addresses {
-                    self.details.peer = Address::Tcp(addresses.source);
+                    self.peer = addresses.source.into();
                     client = Some(addresses.source.ip());
                 }
                 let tls = preface.tls.take();
                 if let Some(stream) = &mut self.stream {
                     stream.put_back(input[used..].to_vec());
-                    self.phase = handshake(&self.shared.settings, stream, tls.as_ref());
+                    self.phase = handshake(&self.setup.shared.settings, stream, tls.as_ref());
                 }
                 self.readable = true;
             }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::core::{Core, Entry};
+use super::core::Core;
+use super::entries::Entry;
 use crate::error::{Code, Error};
 use crate::transport::{Listener, Socket};
 use crate::util::id::Id;

@@ -1,11 +1,13 @@
 //! A request that the application is looking at, and what becomes of its answer.
 
-use super::core::{Core, Entry};
+use super::core::Core;
 use super::deliver::{Delivery, What};
+use super::entries::Entry;
 use super::inbox::Command;
 use super::log::HANDSHAKE;
 use super::loops::{self, Loop};
 use super::session::{Head, Phase, state};
+use super::setup::Agreed;
 use crate::error::{Code, Error, Result};
 use crate::proto::config::Role;
 use crate::proto::conn::Connection;
@@ -127,7 +129,7 @@ impl Core {
             return None;
         }
         let session = self.session(session_id)?;
-        let (server_id, peer) = (session.server?, session.details.peer.clone());
+        let (server_id, peer) = (session.setup.server?, session.peer.clone());
         let tls = session.stream.as_ref().and_then(Stream::tls);
         let server = self.server(server_id)?;
         let settings = server.handshake.clone();
@@ -183,14 +185,15 @@ impl Core {
 
     fn answer(&mut self, session_id: Id, response: Vec<u8>) {
         let now = self.now;
-        let server = self.session(session_id).and_then(|session| session.server);
+        let server = self.session(session_id).and_then(|session| session.setup.server);
         let over = server.and_then(|id| self.server(id)?.drain.as_ref()).is_some_and(|d| d.over);
         if let Some(session) = self.session(session_id) {
             let limit =
-                if over { session.shared.settings.conn.close_timeout_ms } else { ANSWER_MS };
-            session.head = Head::new(response);
+                if over { session.setup.shared.settings.conn.close_timeout_ms } else { ANSWER_MS };
+            let details = session.details();
+            details.head = Head::new(response);
+            details.deadline = Some(now.plus_ms(limit.min(ANSWER_MS)));
             session.writable = true;
-            session.deadline = Some(now.plus_ms(limit.min(ANSWER_MS)));
             session.phase = Phase::Answered;
         }
         self.dirty(session_id);
@@ -249,7 +252,7 @@ impl Core {
     /// is for a WebSocket, that this is open now. So a busy application keeps nobody waiting for nothing.
     pub fn unless_decided(&mut self, session: Id, request: Id, server: Id) -> Option<What> {
         let asker = self.session(session)?;
-        if asker.handler.decides() || asker.shared.settings.ask {
+        if asker.setup.handler.decides() || asker.setup.shared.settings.ask {
             return Some(What::Request(request, server));
         }
         self.decide(request, 0).then_some(What::Open)
@@ -283,21 +286,27 @@ impl Core {
             stats.connections += 1;
         });
         let Some(session) = self.session(pending.session) else { return };
-        let Some(server_id) = session.server else { return };
+        let Some(server_id) = session.setup.server else { return };
         let Some(server) = self.server(server_id) else { return };
         let settings = server.handshake.clone();
         let Pending { request, protocol, headers, session: session_id, .. } = pending;
         let Some(upgrade) = &request.upgrade else { return };
         let accepted = upgrade.accept(&settings, &Answer { protocol, headers });
         let Some(session) = self.session(session_id) else { return };
-        session.head = Head::new(accepted.response);
+        let details = session.details();
+        details.head = Head::new(accepted.response);
         let secure = session.stream.as_ref().is_some_and(Stream::is_secure);
-        session.details.url = url(&request, secure);
-        session.details.protocol = accepted.protocol.unwrap_or_default();
-        session.details.extensions = accepted.extensions;
-        session.details.headers = Some(request.headers);
+        let url = url(&request, secure);
+        let protocol = accepted.protocol.unwrap_or_default();
+        let agreed = Agreed::new(&url, &protocol, &accepted.extensions);
+        session.details().headers = Some(request.headers);
+        let setup = session.setup.clone();
+        let Some(server) = self.server(server_id) else { return };
+        let setup = server.setup_for(&setup, agreed);
+        let Some(session) = self.session(session_id) else { return };
+        session.setup = setup;
         let conn =
-            Connection::new(Role::Server, session.shared.conn.clone(), accepted.deflate, now);
+            Connection::new(Role::Server, session.setup.shared.conn.clone(), accepted.deflate, now);
         session.open(conn);
         self.opened(session_id);
         // The first messages may have come while the answer was waited for.
@@ -371,7 +380,7 @@ mod tests {
             let held = place.with(|core| {
                 let answered = core.sessions_where(|session| {
                     let held = session.stream.as_ref().is_some_and(Stream::has_output);
-                    matches!(session.phase, Phase::Answered) && session.head.is_empty() && held
+                    matches!(session.phase, Phase::Answered) && session.head().is_none() && held
                 });
                 Ok(!answered.is_empty())
             });

@@ -7,6 +7,7 @@ use super::parts;
 use super::report::Report;
 use super::send::{Overflow, Parcel, Taken, Terms};
 use super::session::{Details, Phase, Session};
+use super::setup::Agreed;
 use crate::error::{Code, Error, Result};
 use crate::proto::conn::{Body, Dropped, SendOptions};
 use crate::proto::event::{Closed, Initiator};
@@ -153,9 +154,10 @@ impl Core {
         if leaving || cell.has(POISONED) || is_final(closed) {
             return false;
         }
-        let settings = session.shared.settings.retry.clone();
-        let asked = session.details.headers.as_ref().and_then(retry_after).unwrap_or(0);
-        let rtt_us = session.details.stats.map_or(0, |stats| stats.rtt_us);
+        let settings = session.setup.shared.settings.retry.clone();
+        let asked = session.details.as_ref().and_then(|details| details.headers.as_ref());
+        let asked = asked.and_then(retry_after).unwrap_or(0);
+        let rtt_us = session.last_stats().map_or(0, |stats| stats.rtt_us);
         let Some(retry) = session.retry() else { return false };
         let opened = retry.opened_at.take();
         if opened.is_some_and(|at| now.ms_after(at) >= settings.stable_ms) {
@@ -182,7 +184,7 @@ impl Core {
         session.phase = Phase::Waiting;
         session.paused = false;
         // The wait begins when the application has been told, so that it is told before the attempt.
-        session.deadline = None;
+        session.details().deadline = None;
         self.give_back(id);
         self.retries.push_back(id);
         self.note(id, INFO, DIAL, |_| format!("attempt {attempt} follows in {delay_ms} ms"));
@@ -205,8 +207,8 @@ impl Core {
     pub fn open_queue(&mut self, id: Id) {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
-        let queue = session.shared.settings.retry.queue;
-        let overflow = session.shared.settings.overflow;
+        let queue = session.setup.shared.settings.retry.queue;
+        let overflow = session.setup.shared.settings.overflow;
         let cell = table.get(id).ok().filter(|_| session.retry().is_some());
         let Some(cell) = cell else { return };
         cell.set_limits(queue, queue);
@@ -223,7 +225,7 @@ impl Core {
         if let Some(session) = self.session(id)
             && matches!(session.phase, Phase::Waiting)
         {
-            session.deadline = Some(now.plus_ms(delay_ms));
+            session.details().deadline = Some(now.plus_ms(delay_ms));
             if let Some(retry) = session.retry() {
                 retry.news = None;
             }
@@ -313,13 +315,13 @@ fn is_final(closed: &Closed) -> bool {
 impl Session {
     /// Where a client that comes back stands.
     pub fn retry(&mut self) -> Option<&mut Retry> {
-        self.client.as_mut()?.retry.as_deref_mut()
+        self.client_mut()?.retry.as_deref_mut()
     }
 
     /// Keeps a message until there is a connection, if that is wanted and there is room beside what other
     /// threads have been promised.
     pub fn keep(&mut self, body: &Body, terms: Terms, promised: usize) -> Result<Taken> {
-        let limit = self.shared.settings.retry.queue;
+        let limit = self.setup.shared.settings.retry.queue;
         let Some(retry) = self.retry() else {
             return Err(Error::new(
                 Code::State,
@@ -354,23 +356,27 @@ impl Session {
     }
 
     fn prepare_attempt(&mut self) -> Result<()> {
-        let Some(client) = &mut self.client else { return Ok(()) };
-        let url = match client.next.take() {
-            Some((url, shared)) => {
-                self.shared = shared;
-                url
-            }
-            None => client.home.clone(),
+        let Some(client) = self.details().client.as_mut() else { return Ok(()) };
+        let (url, shared) = match client.next.take() {
+            Some((url, shared)) => (url, Some(shared)),
+            None => (client.home.clone(), None),
         };
-        let plan = Plan::new(url, &self.shared)?;
-        client.start_again(plan);
+        let agreed = Agreed::new(&url.href(), "", "");
+        let last = self.set_up(|setup| {
+            setup.agreed = agreed;
+            setup.shared = shared.unwrap_or_else(|| setup.shared.clone());
+        });
+        // The handler stays, so that nothing is released.
+        drop(last);
+        let plan = Plan::new(url, &self.setup.shared)?;
+        let details = self.details();
         // What was handed to C of the last connection ends here, or it would pile up.
-        *self.details = Details {
-            url: client.url.href(),
-            peer: std::mem::take(&mut self.details.peer),
-            stats: self.details.stats,
-            ..Details::default()
-        };
+        let mut next = Details { stats: details.stats.take(), ..Details::default() };
+        if let Some(mut client) = details.client.take() {
+            client.start_again(plan);
+            next.client = Some(client);
+        }
+        *details = next;
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ impl Tunnel {
         let credentials = proxy.credentials.as_ref();
         Ok(match proxy.scheme {
             ProxyScheme::Http | ProxyScheme::Https => {
-                let limits = &session.shared.settings.head;
+                let limits = &session.setup.shared.settings.head;
                 Tunnel::Connect(Connect::new(host, port, credentials, limits)?)
             }
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
@@ -109,8 +109,8 @@ impl Core {
     pub fn set_out(&mut self, id: Id) {
         let now = self.now;
         let Some(session) = self.session(id) else { return };
-        let limit = session.shared.settings.connect_timeout_ms;
-        session.deadline = (limit > 0).then(|| now.plus_ms(limit));
+        let limit = session.setup.shared.settings.connect_timeout_ms;
+        session.details().deadline = (limit > 0).then(|| now.plus_ms(limit));
         self.make_for_first_hop(id);
     }
 
@@ -118,7 +118,8 @@ impl Core {
         let owner = self.place;
         let Some(session) = self.session(id) else { return };
         session.begin_way();
-        let Some(client) = &session.client else { return };
+        let details = session.details.as_ref().and_then(|details| details.client.as_ref());
+        let Some(client) = details else { return };
         let way = client.way;
         session.phase = Phase::Dialing(Box::new(client.dial()));
         let (host, port) = client.first_hop();
@@ -141,7 +142,7 @@ impl Core {
         if !self.awaits_addresses(id) {
             return;
         }
-        let client = self.session(id).and_then(|session| session.client.as_mut());
+        let client = self.session(id).and_then(|session| session.client_mut());
         let Some(client) = client.filter(|client| client.way == way) else { return };
         match result {
             // It is for the proxy, which is looked up next.
@@ -164,7 +165,7 @@ impl Core {
     pub fn take_over(&mut self, id: Id, stream: Stream) {
         if let Some(session) = self.session(id) {
             session.begin_way();
-            if let Some(client) = &mut session.client {
+            if let Some(client) = session.client_mut() {
                 client.proxy = None;
                 client.given = true;
             }
@@ -175,12 +176,12 @@ impl Core {
     fn begin_conversation(&mut self, id: Id, stream: Stream) {
         let now = self.now;
         let Some(session) = self.session(id) else { return };
-        session.details.peer = stream.socket().peer_address();
+        session.peer = stream.socket().peer_address();
         session.stream = Some(stream);
         session.writable = true;
-        let limit = session.shared.settings.handshake_timeout_ms;
-        session.deadline = (limit > 0).then(|| now.plus_ms(limit));
-        let begun = match session.client.as_ref().and_then(|client| client.proxy.clone()) {
+        let limit = session.setup.shared.settings.handshake_timeout_ms;
+        session.details().deadline = (limit > 0).then(|| now.plus_ms(limit));
+        let begun = match session.client().and_then(|client| client.proxy.clone()) {
             Some(proxy) => session.ask_for_passage(&proxy),
             None => self.greet(id),
         };
@@ -216,16 +217,17 @@ impl Core {
     fn greet(&mut self, id: Id) -> Result<()> {
         let key = self.cx.entropy.bytes();
         let Some(session) = self.session(id) else { return Ok(()) };
-        let Some(client) = &session.client else { return Ok(()) };
-        let handshake = client.handshake(&session.shared, key)?;
+        let client = session.details.as_ref().and_then(|details| details.client.as_ref());
+        let Some(client) = client else { return Ok(()) };
+        let handshake = client.handshake(&session.setup.shared, key)?;
         if client.url.secure
             && let Some(stream) = &mut session.stream
         {
-            let tls = &session.shared.settings.tls;
+            let tls = &session.setup.shared.settings.tls;
             let tls = if client.is_at_home() { tls.client() } else { tls.for_strangers().client() };
             stream.start_tls_client(&tls?, &client.url.host)?;
         }
-        session.head = Head::new(handshake.request().to_vec());
+        session.details().head = Head::new(handshake.request().to_vec());
         session.phase = Phase::ClientHandshake(Box::new(handshake));
         Ok(())
     }
@@ -235,28 +237,29 @@ impl Session {
     /// Nothing of an earlier way is left.
     fn begin_way(&mut self) {
         self.stream = None;
-        self.head = Head::default();
-        self.held = Vec::new();
-        self.lost = None;
         self.readable = false;
         self.writable = false;
         self.hung_up = false;
-        self.half_closed = false;
-        self.details.headers = None;
-        self.details.body = Vec::new();
+        let details = self.details();
+        details.head = Head::default();
+        details.held = Vec::new();
+        details.lost = None;
+        details.half_closed = false;
+        details.headers = None;
+        details.body = Vec::new();
     }
 
     fn ask_for_passage(&mut self, proxy: &ProxyUrl) -> Result<()> {
-        let Some(client) = &self.client else { return Ok(()) };
+        let Some(client) = self.client() else { return Ok(()) };
         let mut tunnel = Tunnel::new(proxy, client, self)?;
         if proxy.scheme == ProxyScheme::Https
             && let Some(stream) = &mut self.stream
         {
             // Pins and certificates of the application are between it and its server.
-            let tls = self.shared.settings.tls.for_proxy().client()?;
+            let tls = self.setup.shared.settings.tls.for_proxy().client()?;
             stream.start_tls_client(&tls, &proxy.host)?;
         }
-        self.head = Head::new(tunnel.greeting());
+        self.details().head = Head::new(tunnel.greeting());
         self.phase = Phase::Tunnel(Box::new(tunnel));
         Ok(())
     }

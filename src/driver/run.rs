@@ -114,8 +114,9 @@ impl Core {
         if taken == 0 {
             return None;
         }
-        if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.handler)) {
-            teller.handler = Some(session.handler.clone());
+        if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler))
+        {
+            teller.handler = Some(session.setup.handler.clone());
         }
         arena.look(&mut teller.window);
         let end = input.start + taken;
@@ -156,7 +157,7 @@ impl Core {
             run.id = None;
             return Some(end);
         };
-        let same = Arc::ptr_eq(handler, &session.handler) && !session.pauses() && !queueing;
+        let same = Arc::ptr_eq(handler, &session.setup.handler) && !session.pauses() && !queueing;
         let Phase::Open(conn) = &mut session.phase else {
             run.id = None;
             return Some(end);

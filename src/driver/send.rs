@@ -195,11 +195,11 @@ impl Core {
         }
         let serving = self.serving == Some(id);
         let (session, cx, now) = self.session_and_context(id)?;
-        let Phase::Open(conn) = &mut session.phase else { return None };
-        if session.client.as_ref().is_some_and(|client| client.retry.is_some()) {
+        if session.client().is_some_and(|client| client.retry.is_some()) {
             return None;
         }
-        let max = session.shared.settings.max_buffered;
+        let Phase::Open(conn) = &mut session.phase else { return None };
+        let max = session.setup.shared.settings.max_buffered;
         let buffered = conn.send_plain(cx, now, kind, data, max)?;
         let known = session.in_dirty || serving;
         cell.set_buffered(buffered);
@@ -273,7 +273,7 @@ impl Core {
             cell.slow_told();
         }
         let done = self.contain(id, |session, cx, now| {
-            let max = session.shared.settings.max_buffered;
+            let max = session.setup.shared.settings.max_buffered;
             if let Phase::Open(conn) = &mut session.phase {
                 let message = format!("too slow: more than {max} bytes wait to be sent");
                 conn.give_up(cx, now, close::policy(message));
@@ -298,7 +298,7 @@ impl Session {
         behind: bool,
     ) -> Result<Taken> {
         let (len, max, waiting) =
-            (body.bytes().len(), self.shared.settings.max_buffered, self.buffered());
+            (body.bytes().len(), self.setup.shared.settings.max_buffered, self.buffered());
         let open = match &mut self.phase {
             Phase::Open(conn) if !behind => Some(conn),
             _ => None,

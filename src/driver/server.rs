@@ -4,15 +4,17 @@ use std::io;
 use std::sync::Arc;
 
 use super::broadcast::MOST_WAITING;
-use super::core::{Core, Entry};
+use super::core::Core;
 use super::drain::Drain;
+use super::entries::Entry;
 use super::handler::Handler;
-use super::limits::{Addresses, turn_away};
+use super::limits::{AddressKey, Addresses, turn_away};
 use super::log::{Occasion, SERVER};
 use super::loops::Loop;
 use super::preface::{self, Peer};
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
+use super::setup::{Agreed, Setup};
 use super::timers::NEVER;
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
@@ -75,6 +77,10 @@ pub struct Server {
     pub handler: Arc<dyn Handler>,
     /// How it was set up.
     pub shared: Arc<Shared>,
+    /// That of connections whose handshake is still to come.
+    setup: Arc<Setup>,
+    /// That of the connection which was opened last.
+    opened: Option<Arc<Setup>>,
     /// The part its handshakes read.
     pub handshake: Arc<ServerSettings>,
     /// How to speak TLS, when it does.
@@ -151,7 +157,7 @@ impl ServerStats {
     fn add(&mut self, session: &Session) {
         let of_session = match &session.phase {
             Phase::Open(conn) => Some(conn.stats()),
-            _ => session.details.stats,
+            _ => session.last_stats(),
         };
         if let Some(s) = of_session {
             self.messages_received += s.messages_received;
@@ -196,6 +202,7 @@ impl Core {
         let shared = Shared::new(settings, &*handler);
         let server = Server {
             id,
+            setup: Setup::new(handler.clone(), shared.clone(), Some(id)),
             handler,
             handshake: Arc::new(shared.server()),
             shared,
@@ -203,6 +210,7 @@ impl Core {
             listeners: std::mem::take(listeners),
             port,
             drain: None,
+            opened: None,
             stats: ServerStats::default(),
             sessions: 0,
             addresses: Addresses::default(),
@@ -230,9 +238,9 @@ impl Core {
             stats.drain_closed = drain.told;
             stats.drain_remaining_ms = drain.remaining_ms(now);
         }
-        for entry in &self.entries {
+        for entry in self.entries.iter() {
             if let Entry::Session(session) = entry
-                && session.server == Some(id)
+                && session.setup.server == Some(id)
             {
                 stats.add(session);
             }
@@ -302,27 +310,26 @@ impl Core {
     }
 
     /// A stream that is registered under this id becomes a session of the server.
-    pub fn seat(&mut self, server_id: Id, id: Id, from: Address, mut stream: Stream) {
+    pub fn seat(&mut self, server_id: Id, id: Id, address: Address, mut stream: Stream) {
         let now = self.now;
         let Some(server) = self.server(server_id) else { return };
-        let peer = Peer::of(&from);
-        let address = peer.key(&server.shared.settings);
+        let peer = Peer::of(&address);
+        let key = peer.key(&server.shared.settings);
         server.stats.accepted += 1;
         server.stats.handshakes += 1;
         server.sessions += 1;
-        if let Some(key) = address {
+        if let Some(key) = key {
             server.addresses.add(key);
         }
-        let shared = server.shared.clone();
-        let phase = preface::first_phase(&shared.settings, peer, &mut stream, server.tls.clone());
-        let mut session = Session::new(id, server.handler.clone(), shared, phase);
-        let limit = session.shared.settings.handshake_timeout_ms;
-        session.deadline = (limit > 0).then(|| now.plus_ms(limit));
-        session.details.peer = from;
-        session.server = Some(server_id);
-        session.address = address;
+        let settings = &server.shared.settings;
+        let phase = preface::first_phase(settings, peer, &mut stream, server.tls.clone());
+        let limit = settings.handshake_timeout_ms;
+        let mut session = Session::new(id, server.setup.clone(), phase);
+        session.details().deadline = (limit > 0).then(|| now.plus_ms(limit));
+        session.peer = address;
+        session.placed = key.is_some();
         session.stream = Some(stream);
-        self.insert(id, Entry::Session(Box::new(session)));
+        self.insert(id, Entry::Session(session));
         self.note(id, DEBUG, SERVER, |_| "accepted".to_owned());
         self.dirty(id);
     }
@@ -330,7 +337,8 @@ impl Core {
     /// The handshake of an accepted session is over; `count` notes how in the figures of its server.
     pub fn count(&mut self, session_id: Id, count: impl FnOnce(&mut ServerStats)) {
         let Some(session) = self.session(session_id) else { return };
-        let (first, server_id) = (!std::mem::replace(&mut session.counted, true), session.server);
+        let (first, server_id) =
+            (!std::mem::replace(&mut session.counted, true), session.setup.server);
         if let Some(server) = server_id.and_then(|id| self.server(id)) {
             server.stats.handshakes -= first as u64;
             count(&mut server.stats);
@@ -346,7 +354,7 @@ impl Core {
             server.stats.handshakes -= !session.counted as u64;
             server.stats.connections -= session.announced as u64;
             server.sessions -= 1;
-            if let Some(key) = session.address {
+            if let Some(key) = session.address() {
                 server.addresses.remove(key);
             }
             // A grace ends with the last connection.
@@ -363,6 +371,23 @@ impl Server {
     pub fn next_timeout(&self) -> Option<Time> {
         let drain = self.drain.as_ref().and_then(|drain| drain.next_timeout());
         self.backed_off.into_iter().chain(drain).min()
+    }
+
+    /// The setup of a connection for which that was agreed on: the same as that of the last, if it was asked
+    /// for alike.
+    pub fn setup_for(&mut self, setup: &Setup, agreed: Agreed) -> Arc<Setup> {
+        let alike = |last: &&Arc<Setup>| {
+            last.agreed == agreed && Arc::ptr_eq(&last.handler, &setup.handler)
+        };
+        if let Some(last) = self.opened.as_ref().filter(alike) {
+            return last.clone();
+        }
+        let opened = Arc::new(Setup { agreed, ..setup.clone() });
+        // Not for ever: a handler that has been replaced is to be released with its last connection.
+        if Arc::ptr_eq(&self.handler, &setup.handler) {
+            self.opened = Some(opened.clone());
+        }
+        opened
     }
 
     /// Where its connections come from.
@@ -391,6 +416,11 @@ impl Server {
 }
 
 impl Session {
+    /// What it is counted under in the server's table of addresses.
+    pub fn address(&self) -> Option<AddressKey> {
+        self.peer.ip().filter(|_| self.placed).and_then(AddressKey::new)
+    }
+
     /// Its handshake ended because TLS did not come about.
     fn failed_in_tls(&self) -> bool {
         let error = match &self.phase {

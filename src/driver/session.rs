@@ -6,11 +6,9 @@ use std::sync::Arc;
 use super::client::Client;
 use super::deliver::Delivery;
 use super::dial::Dial;
-use super::handler::Handler;
-use super::limits::AddressKey;
 use super::preface::Preface;
 use super::route::Tunnel;
-use super::settings::Shared;
+use super::setup::Setup;
 use super::source::Sources;
 use super::timers::NEVER;
 use super::tracing::Traced;
@@ -61,17 +59,24 @@ pub enum Phase {
     Over(Box<Closed>),
 }
 
-/// What is only known after the handshake, or only asked for now and then.
+/// What belongs to the beginning and the end of a connection, or is only asked for now and then. An idle
+/// one that was accepted has none of it.
 #[derive(Default)]
 pub struct Details {
-    /// As the browser's `url`; for accepted connections made from Host and target.
-    pub url: String,
-    /// The subprotocol agreed on.
-    pub protocol: String,
-    /// The extensions agreed on.
-    pub extensions: String,
-    /// Address of the peer, kept for when the socket is gone.
-    pub peer: Address,
+    /// Where it goes, when it is a client's.
+    pub client: Option<Box<Client>>,
+    /// Bytes of the HTTP exchange that go out before any frame.
+    pub head: Head,
+    /// Deadline of the phases before and after `Open`, which has its own.
+    pub deadline: Option<Time>,
+    /// The message in parts that is being sent.
+    pub parts: Option<u32>,
+    /// Input that waits because reading is paused.
+    pub held: Vec<u8>,
+    /// Sending failed with this; what is left to read decides how the connection ended.
+    pub lost: Option<Box<Error>>,
+    /// Our side of TCP is shut down.
+    pub half_closed: bool,
     /// Headers of the peer's handshake, until `on_open` has returned.
     pub headers: Option<Headers>,
     /// Body of a refusal.
@@ -79,13 +84,35 @@ pub struct Details {
     /// Input from the loop's queue that waits because reading is paused.
     pub withheld: Vec<Delivery>,
     /// The last figures, once it is over.
-    pub stats: Option<Stats>,
+    pub stats: Option<Box<Stats>>,
     /// What was handed to C.
     pub texts: TextCache,
     /// Messages whose bytes are fetched when there is room for them.
     pub sources: Option<Box<Sources>>,
     /// The last frames, when that was asked for.
     pub traced: Option<Box<Traced>>,
+}
+
+impl Details {
+    /// There might as well be none.
+    fn is_idle(&self) -> bool {
+        let Details { client, head, deadline, parts, held, lost, half_closed, .. } = self;
+        let Details { headers, body, withheld, stats, texts, sources, traced, .. } = self;
+        client.is_none()
+            && head.is_empty()
+            && deadline.is_none()
+            && parts.is_none()
+            && held.is_empty()
+            && lost.is_none()
+            && !half_closed
+            && headers.is_none()
+            && body.is_empty()
+            && withheld.is_empty()
+            && stats.is_none()
+            && texts.is_empty()
+            && sources.is_none()
+            && traced.is_none()
+    }
 }
 
 /// Bytes on their way out, and how many have left.
@@ -126,34 +153,24 @@ impl Head {
     }
 }
 
-/// One connection.
+/// One connection. With the open connection in it, it fills three cache lines, which is what it costs to be
+/// idle.
+#[repr(align(64))]
 pub struct Session {
     /// Its handle.
     pub id: Id,
-    /// Who hears of it.
-    pub handler: Arc<dyn Handler>,
-    /// How it was set up.
-    pub shared: Arc<Shared>,
-    /// The server that accepted it.
-    pub server: Option<Id>,
-    /// Where it goes, when it is a client's.
-    pub client: Option<Box<Client>>,
-    /// What it is counted under in the server's table of addresses.
-    pub address: Option<AddressKey>,
+    /// What it has in common with others.
+    pub setup: Arc<Setup>,
+    /// Where it comes from.
+    pub peer: Address,
+    /// It is counted in the server's table of addresses.
+    pub placed: bool,
     /// The transport; `None` while dialing and when over.
     pub stream: Option<Stream>,
     /// Where it is in its life.
     pub phase: Phase,
-    /// Bytes of the HTTP exchange that go out before any frame.
-    pub head: Head,
-    /// The message in parts that is being sent.
-    pub parts: Option<u32>,
-    /// Input that waits because reading is paused.
-    pub held: Vec<u8>,
     /// Rarely needed.
-    pub details: Box<Details>,
-    /// Deadline of the phases before and after `Open`, which has its own.
-    pub deadline: Option<Time>,
+    pub details: Option<Box<Details>>,
     /// The timer entry that counts.
     pub scheduled: Time,
     /// The socket may have bytes.
@@ -168,16 +185,12 @@ pub struct Session {
     pub in_ready: bool,
     /// On the list of sessions to settle.
     pub in_dirty: bool,
-    /// Sending failed with this; what is left to read decides how the connection ended.
-    pub lost: Option<Error>,
     /// The application does not want input now.
     pub paused: bool,
-    /// How much of its input waits in the loop's queue for the application.
-    pub undelivered: usize,
+    /// How much of its input waits in the loop's queue for the application, as `Delivery::weight` has it.
+    pub undelivered: u32,
     /// That was enough: no more is read until the application has taken some.
     pub stalled: bool,
-    /// Our side of TCP is shut down.
-    pub half_closed: bool,
     /// The application has a handle to it, so `on_close` is owed.
     pub announced: bool,
     /// The figures of its server say how its handshake ended.
@@ -188,37 +201,82 @@ pub struct Session {
 
 impl Session {
     /// A session in its first phase.
-    pub fn new(id: Id, handler: Arc<dyn Handler>, shared: Arc<Shared>, phase: Phase) -> Session {
+    pub fn new(id: Id, setup: Arc<Setup>, phase: Phase) -> Session {
         Session {
             id,
-            handler,
-            shared,
-            server: None,
-            client: None,
-            address: None,
+            setup,
+            peer: Address::Unknown,
+            placed: false,
             stream: None,
             phase,
-            head: Head::default(),
-            parts: None,
-            held: Vec::new(),
-            details: Box::default(),
-            deadline: None,
+            details: None,
             scheduled: NEVER,
             readable: false,
             hung_up: false,
             gone: false,
             writable: false,
-            lost: None,
             in_ready: false,
             in_dirty: false,
             paused: false,
             undelivered: 0,
             stalled: false,
-            half_closed: false,
             announced: false,
             counted: false,
             ended: false,
         }
+    }
+
+    /// What it rarely needs, for whoever does.
+    pub fn details(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
+    }
+
+    /// Gives that back when it is not needed any more.
+    #[inline]
+    pub fn tidy(&mut self) {
+        if self.details.is_some() {
+            self.details.take_if(|details| details.is_idle());
+        }
+    }
+
+    /// Where it goes, when it is a client's.
+    pub fn client(&self) -> Option<&Client> {
+        self.details.as_ref()?.client.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn client_mut(&mut self) -> Option<&mut Client> {
+        self.details.as_mut()?.client.as_deref_mut()
+    }
+
+    /// Bytes that go out before any frame.
+    pub fn head(&self) -> Option<&Head> {
+        self.details.as_ref().map(|details| &details.head).filter(|head| !head.is_empty())
+    }
+
+    /// Input that waits because reading was paused.
+    #[inline]
+    pub fn has_held(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| !details.held.is_empty())
+    }
+
+    /// The deadline of the phases before and after `Open`.
+    pub fn deadline(&self) -> Option<Time> {
+        self.details.as_ref()?.deadline
+    }
+
+    /// The last figures, once it is over.
+    pub fn last_stats(&self) -> Option<Stats> {
+        self.details.as_ref()?.stats.as_deref().copied()
+    }
+
+    /// Another handler hears of it, or it goes somewhere else. The old setup must not be dropped while
+    /// anything is borrowed.
+    #[must_use]
+    pub fn set_up(&mut self, change: impl FnOnce(&mut Setup)) -> Arc<Setup> {
+        let mut next = Setup::clone(&self.setup);
+        change(&mut next);
+        std::mem::replace(&mut self.setup, Arc::new(next))
     }
 
     /// Whether the application wants no input now, or has to answer a request first. A handshake does
@@ -248,7 +306,7 @@ impl Session {
             Phase::ServerHandshake(handshake) => handshake.slow_at(),
             _ => None,
         };
-        match (inner, self.deadline) {
+        match (inner, self.deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
@@ -256,7 +314,7 @@ impl Session {
 
     /// Accepted bytes that have not been given to the kernel, as an upper bound.
     pub fn buffered(&self) -> usize {
-        let waiting = self.client.as_ref().and_then(|client| client.retry.as_ref());
+        let waiting = self.client().and_then(|client| client.retry.as_ref());
         let waiting = waiting.map_or(0, |retry| retry.waiting_bytes());
         match &self.phase {
             Phase::Open(conn) => conn.buffered() + waiting,
@@ -267,9 +325,9 @@ impl Session {
     /// Whether there is anything to write.
     fn has_output(&self) -> bool {
         match &self.phase {
-            Phase::Open(conn) => !self.head.is_empty() || conn.has_output(),
+            Phase::Open(conn) => self.head().is_some() || conn.has_output(),
             Phase::Over(_) => false,
-            _ => !self.head.is_empty(),
+            _ => self.head().is_some(),
         }
     }
 
@@ -286,7 +344,9 @@ impl Session {
             return Ok(false);
         };
         let Some(bytes) = conn.plain_output() else { return Ok(false) };
-        let plain = self.writable && self.head.is_empty() && stream.is_plain();
+        let plain = self.writable
+            && self.details.as_ref().is_none_or(|details| details.head.is_empty())
+            && stream.is_plain();
         if !plain || bytes.is_empty() {
             return Ok(plain);
         }
@@ -310,8 +370,11 @@ impl Session {
             let Some(stream) = &mut self.stream else { return Ok(false) };
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
-            if stream.takes_bytes() && !self.head.is_empty() {
-                slices[0] = IoSlice::new(self.head.rest());
+            let mut head = self.details.as_mut().map(|details| &mut details.head);
+            if let Some(head) = head.as_ref().filter(|head| !head.is_empty())
+                && stream.takes_bytes()
+            {
+                slices[0] = IoSlice::new(head.rest());
                 used = 1;
             }
             if stream.takes_bytes()
@@ -322,8 +385,8 @@ impl Session {
             }
             let sent = stream.write(&slices[..used]).inspect_err(|_| self.writable = false)?;
             self.writable = !sent.full;
-            let of_head = self.head.sent(sent.count);
-            if self.head.is_empty()
+            let of_head = head.as_mut().map_or(0, |head| head.sent(sent.count));
+            if head.is_none_or(|head| head.is_empty())
                 && let Phase::Open(conn) = &mut self.phase
             {
                 conn.sent(cx, now, sent.count - of_head, stream.held());
@@ -337,6 +400,11 @@ impl Session {
         self.has_output() || self.stream.as_ref().is_some_and(|stream| stream.has_output())
     }
 
+    /// Whether sending has failed.
+    pub fn is_lost(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.lost.is_some())
+    }
+
     /// What to do with the transport now.
     pub fn transport(&self) -> Transport {
         match &self.phase {
@@ -344,7 +412,7 @@ impl Session {
             // It waits for nothing, not even for the answer to the handshake or what the stream still has to
             // send.
             Phase::Open(conn) if conn.is_gone() => Transport::Drop,
-            _ if self.is_sending() && self.lost.is_none() => Transport::Keep,
+            _ if self.is_sending() && !self.is_lost() => Transport::Keep,
             Phase::Open(conn) => conn.transport(),
             Phase::Answered => Transport::HalfClose,
             _ => Transport::Keep,
@@ -353,7 +421,7 @@ impl Session {
 
     /// What TLS with the peer came to. That of a proxy on the way says nothing about the peer.
     pub fn tls(&self) -> Option<TlsInfo> {
-        let with_peer = match (&self.phase, &self.client) {
+        let with_peer = match (&self.phase, self.client()) {
             (Phase::Tunnel(_), _) => false,
             (_, Some(client)) => client.url.secure,
             (_, None) => true,
@@ -373,8 +441,10 @@ impl Session {
     /// The handshake is done.
     pub fn open(&mut self, conn: Connection) {
         self.phase = Phase::Open(conn);
-        self.parts = None;
-        self.deadline = None;
+        if let Some(details) = &mut self.details {
+            details.parts = None;
+            details.deadline = None;
+        }
         self.announced = true;
     }
 }

@@ -3,7 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::core::{Core, Entry};
+use super::core::Core;
+use super::entries::Entry;
 use super::parts;
 use super::session::{Head, Phase, Session, never_open, state};
 use crate::error::{Code, Error, Result};
@@ -74,7 +75,7 @@ impl Core {
                 Phase::Open(conn) if session.paused => conn.transport_lost(error),
                 // What the peer sent before it went away may still be there to read.
                 Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
-                    session.lost.get_or_insert(error);
+                    session.details().lost.get_or_insert_with(|| Box::new(error));
                     session.readable = true;
                     session.hung_up = true;
                     self.make_ready(id);
@@ -87,15 +88,16 @@ impl Core {
         let Some(session) = self.session(id) else { return };
         match session.transport() {
             Transport::Keep => {}
-            Transport::HalfClose if !session.half_closed => {
-                session.half_closed = true;
+            Transport::HalfClose if !session.details().half_closed => {
+                session.details().half_closed = true;
                 if let Some(stream) = &mut session.stream {
                     stream.end_writing();
                 }
                 if matches!(session.phase, Phase::Answered) {
                     // Sooner when the server is closing.
                     let linger = now.plus_ms(LINGER_MS);
-                    session.deadline = session.deadline.map(|at| at.min(linger));
+                    let details = session.details();
+                    details.deadline = details.deadline.map(|at| at.min(linger));
                 }
                 // The end of the stream may have been seen before the answer was out.
                 session.readable = true;
@@ -137,7 +139,8 @@ impl Core {
     pub fn publish(&mut self, id: Id) {
         let table = self.table();
         let Some(session) = self.session(id) else { return };
-        let low_water = session.shared.settings.low_water;
+        let low_water = session.setup.shared.settings.low_water;
+        session.tidy();
         let buffered = session.buffered();
         let reached = match &session.phase {
             Phase::Open(conn) => match conn.state() {
@@ -168,21 +171,23 @@ impl Core {
         if let Some(stream) = session.stream.take() {
             stream.finish();
         }
-        session.deadline = None;
-        session.head = Head::default();
+        if let Some(details) = &mut session.details {
+            details.deadline = None;
+            details.head = Head::default();
+        }
         if let Phase::Open(conn) = &mut session.phase {
             let closed = conn.closed().cloned().unwrap_or_else(lost_without_trace);
             let stats = conn.stats();
-            session.details.stats = Some(stats);
+            session.details().stats = Some(Box::new(stats));
             session.keep_trace();
             session.phase = Phase::Over(Box::new(closed));
             self.figures.count_closed(&stats);
         } else {
-            self.figures.failed += session.client.is_some() as u64;
+            self.figures.failed += session.client().is_some() as u64;
         }
         let Some(session) = self.session(id) else { return };
         if let Phase::Over(closed) = &session.phase {
-            let (closed, is_client) = (closed.clone(), session.client.is_some());
+            let (closed, is_client) = (closed.clone(), session.client().is_some());
             // Who was answered over HTTP has no more to tell, however the socket ended.
             if session.announced || !session.counted {
                 self.figures.count_end(&closed);
@@ -217,11 +222,11 @@ impl Core {
     pub fn bury(&mut self, id: Id) {
         self.subscribers.remove_conn(id);
         if let Entry::Session(session) = self.remove(id) {
-            if let Some(server) = session.server {
+            if let Some(server) = session.setup.server {
                 self.session_gone(server, &session);
             }
             parts::forget(id);
-            self.trash.push(session.handler);
+            self.trash.push(session.setup);
         }
     }
 
@@ -254,7 +259,7 @@ impl Core {
         }
         let unsent = session.conn().map_or(0, |conn| conn.buffered());
         let stats = session.conn().map(|conn| conn.stats());
-        session.details.stats = stats;
+        session.details().stats = stats.map(Box::new);
         session.keep_trace();
         let closed = Closed { unsent, ..never_open(error.clone()) };
         session.phase = Phase::Over(Box::new(closed));

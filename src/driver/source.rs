@@ -160,6 +160,13 @@ pub fn serve(entered: &Entered) -> Result<()> {
     Ok(())
 }
 
+impl Session {
+    /// Messages whose bytes are fetched when there is room for them.
+    fn sources(&mut self) -> Option<&mut Sources> {
+        self.details.as_mut()?.sources.as_deref_mut()
+    }
+}
+
 impl Core {
     fn check_open(&mut self, id: Id) -> Result<()> {
         match self.session(id).and_then(Session::conn).map(|conn| conn.state()) {
@@ -181,7 +188,7 @@ impl Core {
         let Some(conn) = self.session(id).and_then(Session::conn) else { return Ok(()) };
         let stream = conn.begin_source(kind, compress)?;
         if let Some(session) = self.session(id) {
-            let sources = session.details.sources.get_or_insert_default();
+            let sources = session.details().sources.get_or_insert_default();
             sources.line.push_back(Source { stream, origin, waits: false });
         }
         self.dirty(id);
@@ -190,7 +197,7 @@ impl Core {
 
     fn next_hungry(&mut self) -> Option<Id> {
         let id = self.hungry.pop_front()?;
-        self.session(id)?.details.sources.as_mut()?.listed = false;
+        self.session(id)?.sources()?.listed = false;
         Some(id)
     }
 
@@ -198,7 +205,8 @@ impl Core {
     /// can send no more go.
     pub fn tend_sources(&mut self, id: Id) {
         let Some(session) = self.session(id) else { return };
-        let Some(sources) = &mut session.details.sources else { return };
+        let sources = session.details.as_mut().and_then(|details| details.sources.as_mut());
+        let Some(sources) = sources else { return };
         let wanted = match &session.phase {
             Phase::Open(conn) if conn.state() != State::Closed => conn.stream_wants(),
             _ => return self.drop_sources(id),
@@ -212,7 +220,7 @@ impl Core {
 
     /// A descriptor of one of its sources has something to read.
     pub fn source_ready(&mut self, id: Id) {
-        let Some(sources) = self.session(id).and_then(|it| it.details.sources.as_mut()) else {
+        let Some(sources) = self.session(id).and_then(Session::sources) else {
             return;
         };
         for source in &mut sources.line {
@@ -223,7 +231,7 @@ impl Core {
 
     /// See the function of that name.
     pub fn pull_again(&mut self, id: Id) {
-        let Some(sources) = self.session(id).and_then(|it| it.details.sources.as_mut()) else {
+        let Some(sources) = self.session(id).and_then(Session::sources) else {
             return;
         };
         for source in &mut sources.line {
@@ -240,8 +248,8 @@ impl Core {
         let place = self.place;
         let Some((session, cx, _)) = self.session_and_context(id) else { return Next::Nothing };
         let Phase::Open(conn) = &session.phase else { return Next::Nothing };
-        let (Some(stream), Some(sources)) = (conn.stream_wants(), &mut session.details.sources)
-        else {
+        let sources = session.details.as_mut().and_then(|details| details.sources.as_mut());
+        let (Some(stream), Some(sources)) = (conn.stream_wants(), sources) else {
             return Next::Nothing;
         };
         let Some(source) = sources.get(stream).filter(|source| source.can_go()) else {
@@ -283,7 +291,7 @@ impl Core {
 
     /// The application has answered.
     fn pulled(&mut self, id: Id, stream: u32, pulled: Pulled, buffer: Vec<u8>) {
-        let source = self.session(id).and_then(|it| it.details.sources.as_mut()?.get(stream));
+        let source = self.session(id).and_then(|it| it.sources()?.get(stream));
         if let Some(Source { origin: Origin::Application { asked, again, .. }, waits, .. }) = source
         {
             *asked = false;
@@ -333,12 +341,13 @@ impl Core {
     }
 
     fn drop_where(&mut self, id: Id, gone: impl Fn(&Source) -> bool) {
-        let Some(session) = self.session(id) else { return };
-        let Some(sources) = &mut session.details.sources else { return };
+        let details = self.session(id).and_then(|session| session.details.as_mut());
+        let Some(details) = details else { return };
+        let Some(sources) = &mut details.sources else { return };
         let (dropped, kept) = std::mem::take(&mut sources.line).into_iter().partition(gone);
         sources.line = kept;
         if sources.line.is_empty() {
-            session.details.sources = None;
+            details.sources = None;
         }
         let dropped: VecDeque<Source> = dropped;
         for source in dropped {

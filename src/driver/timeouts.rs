@@ -31,8 +31,8 @@ impl Core {
         {
             return self.refuse(id, &Refusal::new(408, "the request comes too slowly"));
         }
-        if session.deadline.is_some_and(|at| at <= now) {
-            session.deadline = None;
+        if session.deadline().is_some_and(|at| at <= now) {
+            session.details().deadline = None;
             if let Phase::ClientHandshake(handshake) = &mut session.phase
                 && handshake.in_body()
             {
@@ -44,7 +44,7 @@ impl Core {
             if matches!(session.phase, Phase::Waiting) {
                 return self.try_again(id);
             }
-            let settings = &session.shared.settings;
+            let settings = &session.setup.shared.settings;
             let limit = settings.handshake_timeout_ms;
             let in_tls = session.stream.as_ref().is_some_and(Stream::is_handshaking);
             let error = match &session.phase {

@@ -2,41 +2,72 @@
 //!
 //! A session keeps at most one entry that counts. Pushing a deadline further away costs nothing:
 //! the entry fires early, finds nothing due and is put in again for the later time.
+//!
+//! Entries are numbers: time above slot. An entry is that of a session when it is for the time which the
+//! session has noted; should a slot have been used again with the same time noted, the one fires for the other.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::util::id::Id;
+use crate::util::id::{Id, MAX_SLOTS};
 use crate::util::time::Time;
 
 /// No entry.
 pub const NEVER: Time = Time(u64::MAX);
 
+/// Bits of a slot's number.
+const SLOT: u32 = MAX_SLOTS.trailing_zeros();
+/// Times are kept in steps of so many microseconds, which 35 years have room for.
+const STEP: u64 = 64;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Timers {
-    heap: BinaryHeap<Reverse<(Time, u64)>>,
+    heap: BinaryHeap<Reverse<Entry>>,
+}
+
+/// `time 44 | slot 20`, the time in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry(u64);
+
+impl Entry {
+    fn at(self) -> Time {
+        Time((self.0 >> SLOT) * STEP)
+    }
+
+    fn slot(self) -> usize {
+        self.0 as usize & (MAX_SLOTS as usize - 1)
+    }
 }
 
 impl Timers {
-    /// Asks for a call at `at`, if the entry noted in `scheduled` would come later.
+    /// Asks for a call at `at` or a moment later, if the entry noted in `scheduled` would come later still.
+    #[inline]
     pub fn arm(&mut self, id: Id, at: Option<Time>, scheduled: &mut Time) {
-        let at = at.unwrap_or(NEVER);
-        if at < *scheduled {
-            *scheduled = at;
-            self.heap.push(Reverse((at, id.bits())));
+        if let Some(at) = at.filter(|at| at < scheduled) {
+            self.push(id, at, scheduled);
         }
     }
 
-    /// The next entry that is due, with the time it was armed for: an entry that is not the one the
-    /// session has noted has been replaced by an earlier one and counts no more.
-    pub fn pop_due(&mut self, now: Time) -> Option<(Time, Id)> {
-        let &Reverse((at, bits)) = self.heap.peek()?;
-        if at > now {
+    fn push(&mut self, id: Id, at: Time, scheduled: &mut Time) {
+        let steps = at.0.div_ceil(STEP);
+        // What is further away than there is room for never comes.
+        if steps >> (u64::BITS - SLOT) == 0 {
+            let entry = Entry(steps << SLOT | u64::from(id.slot()));
+            *scheduled = entry.at();
+            self.heap.push(Reverse(entry));
+        }
+    }
+
+    /// The slot of the next entry that is due, with the time it was armed for: an entry that is not the one
+    /// the session has noted has been replaced by an earlier one and counts no more.
+    pub fn pop_due(&mut self, now: Time) -> Option<(Time, usize)> {
+        let &Reverse(entry) = self.heap.peek()?;
+        if entry.at() > now {
             return None;
         }
         self.heap.pop();
-        Some((at, Id::from_bits(bits)?))
+        Some((entry.at(), entry.slot()))
     }
 
     /// Entries, whether they count or not.
@@ -50,14 +81,13 @@ impl Timers {
     }
 
     /// Keeps only entries that count.
-    pub fn retain(&mut self, mut counts: impl FnMut(Time, Id) -> bool) {
-        self.heap
-            .retain(|Reverse((at, bits))| Id::from_bits(*bits).is_some_and(|id| counts(*at, id)));
+    pub fn retain(&mut self, mut counts: impl FnMut(Time, usize) -> bool) {
+        self.heap.retain(|Reverse(entry)| counts(entry.at(), entry.slot()));
     }
 
     /// The earliest entry.
-    pub fn next(&self) -> Option<(Time, Id)> {
-        self.heap.peek().and_then(|Reverse((at, bits))| Some((*at, Id::from_bits(*bits)?)))
+    pub fn next(&self) -> Option<(Time, usize)> {
+        self.heap.peek().map(|Reverse(entry)| (entry.at(), entry.slot()))
     }
 }
 
@@ -71,18 +101,36 @@ mod tests {
         let mut timers = Timers::default();
         let id = Id::new(Kind::Conn, 0, 1, 1);
         let mut scheduled = NEVER;
-        timers.arm(id, Some(Time(50)), &mut scheduled);
-        timers.arm(id, Some(Time(90)), &mut scheduled);
+        timers.arm(id, Some(Time(640)), &mut scheduled);
+        timers.arm(id, Some(Time(900)), &mut scheduled);
         timers.arm(id, None, &mut scheduled);
-        assert_eq!(scheduled, Time(50));
-        timers.arm(id, Some(Time(20)), &mut scheduled);
-        assert_eq!(timers.next(), Some((Time(20), id)));
-        timers.retain(|at, of| of == id && at != Time(50));
+        assert_eq!(scheduled, Time(640));
+        timers.arm(id, Some(Time(320)), &mut scheduled);
+        assert_eq!(timers.next(), Some((Time(320), 1)));
+        timers.retain(|at, of| of == 1 && at != Time(640));
         assert_eq!(timers.len(), 1);
-        timers.arm(id, Some(Time(50)), &mut NEVER.clone());
-        assert_eq!(timers.pop_due(Time(19)), None);
-        assert_eq!(timers.pop_due(Time(50)), Some((Time(20), id)));
-        assert_eq!(timers.pop_due(Time(50)), Some((Time(50), id)));
+        timers.arm(id, Some(Time(640)), &mut NEVER.clone());
+        assert_eq!(timers.pop_due(Time(319)), None);
+        assert_eq!(timers.pop_due(Time(640)), Some((Time(320), 1)));
+        assert_eq!(timers.pop_due(Time(640)), Some((Time(640), 1)));
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn an_entry_never_fires_too_early_nor_long_after() {
+        let mut timers = Timers::default();
+        let last = Id::new(Kind::Conn, 0, MAX_SLOTS - 1, 1);
+        for at in [0, 1, 63, 64, 65, 999, 1 << 40, (1 << 50) - 1, 1 << 50, u64::MAX - 1] {
+            let mut scheduled = NEVER;
+            timers.arm(last, Some(Time(at)), &mut scheduled);
+            match timers.next() {
+                Some((fires, slot)) => {
+                    assert_eq!((slot, fires), (MAX_SLOTS as usize - 1, scheduled));
+                    assert!(fires >= Time(at) && fires.0 < at + STEP, "{fires:?} for {at}");
+                }
+                None => assert!(at >= 1 << 49, "{at} is not that far away"),
+            }
+            timers.pop_due(NEVER);
+        }
     }
 }

@@ -18,7 +18,7 @@ impl Session {
     pub fn trace(&self) -> Option<&Trace> {
         match &self.phase {
             Phase::Open(conn) => conn.trace(),
-            _ => self.details.traced.as_ref()?.last.as_ref(),
+            _ => self.details.as_ref()?.traced.as_ref()?.last.as_ref(),
         }
     }
 
@@ -27,20 +27,20 @@ impl Session {
         if let Phase::Open(conn) = &mut self.phase
             && let Some(trace) = conn.take_trace()
         {
-            self.details.traced.get_or_insert_default().last = Some(trace);
+            self.details().traced.get_or_insert_default().last = Some(trace);
         }
     }
 
     /// The trace as text, a line for each frame, until the next call.
     pub fn trace_text(&mut self) -> Result<&CStr> {
-        if self.shared.conn.trace_frames == 0 {
+        if self.setup.shared.conn.trace_frames == 0 {
             return Err(Error::new(
                 Code::State,
                 "no frames are traced: set WSOCK_OPT_TRACE_FRAMES before connecting or listening",
             ));
         }
         let text = self.trace().map(Trace::to_string).unwrap_or_default();
-        let traced = self.details.traced.get_or_insert_default();
+        let traced = self.details().traced.get_or_insert_default();
         traced.text = CString::new(text).unwrap_or_default();
         Ok(&traced.text)
     }

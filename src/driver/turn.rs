@@ -181,8 +181,8 @@ pub fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
 
 fn fire_timers(entered: &Entered) -> Result<()> {
     entered.with(|core| {
-        while let Some((at, id)) = core.timers.pop_due(core.now) {
-            if core.take_timer(id, at) {
+        while let Some((at, slot)) = core.timers.pop_due(core.now) {
+            if let Some(id) = core.take_timer(slot, at) {
                 core.figures.timers += 1;
                 match id.kind() {
                     Kind::Server => core.server_timed_out(id),
@@ -278,7 +278,7 @@ impl Core {
         let Phase::Over(closed) = &session.phase else { return None };
         let closed = Closed::clone(closed);
         let unsent = (closed.unsent + incoming + session.stranded()) as u64;
-        let rtt_us = session.details.stats.map_or(0, |stats| stats.rtt_us);
+        let rtt_us = session.last_stats().map_or(0, |stats| stats.rtt_us);
         Some((id, Report { closed, unsent, rtt_us }))
     }
 }

@@ -154,7 +154,7 @@ pub unsafe extern "C" fn wsock_conn_get_str(
     boundary::value(ptr::null(), || {
         conn::with(id(conn)?, |session| {
             let value = value_of(session, what)?;
-            let texts = &mut session.details.texts;
+            let texts = &mut session.details().texts;
             // SAFETY: NULL or writable.
             Ok(unsafe { give(texts.get((what, String::new(), 0), &value), out_len) })
         })
@@ -162,18 +162,19 @@ pub unsafe extern "C" fn wsock_conn_get_str(
 }
 
 fn value_of(session: &Session, what: i32) -> Result<String> {
-    let details = &session.details;
     Ok(match what {
-        WSOCK_CONN_URL => details.url.clone(),
-        WSOCK_CONN_PROTOCOL => details.protocol.clone(),
-        WSOCK_CONN_EXTENSIONS => details.extensions.clone(),
-        WSOCK_CONN_PEER_ADDRESS => details.peer.to_string(),
+        WSOCK_CONN_URL => session.setup.agreed.url().to_owned(),
+        WSOCK_CONN_PROTOCOL => session.setup.agreed.protocol().to_owned(),
+        WSOCK_CONN_EXTENSIONS => session.setup.agreed.extensions().to_owned(),
+        WSOCK_CONN_PEER_ADDRESS => session.peer.to_string(),
         WSOCK_CONN_LOCAL_ADDRESS => session
             .stream
             .as_ref()
             .map(|stream| stream.socket().local_address().to_string())
             .unwrap_or_default(),
-        WSOCK_CONN_RESPONSE_BODY => String::from_utf8_lossy(&details.body).into_owned(),
+        WSOCK_CONN_RESPONSE_BODY => session.details.as_ref().map_or_else(String::new, |details| {
+            String::from_utf8_lossy(&details.body).into_owned()
+        }),
         WSOCK_CONN_TLS_VERSION => {
             session.tls().map(|tls| tls.version.to_owned()).unwrap_or_default()
         }
@@ -210,7 +211,7 @@ pub unsafe extern "C" fn wsock_conn_header(
         // SAFETY: NULL or NUL-terminated.
         let name = unsafe { text(name, "name") }?;
         conn::with(id, |session| {
-            let details = &mut *session.details;
+            let details = session.details();
             let headers = details.headers.as_ref();
             let value = headers.and_then(|headers| headers.get_all(name).nth(index));
             let key = (texts::HEADER, name.to_ascii_lowercase(), index);
@@ -237,9 +238,10 @@ pub unsafe extern "C" fn wsock_conn_cookie(
         // SAFETY: NULL or NUL-terminated.
         let name = unsafe { text(name, "name") }?;
         conn::with(id, |session| {
-            let details = &mut *session.details;
+            let server = session.setup.server;
+            let details = session.details();
             let Some(headers) = &details.headers else { return Ok(ptr::null()) };
-            let value = match session.server {
+            let value = match server {
                 None => cookie::value(headers.get_all("Set-Cookie"), name),
                 Some(_) => headers.get("Cookie").and_then(|all| cookie::request_value(all, name)),
             };
@@ -305,7 +307,7 @@ fn of_c(handler: &dyn Handler) -> Option<&CHandlers> {
 pub extern "C" fn wsock_conn_user_data(conn: *const wsock_conn) -> *mut c_void {
     boundary::value(ptr::null_mut(), || {
         conn::with(id(conn)?, |session| {
-            Ok(of_c(&*session.handler).map_or(ptr::null_mut(), CHandlers::user))
+            Ok(of_c(&*session.setup.handler).map_or(ptr::null_mut(), CHandlers::user))
         })
     })
 }
@@ -316,7 +318,7 @@ pub extern "C" fn wsock_conn_user_data(conn: *const wsock_conn) -> *mut c_void {
 #[unsafe(no_mangle)]
 pub extern "C" fn wsock_conn_server(conn: *const wsock_conn) -> *mut wsock_server {
     boundary::value(ptr::null_mut(), || {
-        conn::with(id(conn)?, |session| Ok(session.server.map_or(ptr::null_mut(), handle)))
+        conn::with(id(conn)?, |session| Ok(session.setup.server.map_or(ptr::null_mut(), handle)))
     })
 }
 

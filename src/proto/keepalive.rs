@@ -7,12 +7,17 @@ use crate::util::time::Time;
 /// When the peer was heard last and what it was asked.
 pub struct Keepalive {
     heard: Time,
+    /// There only as long as a ping has no answer.
+    question: Option<Box<Question>>,
+}
+
+/// What the peer was asked.
+struct Question {
     /// When silence made us ask. Later than `heard`: the answer is still due.
     asked: Time,
     /// When the newest ping left, ours or the application's, and a digest of what was in it.
     pinged: Time,
     mark: u32,
-    rtt_us: u32,
 }
 
 /// What silence calls for.
@@ -29,7 +34,7 @@ pub enum Due {
 impl Keepalive {
     /// The peer has just been heard: it completed the handshake.
     pub fn new(now: Time) -> Keepalive {
-        Keepalive { heard: now, asked: Time(0), pinged: Time(0), mark: 0, rtt_us: 0 }
+        Keepalive { heard: now, question: None }
     }
 
     /// Bytes came in.
@@ -41,39 +46,34 @@ impl Keepalive {
     /// Bytes went out, our ping among them, or before it after the output had been blocked: the peer takes
     /// them, so the ping is not overdue.
     pub fn progress(&mut self, now: Time) {
-        if self.awaits_answer() {
-            self.asked = now;
+        if self.awaited_since().is_some() {
+            self.question().asked = now;
         }
     }
 
     /// A ping was queued.
     pub fn pinged(&mut self, now: Time, payload: &[u8]) {
-        self.pinged = now;
-        self.mark = digest(payload);
+        let question = self.question();
+        question.pinged = now;
+        question.mark = digest(payload);
     }
 
     /// A pong came in. Only the answer to the newest ping is measured, in microseconds.
     pub fn ponged(&mut self, now: Time, payload: &[u8]) -> Option<u64> {
-        if self.pinged == Time(0) || self.mark != digest(payload) {
-            return None;
-        }
-        let rtt = now.micros_since(self.pinged).max(1);
-        self.rtt_us = u32::try_from(rtt).unwrap_or(u32::MAX);
-        self.pinged = Time(0);
-        Some(rtt)
-    }
-
-    /// Round-trip time of the last answered ping; 0 when there is none.
-    pub fn rtt_us(&self) -> u32 {
-        self.rtt_us
+        let pinged = self.question.as_ref()?.pinged;
+        let asked = |question: &mut Box<Question>| {
+            question.pinged != Time(0) && question.mark == digest(payload)
+        };
+        self.question.take_if(asked)?;
+        Some(now.micros_since(pinged).max(1))
     }
 
     /// When `check` will have something to say.
     pub fn next_timeout(&self, config: &Config) -> Option<Time> {
-        match config.ping_interval_ms {
-            0 => None,
-            _ if self.awaits_answer() => Some(self.asked.plus_ms(config.pong_timeout_ms)),
-            interval => Some(self.heard.plus_ms(interval)),
+        match (config.ping_interval_ms, self.awaited_since()) {
+            (0, _) => None,
+            (_, Some(asked)) => Some(asked.plus_ms(config.pong_timeout_ms)),
+            (interval, None) => Some(self.heard.plus_ms(interval)),
         }
     }
 
@@ -82,15 +82,21 @@ impl Keepalive {
         if self.next_timeout(config).is_none_or(|due| now < due) {
             return Due::Nothing;
         }
-        if self.awaits_answer() {
+        if self.awaited_since().is_some() {
             return Due::Dead;
         }
-        self.asked = now;
+        self.question().asked = now;
         Due::Ping
     }
 
-    fn awaits_answer(&self) -> bool {
-        self.asked > self.heard
+    /// When the peer was asked whether it lives, if it has not been heard since.
+    fn awaited_since(&self) -> Option<Time> {
+        Some(self.question.as_ref()?.asked).filter(|asked| *asked > self.heard)
+    }
+
+    fn question(&mut self) -> &mut Question {
+        self.question
+            .get_or_insert_with(|| Box::new(Question { asked: Time(0), pinged: Time(0), mark: 0 }))
     }
 }
 
@@ -141,16 +147,13 @@ mod tests {
     #[test]
     fn only_the_answer_to_the_newest_ping_is_measured() {
         let mut alive = Keepalive::new(Time(0));
-        alive.ponged(Time(5), b"unsolicited");
-        assert_eq!(alive.rtt_us(), 0);
+        assert_eq!(alive.ponged(Time(5), b"unsolicited"), None);
         alive.pinged(Time(10), b"one");
         alive.pinged(Time(20), b"two");
-        alive.ponged(Time(30), b"one");
-        assert_eq!(alive.rtt_us(), 0);
-        alive.ponged(Time(50), b"two");
-        assert_eq!(alive.rtt_us(), 30);
-        alive.ponged(Time(90), b"two");
-        assert_eq!(alive.rtt_us(), 30);
+        assert_eq!(alive.ponged(Time(30), b"one"), None);
+        assert_eq!(alive.ponged(Time(50), b"two"), Some(30));
+        assert_eq!(alive.ponged(Time(90), b"two"), None);
+        assert!(alive.question.is_none(), "nothing is kept of what has been answered");
     }
 
     #[test]

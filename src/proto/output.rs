@@ -2,7 +2,7 @@
 //!
 //! Small frames share a buffer and so leave in one system call; large ones have a buffer each, so
 //! that nothing is copied twice, or refer to memory that somebody else keeps. An empty queue owns no
-//! memory.
+//! memory, and a connection with nothing to send has no queue: `Context` lends it one.
 
 use super::frame::{self, MAX_HEADER};
 use crate::util::bytes::Bytes;
@@ -14,6 +14,8 @@ use std::io::IoSlice;
 const LARGE: usize = 16 * 1024;
 /// Until a buffer has that much others are copied behind it: with one more it is still one that is used again.
 const FULL: usize = 48 * 1024;
+/// A larger buffer is not kept for the next that has something to send.
+const KEPT: usize = 64 * 1024;
 /// Smaller buffers before a payload that is referred to were made for its header, and are of no further use.
 const HEADERS: usize = 1024;
 
@@ -26,6 +28,8 @@ pub struct Output {
     gone: usize,
     /// Message bytes among what waits; see `buffered`.
     data: usize,
+    /// Pings among what waits, an upper bound.
+    pub pings: u16,
     more: Option<Box<Backlog>>,
 }
 
@@ -88,6 +92,12 @@ impl Output {
         self.front.is_empty()
     }
 
+    /// Nothing waits here or in the transport, so that the queue can be given back.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.is_empty() && self.more.is_none()
+    }
+
     /// Message bytes that wait, as an upper bound: exact without headers until the first part of
     /// the queue is sent, 0 when all is.
     #[inline]
@@ -122,7 +132,10 @@ impl Output {
 
     fn other_room(&mut self, pool: &mut BufferPool, size: usize) -> &mut Vec<u8> {
         if self.front.is_empty() {
-            self.front = buffer(pool, size);
+            if self.front.capacity() == 0 {
+                self.front = pool.take();
+            }
+            self.front.reserve(size);
             return &mut self.front;
         }
         let only =
@@ -178,8 +191,12 @@ impl Output {
 
     /// The transport has taken all that is plain.
     #[inline]
-    pub fn plain_sent(&mut self, pool: &mut BufferPool) {
-        pool.put(std::mem::take(&mut self.front));
+    pub fn plain_sent(&mut self) {
+        match self.front.capacity() {
+            // It goes back together with the queue.
+            ..=KEPT => self.front.clear(),
+            _ => self.front = Vec::new(),
+        }
         self.gone = 0;
         self.data = 0;
     }

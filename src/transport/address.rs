@@ -1,8 +1,9 @@
-//! Where the other side of a socket is. Kept as the system told it: few ever ask for the text.
+//! Where the other side of a socket is. Kept in few bytes, as every connection has one and few ever ask for
+//! the text.
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::unix::net::SocketAddr as UnixAddress;
 
 /// See the module.
@@ -11,28 +12,45 @@ pub enum Address {
     /// It was gone when it was asked for.
     #[default]
     Unknown,
-    /// Over TCP.
-    Tcp(SocketAddr),
+    /// Over TCP, as most are.
+    V4([u8; 4], u16),
+    /// The others take more room.
+    V6(Box<SocketAddrV6>),
     /// Over a Unix socket, with its path, or `@` and its name. Clients seldom have one.
-    Unix(Option<Box<str>>),
+    Unix(Option<Box<Box<str>>>),
+}
+
+impl From<SocketAddr> for Address {
+    /// IPv4 peers of a dual-stack listener look like IPv4 peers.
+    fn from(address: SocketAddr) -> Address {
+        let port = address.port();
+        match address {
+            SocketAddr::V4(v4) => Address::V4(v4.ip().octets(), port),
+            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+                Some(ip) => Address::V4(ip.octets(), port),
+                None => Address::V6(Box::new(v6)),
+            },
+        }
+    }
 }
 
 impl Address {
     /// Of a TCP socket.
     pub fn tcp(told: io::Result<SocketAddr>) -> Address {
-        told.map_or(Address::Unknown, Address::Tcp)
+        told.map_or(Address::Unknown, Address::from)
     }
 
     /// Of a Unix socket.
     pub fn unix(told: io::Result<UnixAddress>) -> Address {
-        Address::Unix(told.ok().and_then(|address| name(&address)))
+        Address::Unix(told.ok().and_then(|address| name(&address)).map(Box::new))
     }
 
-    /// The IP address, when there is one. IPv4 peers of a dual-stack listener look like IPv4 peers.
+    /// The IP address, when there is one.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
-            Address::Tcp(address) => Some(address.ip().to_canonical()),
-            _ => None,
+            Address::V4(ip, _) => Some((*ip).into()),
+            Address::V6(address) => Some((*address.ip()).into()),
+            Address::Unknown | Address::Unix(_) => None,
         }
     }
 }
@@ -53,10 +71,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Unknown => Ok(()),
-            Address::Tcp(address) => {
-                SocketAddr::new(address.ip().to_canonical(), address.port()).fmt(f)
-            }
-            Address::Unix(name) => write!(f, "unix:{}", name.as_deref().unwrap_or_default()),
+            Address::V4(ip, port) => SocketAddr::from((*ip, *port)).fmt(f),
+            Address::V6(address) => address.fmt(f),
+            Address::Unix(name) => write!(f, "unix:{}", name.as_ref().map_or("", |name| &***name)),
         }
     }
 }
@@ -67,8 +84,19 @@ mod tests {
 
     #[test]
     fn addresses_of_dual_stack_peers_are_plain() {
-        let mapped = Address::Tcp("[::ffff:10.0.0.1]:80".parse().unwrap());
+        let mapped = Address::from("[::ffff:10.0.0.1]:80".parse::<SocketAddr>().unwrap());
+        assert_eq!(mapped, Address::V4([10, 0, 0, 1], 80));
         assert_eq!((&*mapped.to_string(), mapped.ip()), ("10.0.0.1:80", "10.0.0.1".parse().ok()));
+    }
+
+    #[test]
+    fn addresses_come_back_as_they_were_and_take_little_room() {
+        for address in ["10.0.0.1:80", "[2001:db8::1]:65535", "[fe80::1%7]:80"] {
+            let told: SocketAddr = address.parse().unwrap();
+            let kept = Address::from(told);
+            assert_eq!((kept.to_string(), kept.ip()), (address.to_owned(), Some(told.ip())));
+        }
+        assert!(size_of::<Address>() <= 16, "every connection has one");
     }
 
     #[test]

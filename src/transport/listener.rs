@@ -26,7 +26,7 @@ impl Listener {
         Ok(match self {
             Listener::Tcp(listener) => {
                 let (socket, peer) = listener.accept()?;
-                (Socket::Tcp(socket), Address::Tcp(peer))
+                (Socket::Tcp(socket), Address::from(peer))
             }
             Listener::Unix(listener, _) => {
                 let (socket, peer) = listener.accept()?;

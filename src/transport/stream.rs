@@ -34,24 +34,32 @@ pub struct Sent {
 /// See the module.
 #[derive(Debug)]
 pub struct Stream {
-    base: Base,
-    /// The last is the uppermost.
-    layers: Vec<Layer>,
+    socket: Socket,
+    /// A plain stream has nothing of that.
+    more: Option<Box<More>>,
 }
 
-/// The socket, and what was read from it before there was a stream.
-#[derive(Debug)]
-struct Base {
-    socket: Socket,
+/// What there is beside the socket.
+#[derive(Debug, Default)]
+struct More {
+    /// What was read from the socket before there was a stream.
     put_back: Vec<u8>,
+    /// The last is the uppermost.
+    layers: Vec<Layer>,
     /// The peer is not to be told that it ends.
     silent: bool,
 }
 
 /// Everything below some layer: what it reads its records from and writes them to.
 pub struct Below<'a> {
-    base: &'a mut Base,
+    base: Base<'a>,
     layers: &'a mut [Layer],
+}
+
+/// The socket, and what comes before that which it has.
+struct Base<'a> {
+    socket: &'a mut Socket,
+    put_back: Option<&'a mut Vec<u8>>,
 }
 
 impl Stream {
@@ -61,26 +69,28 @@ impl Stream {
 
     /// The socket as it is.
     pub fn plain(socket: Socket) -> Stream {
-        let base = Base { socket, put_back: Vec::new(), silent: false };
-        Stream { base, layers: Vec::new() }
+        Stream { socket, more: None }
     }
 
     /// The socket below it all.
     pub fn socket(&self) -> &Socket {
-        &self.base.socket
+        &self.socket
     }
 
     /// The same, for the poller.
     pub fn socket_mut(&mut self) -> &mut Socket {
-        &mut self.base.socket
+        &mut self.socket
     }
 
     /// Bytes that were read from the socket already; the lowest layer reads them first.
     pub fn put_back(&mut self, bytes: Vec<u8>) {
-        if self.base.put_back.is_empty() {
-            self.base.put_back = bytes;
-        } else {
-            self.base.put_back.splice(..0, bytes);
+        if bytes.is_empty() {
+            return;
+        }
+        let put_back = &mut self.more.get_or_insert_default().put_back;
+        match put_back.is_empty() {
+            true => *put_back = bytes,
+            false => drop(put_back.splice(..0, bytes)),
         }
     }
 
@@ -100,49 +110,67 @@ impl Stream {
     }
 
     fn add(&mut self, layer: Layer) {
+        let layers = &mut self.more.get_or_insert_default().layers;
         // There is one, or seldom two; a vector would take room for four.
-        self.layers.reserve_exact(1);
-        self.layers.push(layer);
+        layers.reserve_exact(1);
+        layers.push(layer);
     }
 
     #[cfg(all(test, feature = "tls"))]
-    pub(super) fn layers(&mut self) -> &mut [Layer] {
-        &mut self.layers
+    pub(super) fn layers_mut(&mut self) -> &mut [Layer] {
+        self.more.as_mut().map_or(&mut [], |more| &mut more.layers)
+    }
+
+    fn layers(&self) -> &[Layer] {
+        self.more.as_ref().map_or(&[], |more| &more.layers)
     }
 
     fn whole(&mut self) -> Below<'_> {
-        Below { base: &mut self.base, layers: &mut self.layers }
+        let socket = &mut self.socket;
+        let Some(more) = &mut self.more else {
+            return Below { base: Base { socket, put_back: None }, layers: &mut [] };
+        };
+        let More { put_back, layers, .. } = &mut **more;
+        Below { base: Base { socket, put_back: Some(put_back) }, layers }
     }
 
     /// Reads what is there into `buffer`, of at least [`Stream::LEAST_BUFFER`] bytes. While a handshake
     /// is under way reading goes on with it.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
-        self.whole().read(buffer)
+        if self.more.is_none() {
+            return read(&mut self.socket, buffer);
+        }
+        let received = self.whole().read(buffer);
+        self.more.take_if(|more| more.layers.is_empty() && more.put_back.is_empty());
+        received
     }
 
     /// Writes as much as is taken now, and before that what the layers themselves have to send.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
+        if self.more.is_none() {
+            return write(&mut self.socket, slices);
+        }
         self.whole().write(slices)
     }
 
     /// Whether what is written goes to the socket as it is.
     pub fn is_plain(&self) -> bool {
-        self.layers.is_empty()
+        !self.is_secure()
     }
 
     /// Whether bytes may be given to `write`: false while a layer is still being set up.
     pub fn takes_bytes(&self) -> bool {
-        self.layers.last().is_none_or(Layer::takes_bytes)
+        self.layers().last().is_none_or(Layer::takes_bytes)
     }
 
     /// Whether a layer has bytes of its own to send: call `write`, if need be with nothing.
     pub fn has_output(&self) -> bool {
-        self.layers.iter().any(Layer::has_output)
+        self.layers().iter().any(Layer::has_output)
     }
 
     /// Bytes that were taken, as they are sent, and have not left yet.
     pub fn held(&self) -> usize {
-        self.layers.iter().map(Layer::held).sum()
+        self.layers().iter().map(Layer::held).sum()
     }
 
     /// Tells the peer that nothing more will come, once `has_output` is false. That may be true again
@@ -154,41 +182,44 @@ impl Stream {
     /// Makes closing the socket a reset.
     pub fn abandon(&mut self) {
         self.silence();
-        self.base.socket.reset_on_close();
+        self.socket.reset_on_close();
     }
 
     /// Lets `finish` do nothing but close the socket.
     pub fn silence(&mut self) {
-        self.base.silent = true;
+        if let Some(more) = &mut self.more {
+            more.silent = true;
+        }
     }
 
     /// The end: the peer is told if that can be done without waiting, and the socket closes.
     pub fn finish(mut self) {
-        if !self.base.silent && !self.layers.is_empty() {
+        if self.is_secure() && !self.more.as_ref().is_some_and(|more| more.silent) {
             self.end_writing();
         }
     }
 
     /// Whether a TLS handshake is under way.
     pub fn is_handshaking(&self) -> bool {
-        self.layers.last().is_some_and(Layer::is_handshaking)
+        self.layers().last().is_some_and(Layer::is_handshaking)
     }
 
     /// Whether the bytes are encrypted.
     pub fn is_secure(&self) -> bool {
-        !self.layers.is_empty()
+        !self.layers().is_empty()
     }
 
     /// What the handshake of the uppermost TLS came to.
     pub fn tls(&self) -> Option<TlsInfo> {
-        self.layers.last().and_then(Layer::info)
+        self.layers().last().and_then(Layer::info)
     }
 }
 
 impl Below<'_> {
     fn split(&mut self) -> Option<(&mut Layer, Below<'_>)> {
         let (top, layers) = self.layers.split_last_mut()?;
-        Some((top, Below { base: self.base, layers }))
+        let base = Base { socket: self.base.socket, put_back: self.base.put_back.as_deref_mut() };
+        Some((top, Below { base, layers }))
     }
 
     /// As [`Stream::read`].
@@ -221,36 +252,44 @@ impl Below<'_> {
     }
 }
 
-impl Base {
+impl Base<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
-        if !self.put_back.is_empty() {
-            let count = buffer.len().min(self.put_back.len());
-            buffer[..count].copy_from_slice(&self.put_back[..count]);
-            self.put_back.drain(..count);
-            if self.put_back.is_empty() {
-                self.put_back = Vec::new();
+        if let Some(put_back) = self.put_back.as_deref_mut().filter(|it| !it.is_empty()) {
+            let count = buffer.len().min(put_back.len());
+            buffer[..count].copy_from_slice(&put_back[..count]);
+            put_back.drain(..count);
+            if put_back.is_empty() {
+                *put_back = Vec::new();
             }
             return Ok(Received::Bytes { count, more: true });
         }
-        match self.socket.read(buffer) {
-            Ok(0) => Ok(Received::End),
-            // A short read has emptied the socket.
-            Ok(count) => Ok(Received::Bytes { count, more: count == buffer.len() }),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(e) => Err(lost(&e)),
-        }
+        read(self.socket, buffer)
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        if offered == 0 {
-            return Ok(Sent { count: 0, full: false });
-        }
-        match self.socket.write(slices) {
-            Ok(count) => Ok(Sent { count, full: count < offered }),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Sent { count: 0, full: true }),
-            Err(e) => Err(Error::os(Code::ConnectionLost, "sending failed", &e)),
-        }
+        write(self.socket, slices)
+    }
+}
+
+fn read(socket: &mut Socket, buffer: &mut [u8]) -> Result<Received> {
+    match socket.read(buffer) {
+        Ok(0) => Ok(Received::End),
+        // A short read has emptied the socket.
+        Ok(count) => Ok(Received::Bytes { count, more: count == buffer.len() }),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+        Err(e) => Err(lost(&e)),
+    }
+}
+
+fn write(socket: &mut Socket, slices: &[IoSlice<'_>]) -> Result<Sent> {
+    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    if offered == 0 {
+        return Ok(Sent { count: 0, full: false });
+    }
+    match socket.write(slices) {
+        Ok(count) => Ok(Sent { count, full: count < offered }),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Sent { count: 0, full: true }),
+        Err(e) => Err(Error::os(Code::ConnectionLost, "sending failed", &e)),
     }
 }
 
@@ -293,7 +332,7 @@ mod tests {
         assert_eq!(stream.read(&mut buffer).unwrap(), Received::Bytes { count: 8, more: true });
         assert_eq!(&buffer, b"firstsec");
         assert_eq!(stream.read(&mut buffer).unwrap(), Received::Bytes { count: 3, more: true });
-        assert_eq!(stream.base.put_back.capacity(), 0);
+        assert!(stream.more.is_none());
         assert_eq!(stream.read(&mut buffer).unwrap(), Received::Bytes { count: 5, more: false });
         assert_eq!(&buffer[..5], b"third");
         drop(b);

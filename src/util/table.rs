@@ -3,9 +3,11 @@
 //! The table of a loop outlives the loop: the next loop with the same number goes on with the
 //! generations, so a handle from before never fits again.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 
+use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 
 use super::id::{Id, Kind, LAST_GENERATION, MAX_SLOTS};
@@ -27,24 +29,27 @@ const STATE: u8 = 0x0f;
 const REQUEST_COST: usize = 64;
 
 /// A number that belongs to one use of a slot: whoever counts for an earlier one does not disturb it.
-/// `generation 20 | count 44`.
+/// `generation 20 | sealed 1 | count 43`.
 #[derive(Debug, Default)]
 struct Tally(AtomicU64);
 
 impl Tally {
-    const COUNT: u64 = (1 << 44) - 1;
+    const COUNT: u64 = (1 << 43) - 1;
+    const SEALED: u64 = 1 << 43;
 
     fn begin(&self, generation: u32) {
         self.0.store((generation as u64) << 44, Ordering::SeqCst);
     }
 
-    fn get(&self) -> usize {
-        (self.0.load(Ordering::SeqCst) & Self::COUNT) as usize
+    fn get(&self, generation: u32) -> usize {
+        let tally = self.0.load(Ordering::SeqCst);
+        if tally >> 44 == generation as u64 { (tally & Self::COUNT) as usize } else { 0 }
     }
 
     /// The count, which does not change from here on.
     fn seal(&self, generation: u32) -> usize {
-        let seal = |tally: u64| (tally >> 44 == generation as u64).then_some(tally & Self::COUNT);
+        let ours = |tally: u64| tally >> 44 == generation as u64 && tally & Self::SEALED == 0;
+        let seal = |tally: u64| ours(tally).then_some(tally | Self::SEALED);
         let last = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, seal);
         last.map_or(0, |tally| (tally & Self::COUNT) as usize)
     }
@@ -56,18 +61,50 @@ impl Tally {
         before.map_or(0, |tally| (tally & Self::COUNT) as usize)
     }
 
-    /// Changes the count from what it is to what `change` says; false when that is `None` or the slot
-    /// has been used again.
+    /// Changes the count from what it is to what `change` says; false when that is `None`, when it is
+    /// sealed or when the slot has been used again.
     fn update(&self, generation: u32, change: impl Fn(usize) -> Option<usize>) -> bool {
         self.0
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |tally| {
-                if tally >> 44 != generation as u64 {
-                    return None;
-                }
-                let count = change((tally & Self::COUNT) as usize)?;
+                let count = match (tally >> 44).cmp(&(generation as u64)) {
+                    // Made a moment ago by whoever needed it first.
+                    Less => 0,
+                    Equal if tally & Self::SEALED == 0 => (tally & Self::COUNT) as usize,
+                    Equal | Greater => return None,
+                };
+                let count = change(count)?;
                 (count as u64 <= Self::COUNT).then_some((generation as u64) << 44 | count as u64)
             })
             .is_ok()
+    }
+}
+
+/// A number of bytes below 2^48, or more than there can be, with a mark beside it: `mark 16 | bytes 48`.
+#[derive(Debug, Default)]
+struct Marked(AtomicU64);
+
+impl Marked {
+    const BYTES: u64 = (1 << 48) - 1;
+
+    fn bytes(&self) -> usize {
+        (self.0.load(Ordering::Relaxed) & Self::BYTES) as usize
+    }
+
+    fn set_bytes(&self, bytes: usize) {
+        let bytes = (bytes as u64).min(Self::BYTES);
+        let set = |now: u64| Some(now & !Self::BYTES | bytes);
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set);
+    }
+
+    fn mark(&self) -> u8 {
+        (self.0.load(Ordering::SeqCst) >> 48) as u8
+    }
+
+    /// What it was before.
+    fn swap_mark(&self, mark: u8) -> u8 {
+        let set = |now: u64| Some(now & Self::BYTES | (mark as u64) << 48);
+        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set);
+        before.map_or(0, |before| (before >> 48) as u8)
     }
 }
 
@@ -78,20 +115,24 @@ pub struct Cell {
     tag: AtomicU64,
     /// Bytes queued in the connection, as its own thread last told.
     buffered: AtomicUsize,
+    /// What these and those queued by other threads must not exceed; what becomes of messages beyond that, as
+    /// a number of the driver's.
+    limit: Marked,
+    /// Above this a sender is told to wait for the drain event; whether somebody was.
+    high_water: Marked,
+    /// What other threads have to do with it, from the first time on that one has.
+    others: OnceBox<Others>,
+}
+
+/// The part of a cell that few have.
+#[derive(Debug, Default)]
+struct Others {
     /// Bytes other threads have queued and its own has not taken up yet.
     incoming: Tally,
     /// In so many requests.
     requests: Tally,
     /// Of these, the parts of messages.
     parts: Tally,
-    /// What both together must not exceed.
-    limit: AtomicUsize,
-    /// Above this a sender is told to wait for the drain event.
-    high_water: AtomicUsize,
-    /// Somebody was told so.
-    drain_wanted: AtomicBool,
-    /// What becomes of messages beyond the limit, as a number of the driver's.
-    overflow: AtomicU8,
     /// Messages of other threads that were dropped beyond the limit, and their bytes, until the owner
     /// takes note of them.
     lost: Tally,
@@ -109,7 +150,30 @@ pub enum Dead {
     OtherKind,
 }
 
+impl Others {
+    fn begin(&self, generation: u32) {
+        let all = [&self.incoming, &self.requests, &self.parts, &self.lost, &self.lost_bytes];
+        all.into_iter().for_each(|tally| tally.begin(generation));
+        self.slow.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Cell {
+    fn generation(&self) -> u32 {
+        (self.tag.load(Ordering::SeqCst) >> 16) as u32
+    }
+
+    fn others(&self) -> &Others {
+        let others = self.others.get_or_init(Box::default);
+        // See `seal`.
+        fence(Ordering::SeqCst);
+        others
+    }
+
+    fn of_others(&self, tally: fn(&Others) -> &Tally) -> usize {
+        self.others.get().map_or(0, |others| tally(others).get(self.generation()))
+    }
+
     fn tag(generation: u32, kind: u8, state: u8) -> u64 {
         (generation as u64) << 16 | (kind as u64) << 8 | state as u64
     }
@@ -165,7 +229,7 @@ impl Cell {
 
     /// Queued bytes, all threads' together.
     pub fn buffered(&self) -> usize {
-        self.buffered.load(Ordering::Relaxed) + self.incoming.get()
+        self.buffered.load(Ordering::Relaxed) + self.incoming()
     }
 
     /// The owner's part of it.
@@ -175,21 +239,21 @@ impl Cell {
 
     /// The limit for [`Cell::reserve`] and the mark for [`Cell::want_drain`].
     pub fn set_limits(&self, limit: usize, high_water: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
-        self.high_water.store(high_water, Ordering::Relaxed);
+        self.limit.set_bytes(limit);
+        self.high_water.set_bytes(high_water);
     }
 
     /// The most bytes that may wait.
     pub fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
+        self.limit.bytes()
     }
 
     /// After queueing: whether the queue is above the high-water mark. If so the owner will be
     /// asked by [`Cell::take_drain`] to tell when it no longer is.
     pub fn want_drain(&self) -> bool {
-        let above = self.buffered() > self.high_water.load(Ordering::Relaxed);
+        let above = self.buffered() > self.high_water.bytes();
         if above {
-            self.drain_wanted.store(true, Ordering::SeqCst);
+            self.high_water.swap_mark(1);
         }
         above
     }
@@ -197,64 +261,67 @@ impl Cell {
     /// A message was refused for want of room: who sent it waits for the drain, too. True when nobody did
     /// before: then the queue may have drained a moment ago, and only its owner can tell of that.
     pub fn refuse(&self) -> bool {
-        !self.drain_wanted.swap(true, Ordering::SeqCst)
+        self.high_water.swap_mark(1) == 0
     }
 
     /// Whether somebody was told that it is full.
     #[inline]
     pub fn is_drain_wanted(&self) -> bool {
-        self.drain_wanted.load(Ordering::SeqCst)
+        self.high_water.mark() == 1
     }
 
     /// Whether the queue has fallen to `low_water` after somebody was told that it is full.
     pub fn take_drain(&self, low_water: usize) -> bool {
-        self.drain_wanted.load(Ordering::SeqCst)
+        self.high_water.mark() == 1
             && self.buffered() <= low_water
-            && self.drain_wanted.swap(false, Ordering::SeqCst)
+            && self.high_water.swap_mark(0) == 1
     }
 
     /// Bytes other threads queued that the owner has not taken up.
     pub fn incoming(&self) -> usize {
-        self.incoming.get()
+        self.of_others(|others| &others.incoming)
     }
 
-    /// The same at the end of `id`: nobody reserves any more, and what is reserved stays so.
+    /// The same at the end of `id`: nobody reserves any more, and what is reserved stays so. To be called when
+    /// the state says so: whoever reserves looks at that afterwards, and one of both sees the other.
     pub fn seal(&self, id: Id) -> usize {
-        self.incoming.seal(id.generation())
+        fence(Ordering::SeqCst);
+        self.others.get().map_or(0, |others| others.incoming.seal(id.generation()))
     }
 
     /// Whether other threads queued something that the owner has not taken up, be it empty.
     pub fn has_incoming(&self) -> bool {
-        self.requests.get() > 0
+        self.of_others(|others| &others.requests) > 0
     }
 
     /// A part of a message is among what is queued that way, or no longer.
     pub fn count_part(&self, id: Id, queued: bool) {
         let count = |parts: usize| if queued { Some(parts + 1) } else { parts.checked_sub(1) };
-        self.parts.update(id.generation(), count);
+        self.others().parts.update(id.generation(), count);
     }
 
     /// Whether one is: then everybody's messages go behind it, so that each thread's keep their order.
     pub fn has_parts(&self) -> bool {
-        self.parts.get() > 0
+        self.of_others(|others| &others.parts) > 0
     }
 
     /// What becomes of messages beyond the limit.
     pub fn overflow(&self) -> u8 {
-        self.overflow.load(Ordering::Relaxed)
+        self.limit.mark()
     }
 
     /// See `overflow`.
     pub fn set_overflow(&self, overflow: u8) {
-        self.overflow.store(overflow, Ordering::Relaxed);
+        self.limit.swap_mark(overflow);
     }
 
     /// Another thread has dropped a message of `id`. True when nobody has told the owner yet.
     pub fn lose(&self, id: Id, bytes: usize) -> bool {
+        let others = self.others();
         // In this order: whoever takes sees no message without its bytes.
-        self.lost_bytes.update(id.generation(), |lost| Some(lost.saturating_add(bytes)));
+        others.lost_bytes.update(id.generation(), |lost| Some(lost.saturating_add(bytes)));
         let first = AtomicBool::new(false);
-        self.lost.update(id.generation(), |lost| {
+        others.lost.update(id.generation(), |lost| {
             first.store(lost == 0, Ordering::Relaxed);
             Some(lost + 1)
         });
@@ -263,38 +330,43 @@ impl Cell {
 
     /// Messages and bytes that other threads have dropped since the last time.
     pub fn take_lost(&self, id: Id) -> (usize, usize) {
-        let messages = self.lost.take(id.generation());
-        (messages, self.lost_bytes.take(id.generation()))
+        let Some(others) = self.others.get() else { return (0, 0) };
+        let messages = others.lost.take(id.generation());
+        (messages, others.lost_bytes.take(id.generation()))
     }
 
     /// Another thread has found that the peer is too slow. True when nobody has told the owner yet.
     pub fn tell_slow(&self) -> bool {
-        !self.slow.swap(true, Ordering::SeqCst)
+        !self.others().slow.swap(true, Ordering::SeqCst)
     }
 
     /// The owner has come to that.
     pub fn slow_told(&self) {
-        self.slow.store(false, Ordering::SeqCst);
+        if let Some(others) = self.others.get() {
+            others.slow.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Another thread queues `bytes` for `id`, if `times` the limit allows; an empty queue takes anything.
     pub fn reserve(&self, id: Id, bytes: usize, times: usize) -> bool {
         let own = self.buffered.load(Ordering::Relaxed);
-        let cost = self.requests.get().saturating_mul(REQUEST_COST);
-        let limit = self.limit.load(Ordering::Relaxed).saturating_mul(times);
-        let reserved = self.incoming.update(id.generation(), |incoming| {
+        let others = self.others();
+        let cost = others.requests.get(id.generation()).saturating_mul(REQUEST_COST);
+        let limit = self.limit().saturating_mul(times);
+        let reserved = others.incoming.update(id.generation(), |incoming| {
             let queued = own.saturating_add(incoming).saturating_add(cost);
             let fits = queued == 0 || queued.saturating_add(bytes) <= limit;
             fits.then_some(incoming.saturating_add(bytes))
         });
-        reserved && self.requests.update(id.generation(), |requests| Some(requests + 1))
+        reserved && others.requests.update(id.generation(), |requests| Some(requests + 1))
     }
 
     /// The owner has taken up `bytes` of `id`, or the queueing thread thought better of it. False when they
     /// were sealed before.
     pub fn unreserve(&self, id: Id, bytes: usize) -> bool {
-        let taken = self.incoming.update(id.generation(), |incoming| incoming.checked_sub(bytes));
-        self.requests.update(id.generation(), |requests| requests.checked_sub(1));
+        let others = self.others();
+        let taken = others.incoming.update(id.generation(), |incoming| incoming.checked_sub(bytes));
+        others.requests.update(id.generation(), |requests| requests.checked_sub(1));
         taken
     }
 }
@@ -344,15 +416,12 @@ impl Table {
         let cell = &segment[slot as usize % SEGMENT];
         let generation = (cell.tag.load(Ordering::Relaxed) >> 16) as u32 + start + 1;
         cell.buffered.store(0, Ordering::Relaxed);
-        cell.incoming.begin(generation);
-        cell.requests.begin(generation);
-        cell.parts.begin(generation);
-        cell.lost.begin(generation);
-        cell.lost_bytes.begin(generation);
+        if let Some(others) = cell.others.get() {
+            others.begin(generation);
+        }
         cell.set_overflow(0);
         cell.set_limits(usize::MAX, usize::MAX);
-        cell.drain_wanted.store(false, Ordering::Relaxed);
-        cell.slow_told();
+        cell.high_water.swap_mark(0);
         cell.tag.store(Cell::tag(generation, kind as u8, state), Ordering::SeqCst);
         Some(Id::new(kind, self.owner, slot, generation))
     }
@@ -503,6 +572,22 @@ mod tests {
         cell.unreserve(first, 100);
         assert!(!cell.reserve(first, 100, 1));
         assert_eq!(table.get(second).unwrap().buffered(), 0);
+    }
+
+    #[test]
+    fn a_cell_is_small_until_another_thread_comes() {
+        assert_eq!(size_of::<Cell>(), 40);
+        let table = Table::new(0);
+        let id = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(id).unwrap();
+        cell.set_limits(10, 5);
+        cell.set_overflow(3);
+        cell.set_buffered(6);
+        assert!(cell.want_drain() && cell.take_drain(6) && !cell.take_drain(6));
+        assert_eq!((cell.limit(), cell.overflow(), cell.seal(id)), (10, 3, 0));
+        assert!(!cell.has_incoming() && !cell.has_parts() && cell.others.get().is_none());
+        assert!(cell.reserve(id, 4, 1) && cell.others.get().is_some());
+        assert_eq!(cell.buffered(), 10);
     }
 
     #[test]

@@ -13,6 +13,11 @@ pub struct TextCache {
 }
 
 impl TextCache {
+    /// Whether no text has been asked for.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// The text for the key. Text with a NUL inside is cut there; HTTP heads and URLs with one have
     /// been refused before they get here.
     pub fn get(&mut self, key: Key, value: &str) -> &CStr {

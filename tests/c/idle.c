@@ -9,6 +9,8 @@
 #define WANTED 10000
 #define BATCH 100 /* handshakes on the way at a time */
 #define SPARE 100 /* descriptors for everything else */
+#define MOST 384 /* bytes of memory for each: 250 and something in a release build */
+#define ONCE (2 << 20) /* and for what the first of them need: buffers, code that had not been read yet */
 
 static int connections;
 static int opens, messages, by_peer, by_us, others;
@@ -114,6 +116,19 @@ static void on_close(wsock_conn *conn, const wsock_close_info *info, void *user)
   else if (info->was_clean && info->code == 1001 && info->initiator == WSOCK_BY_LOCAL) by_us++;
   else others++;
 }
+/* Resident memory, or 0 where the system does not tell and below tools that have memory of their own. */
+static long resident(void) {
+  long pages = 0;
+  FILE *file = check_is_slow() ? NULL : fopen("/proc/self/statm", "r");
+  if (!file) return 0;
+  if (fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
+  fclose(file);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+static void check_memory(long before) {
+  long grown = resident() - before;
+  CHECKF(grown <= ONCE + (long)connections * MOST, "%ld bytes for each connection", grown / connections);
+}
 /* Turns the loop until the peers are done with their step, or gone. */
 static void serve(wsock_loop *loop, int pipe) {
   char byte;
@@ -149,9 +164,11 @@ int main(void) {
   REQUIRE(wsock_listen(loop, "127.0.0.1", 0, options, &handlers, NULL, &server) == WSOCK_OK);
   wsock_options_free(options);
   port = wsock_server_port(server);
+  long before = resident();
   REQUIRE(write(to_peers[1], &port, sizeof port) == sizeof port);
   serve(loop, from_peers[0]);
   CHECK_INT(opens, connections);
+  check_memory(before);
 
   section("silence is no reason to end");
   CHECK_INT(wsock_loop_poll(loop, 500), 0);
@@ -163,6 +180,7 @@ int main(void) {
   done(to_peers[1]);
   serve(loop, from_peers[0]);
   CHECK_INT(messages, connections);
+  check_memory(before);
   CHECK(by_peer == 0 && by_us == 0 && others == 0);
 
   section("half of the peers close");

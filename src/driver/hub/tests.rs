@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::super::core::Entry;
+use super::super::entries::Entry;
 use super::super::fixtures::{Dice, Log, new_loop};
 use super::super::session::{Phase, Session};
 use super::super::settings::{Settings, Shared};
+use super::super::setup::Setup;
 use super::super::turn;
 use super::*;
 use crate::proto::event::Kind as MessageKind;
@@ -20,10 +21,8 @@ fn join(owner: Loop) -> Id {
     let joined = owner.with(|core| {
         let id = core.allocate(Kind::Conn, state::OPEN)?;
         let shared = Shared::new(&Settings::default(), &*Log::new());
-        core.insert(
-            id,
-            Entry::Session(Box::new(Session::new(id, Log::new(), shared, Phase::Answered))),
-        );
+        let setup = Setup::new(Log::new(), shared, None);
+        core.insert(id, Entry::Session(Session::new(id, setup, Phase::Answered)));
         Ok(id)
     });
     joined.unwrap()

@@ -8,6 +8,7 @@ use crate::driver::inbox::Command;
 use crate::driver::loops::Loop;
 use crate::driver::session::state;
 use crate::driver::settings::Settings;
+use crate::driver::setup::Agreed;
 use crate::driver::{client, conn, listen, request, server, turn};
 use crate::proto::event::Kind;
 use crate::proto::http::auth::Credentials;
@@ -121,13 +122,14 @@ fn another_target_may_have_another_queue() {
 fn texts_of_the_last_connection_do_not_pile_up() {
     let (owner, id, _) = refused(&settings(60_000, 0));
     let again = |core: &mut Core| {
-        let details = &mut core.session(id).unwrap().details;
-        details.texts.get((1, String::new(), 0), "of the last");
-        details.protocol = "chat".to_owned();
+        let session = core.session(id).unwrap();
+        session.details().texts.get((1, String::new(), 0), "of the last");
+        drop(session.set_up(|setup| setup.agreed = Agreed::new("ws://elsewhere/", "chat", "")));
         core.try_again(id);
-        let details = &core.session(id).unwrap().details;
-        assert_eq!((&*details.url, &*details.protocol), ("ws://127.0.0.1:1/", ""));
-        assert!(!format!("{:?}", details.texts).contains("of the last"));
+        let session = core.session(id).unwrap();
+        let agreed = &session.setup.agreed;
+        assert_eq!((agreed.url(), agreed.protocol()), ("ws://127.0.0.1:1/", ""));
+        assert!(!format!("{:?}", session.details().texts).contains("of the last"));
         Ok(())
     };
     owner.with(again).unwrap();

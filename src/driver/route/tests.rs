@@ -23,7 +23,7 @@ fn answer() -> Vec<SocketAddr> {
 }
 
 fn way(core: &mut Core, id: Id) -> u32 {
-    core.session(id).unwrap().client.as_ref().unwrap().way
+    core.session(id).unwrap().client().unwrap().way
 }
 
 #[test]
@@ -72,11 +72,11 @@ fn the_limit_for_connecting_holds_for_both_look_ups_together() {
     let (owner, log) = (new_loop(), Log::new());
     let id = client::connect(owner, URL, &through_socks(), log).unwrap();
     let deadlines = |core: &mut Core| {
-        let before = core.session(id).unwrap().deadline;
+        let before = core.session(id).unwrap().deadline();
         core.now = core.now.plus_ms(1_000);
         let way = way(core, id);
         core.resolved(id, way, Ok(answer()));
-        Ok((before, core.session(id).unwrap().deadline))
+        Ok((before, core.session(id).unwrap().deadline()))
     };
     let (before, after) = owner.with(deadlines).unwrap();
     assert!(before.is_some() && before == after);

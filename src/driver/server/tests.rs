@@ -97,7 +97,7 @@ fn storm(seed: u64) {
         }
         turn::poll(owner, Some(Duration::ZERO)).unwrap();
         let figures = |core: &mut Core| {
-            let sessions = core.sessions_where(|session| session.server == Some(id));
+            let sessions = core.sessions_where(|session| session.setup.server == Some(id));
             let Some(server) = core.server(id) else { return Ok(sessions.is_empty()) };
             let stats = server.stats;
             let counted = server.sessions == sessions.len() as u64;

@@ -207,7 +207,7 @@ impl Connection {
         self.phase = Phase::Gone;
         self.inbox = None;
         let unsent = self.buffered();
-        self.output.clear();
+        self.output = None;
         if let Some(line) = self.line_mut() {
             line.clear();
         }

@@ -35,7 +35,7 @@ impl Connection {
     fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) {
         while let Some(first) = line.first() {
             let fixed = first.key == 0 && !first.droppable;
-            let full = self.output.buffered() >= if fixed { ROOM } else { FRESH };
+            let full = self.queued() >= if fixed { ROOM } else { FRESH };
             if full || !first.is_ready() {
                 return;
             }
@@ -194,7 +194,8 @@ impl Connection {
     /// Queues a whole message as it is. Nobody watches the frames.
     #[inline]
     pub(super) fn queue_plain(&mut self, cx: &mut Context, kind: Kind, data: &[u8]) {
-        let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), data.len());
+        let output = cx.output(&mut self.output);
+        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), data.len());
         match self.role {
             Role::Server => append(out, true, opcode(kind), false, None, data),
             Role::Client => append_masked(out, cx.entropy.bytes(), kind, data),
@@ -226,7 +227,8 @@ impl Connection {
     ) {
         let key = self.masking_key(cx);
         let message = if opcode.is_control() { 0 } else { data.len() };
-        let out = self.output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
+        let output = cx.output(&mut self.output);
+        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
         append(out, fin, opcode, rsv1, key, data);
         self.trace_sent(now, opcode, fin, rsv1, data.len());
     }
@@ -244,7 +246,8 @@ impl Connection {
         if self.role == Role::Client || data.len() < SHARED {
             return self.queue(cx, now, opcode, rsv1, data);
         }
-        frame::write(self.output.share(payload.clone()), opcode, rsv1, None, data.len());
+        let out = cx.output(&mut self.output).share(payload.clone());
+        frame::write(out, opcode, rsv1, None, data.len());
         self.trace_sent(now, opcode, true, rsv1, data.len());
     }
 

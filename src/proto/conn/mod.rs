@@ -39,7 +39,7 @@ use crate::util::time::Time;
 use close_handshake::{Ending, Phase};
 use queue::Line;
 use receive::{ControlRate, Inbox};
-use stats::Counters;
+use stats::{Carried, Counters, Figure};
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -60,22 +60,37 @@ pub enum State {
 }
 
 /// What most connections do not have most of the time: how they end, messages that wait, somebody who
-/// watches their frames.
+/// watches their frames, counters that have run over.
 #[derive(Default)]
 struct Rare {
     ending: Option<Ending>,
     line: Line,
     trace: Option<Trace>,
+    carried: Carried,
+}
+
+impl Rare {
+    /// There might as well be none.
+    fn is_idle(&self) -> bool {
+        self.only_counts() && self.carried == Carried::default()
+    }
+
+    /// It is there for the counters.
+    #[cold]
+    fn only_counts(&self) -> bool {
+        self.ending.is_none() && self.trace.is_none() && self.line.is_idle()
+    }
 }
 
 /// A connection after its opening handshake. An idle one owns no memory beyond itself.
 pub struct Connection {
     config: Arc<Config>,
-    output: Output,
+    /// What waits to be sent, when something does.
+    output: Option<Box<Output>>,
     inbox: Option<Box<Inbox>>,
     keepalive: Keepalive,
     counters: Counters,
-    deflate: Option<Deflate>,
+    deflate: Option<Box<Deflate>>,
     rare: Option<Box<Rare>>,
     last_message: Time,
     control_rate: ControlRate,
@@ -83,8 +98,6 @@ pub struct Connection {
     phase: Phase,
     /// The transport did not take all we had; nothing has been sent since.
     blocked: bool,
-    /// Pings queued since all was sent last.
-    waiting_pings: u16,
     /// The keepalive's is among them.
     asking: bool,
 }
@@ -97,18 +110,17 @@ impl Connection {
             most => Some(Trace::new(most as usize, now)),
         };
         Connection {
-            output: Output::default(),
+            output: None,
             inbox: None,
             keepalive: Keepalive::new(now),
             counters: Counters::default(),
-            deflate: deflate.and_then(|params| Deflate::new(role, &config, params)),
+            deflate: deflate.and_then(|params| Deflate::new(role, &config, params)).map(Box::new),
             rare: trace.map(|trace| Box::new(Rare { trace: Some(trace), ..Rare::default() })),
             last_message: now,
             control_rate: ControlRate::default(),
             role,
             phase: Phase::Open,
             blocked: false,
-            waiting_pings: 0,
             asking: false,
             config,
         }
@@ -117,7 +129,7 @@ impl Connection {
     /// Fills `slices` with bytes to send, in order, and returns how many it filled. Sixteen are
     /// plenty. Call `fill` before.
     pub fn transmit<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.output.transmit(slices)
+        self.output.as_ref().map_or(0, |output| output.transmit(slices))
     }
 
     /// The transport took the first `n` bytes of what `transmit` shows; 0 when it is full. Of all that it
@@ -125,16 +137,19 @@ impl Connection {
     pub fn sent(&mut self, cx: &mut Context, now: Time, n: usize, held: usize) {
         // Nothing waits any more when the transport is gone: that was no flush.
         let waited = self.has_output();
-        self.output.sent(&mut cx.pool, n);
-        self.counters.bytes_sent += n as u64;
-        let progress = n > 0 || held < self.output.held();
-        self.output.hold(if waited { held } else { 0 });
+        self.add(Figure::BytesSent, n);
+        let progress = n > 0 || held < self.held();
+        if waited && (self.output.is_some() || held > 0) {
+            let output = cx.output(&mut self.output);
+            output.sent(&mut cx.pool, n);
+            output.hold(held);
+        }
+        cx.tidy(&mut self.output);
         if progress && (self.blocked || self.asking) {
             self.keepalive.progress(now);
         }
         self.blocked = self.has_output();
         if !self.blocked {
-            self.waiting_pings = 0;
             self.asking = false;
         }
         if self.phase != Phase::Open && waited {
@@ -145,16 +160,20 @@ impl Connection {
     /// What waits to be sent, if it is in one piece, and if no more will follow when it has left than that.
     #[inline]
     pub fn plain_output(&self) -> Option<&[u8]> {
-        let open = self.phase == Phase::Open && self.rare.is_none();
-        if open && !self.blocked && self.deflate.is_none() { self.output.plain() } else { None }
+        if !self.is_plain() || self.blocked {
+            return None;
+        }
+        self.output.as_ref().map_or(Some(&[]), |output| output.plain())
     }
 
     /// The transport took all of that.
     #[inline]
     pub fn plain_sent(&mut self, cx: &mut Context, now: Time, n: usize) {
-        self.output.plain_sent(&mut cx.pool);
-        self.counters.bytes_sent += n as u64;
-        self.waiting_pings = 0;
+        if let Some(output) = &mut self.output {
+            output.plain_sent();
+        }
+        cx.tidy(&mut self.output);
+        self.add(Figure::BytesSent, n);
         if std::mem::take(&mut self.asking) {
             self.keepalive.progress(now);
         }
@@ -164,13 +183,14 @@ impl Connection {
     /// parts does not count.
     #[inline]
     pub fn has_output(&self) -> bool {
-        !self.output.is_empty() || self.output.held() > 0 || self.line().is_some_and(Line::is_ready)
+        let own = self.output.as_ref().is_some_and(|output| !output.is_idle());
+        own || self.line().is_some_and(Line::is_ready)
     }
 
     /// Bytes of messages, as they are sent, that wait: an upper bound.
     #[inline]
     pub fn buffered(&self) -> usize {
-        self.output.buffered() + self.line().map_or(0, Line::bytes)
+        self.queued() + self.line().map_or(0, Line::bytes)
     }
 
     /// What an application can do with it.
@@ -208,7 +228,43 @@ impl Connection {
     pub fn stats(&self) -> Stats {
         let flood = self.control_rate.is_exceeded(self.config.max_control_rate);
         let dropped = self.line().map(|line| line.dropped).unwrap_or_default();
-        self.counters.with(self.keepalive.rtt_us(), flood, dropped)
+        let carried = self.rare.as_ref().map(|rare| rare.carried).unwrap_or_default();
+        self.counters.with(&carried, flood, dropped)
+    }
+
+    /// Counts so many more.
+    #[inline]
+    fn add(&mut self, figure: Figure, n: usize) {
+        if let Some(carry) = self.counters.add(figure, n) {
+            self.rare.get_or_insert_default().carried.add(figure, carry);
+        }
+    }
+
+    /// Counts so many less, which were counted before.
+    fn take_back(&mut self, figure: Figure, n: usize) {
+        if self.counters.take_back(figure, n)
+            && let Some(rare) = &mut self.rare
+        {
+            rare.carried.take_back(figure);
+        }
+    }
+
+    /// Messages go as they are, and nothing has to be thought of beside them.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        let ordinary = self.rare.as_ref().is_none_or(|rare| rare.only_counts());
+        ordinary && self.phase == Phase::Open && self.deflate.is_none()
+    }
+
+    /// Bytes of encoded messages that wait: an upper bound.
+    #[inline]
+    fn queued(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.buffered())
+    }
+
+    /// Bytes that the transport has taken and not sent.
+    fn held(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.held())
     }
 
     fn ended(&self) -> Option<&Ending> {
@@ -233,11 +289,10 @@ impl Connection {
     fn with_line<R>(&mut self, f: impl FnOnce(&mut Connection, &mut Line) -> R) -> R {
         let mut line = self.line_mut().map(std::mem::take).unwrap_or_default();
         let result = f(self, &mut line);
-        if !line.is_idle() {
+        if self.rare.is_some() || !line.is_idle() {
             *self.line_or_new() = line;
-        } else if self.ended().is_none() && self.trace().is_none() {
-            self.rare = None;
         }
+        self.rare.take_if(|rare| rare.is_idle());
         result
     }
 }
@@ -249,6 +304,6 @@ mod tests {
     /// Ten thousand idle connections are ten thousand of these. Think twice before raising it.
     #[test]
     fn a_connection_is_small() {
-        assert!(size_of::<Connection>() <= 200, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 112, "{} bytes", size_of::<Connection>());
     }
 }

@@ -3,6 +3,7 @@
 //! are wanted in parts go through `parts.rs`.
 
 use super::close_handshake::Phase;
+use super::stats::Figure;
 use super::{Connection, Context};
 use crate::error::Result;
 use crate::proto::config::Role;
@@ -74,7 +75,7 @@ impl Connection {
                 Err(error) => self.fail(cx, now, error),
             }
         }
-        self.counters.bytes_received += step.consumed as u64;
+        self.add(Figure::BytesReceived, step.consumed);
         step
     }
 
@@ -301,8 +302,8 @@ impl Connection {
             return false;
         }
         self.last_message = now;
-        self.counters.messages_received += last as u64;
-        self.counters.payload_received += len as u64;
+        self.add(Figure::MessagesReceived, last.into());
+        self.add(Figure::PayloadReceived, len);
         true
     }
 
@@ -337,6 +338,7 @@ impl Connection {
         }
         self.counters.pongs_received = self.counters.pongs_received.saturating_add(1);
         if let Some(rtt) = self.keepalive.ponged(now, bytes) {
+            self.counters.rtt_us = u32::try_from(rtt).unwrap_or(u32::MAX);
             cx.rtts.add(rtt);
         }
         Ok((self.phase == Phase::Open).then_some(Event::Pong(payload)))

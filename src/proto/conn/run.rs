@@ -4,6 +4,7 @@
 
 use super::Connection;
 use super::close_handshake::Phase;
+use super::stats::Figure;
 use crate::proto::config::Role;
 use crate::proto::event::Kind;
 use crate::proto::{frame, mask, utf8};
@@ -48,9 +49,9 @@ impl Connection {
         if at > 0 {
             self.keepalive.heard(now);
             self.last_message = now;
-            self.counters.messages_received += run.len() as u64;
-            self.counters.payload_received += bytes as u64;
-            self.counters.bytes_received += at as u64;
+            self.add(Figure::MessagesReceived, run.len());
+            self.add(Figure::PayloadReceived, bytes);
+            self.add(Figure::BytesReceived, at);
         }
         at
     }
@@ -71,11 +72,11 @@ impl Connection {
                 let key = frame.last_chunk().expect("a key is in front of the payload");
                 mask::apply(&mut payload[..whole.payload().len()], *key);
             }
-            self.counters.messages_received -= 1;
-            self.counters.payload_received -= whole.payload().len() as u64;
+            self.take_back(Figure::MessagesReceived, 1);
+            self.take_back(Figure::PayloadReceived, whole.payload().len());
         }
         let end = rest.last().map_or(at, |last| last.end as usize);
-        self.counters.bytes_received -= (end - at) as u64;
+        self.take_back(Figure::BytesReceived, end - at);
     }
 }
 

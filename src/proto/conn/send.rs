@@ -3,6 +3,7 @@
 
 use super::close_handshake::Phase;
 use super::queue::{Data, Dropped, Entry, Line};
+use super::stats::Figure;
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
@@ -139,10 +140,9 @@ impl Connection {
         data: &[u8],
         max: usize,
     ) -> Option<usize> {
-        let plain = self.phase == Phase::Open && self.rare.is_none() && self.deflate.is_none();
-        let waiting = self.output.buffered();
+        let waiting = self.queued();
         let buffered = waiting.saturating_add(data.len());
-        if !plain || waiting > 0 && buffered > max {
+        if !self.is_plain() || waiting > 0 && buffered > max {
             return None;
         }
         if kind == Kind::Text && !utf8::is_valid(data) {
@@ -150,8 +150,8 @@ impl Connection {
         }
         self.queue_plain(cx, kind, data);
         self.last_message = now;
-        self.counters.messages_sent += 1;
-        self.counters.payload_sent += data.len() as u64;
+        self.add(Figure::MessagesSent, 1);
+        self.add(Figure::PayloadSent, data.len());
         Some(buffered)
     }
 
@@ -207,13 +207,13 @@ impl Connection {
             return Err(Error::new(Code::InvalidArgument, message));
         }
         self.check_open()?;
-        if self.waiting_pings >= MAX_WAITING_PINGS {
+        if self.output.as_ref().is_some_and(|output| output.pings >= MAX_WAITING_PINGS) {
             let message = "a thousand pings wait to be sent already";
             return Err(Error::new(Code::Limit, message));
         }
-        self.waiting_pings += 1;
         self.keepalive.pinged(now, data);
         self.queue(cx, now, Opcode::Ping, false, data);
+        cx.output(&mut self.output).pings += 1;
         Ok(())
     }
 
@@ -225,9 +225,9 @@ impl Connection {
         if self.phase != Phase::Open && !close_waits {
             return;
         }
-        if self.blocked && !self.output.is_empty() {
+        if self.blocked && self.output.as_ref().is_some_and(|output| !output.is_empty()) {
             let pong = self.control_frame(cx, Opcode::Pong, data);
-            self.output.overtake(pong);
+            cx.output(&mut self.output).overtake(pong);
             self.trace_sent(now, Opcode::Pong, true, false, data.len());
         } else {
             self.queue(cx, now, Opcode::Pong, false, data);
@@ -237,8 +237,8 @@ impl Connection {
     #[inline]
     pub(super) fn accepted(&mut self, now: Time, len: usize, dropped: Dropped) -> Queued {
         self.last_message = now;
-        self.counters.messages_sent += 1;
-        self.counters.payload_sent += len as u64;
+        self.add(Figure::MessagesSent, 1);
+        self.add(Figure::PayloadSent, len);
         Queued { buffered: self.buffered(), dropped }
     }
 

@@ -6,9 +6,10 @@ use super::close_handshake::Phase;
 use super::encode::ROOM;
 use super::queue::{Data, Dropped, Entry, Line, Parts};
 use super::send::{Queued, not_utf8};
+use super::stats::Figure;
 use super::{Connection, Context};
 use crate::error::{Code, Error, Result};
-use crate::proto::deflate::codec::{Deflate, PartCompressor};
+use crate::proto::deflate::codec::PartCompressor;
 use crate::proto::event::Kind;
 use crate::proto::utf8::Validator;
 use crate::util::time::Time;
@@ -19,7 +20,7 @@ impl Connection {
     /// left all that waits behind it.
     pub fn begin_stream(&mut self, kind: Kind, compress: bool) -> Result<u32> {
         self.check_open()?;
-        let compress = compress && self.deflate.as_ref().is_some_and(Deflate::can_compress);
+        let compress = compress && self.deflate.as_ref().is_some_and(|it| it.can_compress());
         let line = self.line_or_new();
         let id = line.next_id();
         let parts = Parts {
@@ -59,8 +60,8 @@ impl Connection {
         }
         self.with_line(|conn, line| conn.add_part(cx, now, line, id, (data, last)))?;
         self.last_message = now;
-        self.counters.messages_sent += u64::from(last);
-        self.counters.payload_sent += data.len() as u64;
+        self.add(Figure::MessagesSent, last.into());
+        self.add(Figure::PayloadSent, data.len());
         Ok(Queued { buffered: self.buffered(), dropped: Dropped::default() })
     }
 
@@ -68,7 +69,7 @@ impl Connection {
     pub fn stream_wants(&self) -> Option<u32> {
         let first = self.line()?.first()?;
         let parts = first.parts.as_ref()?;
-        (!first.is_ready() && self.output.buffered() < ROOM).then_some(parts.id)
+        (!first.is_ready() && self.queued() < ROOM).then_some(parts.id)
     }
 
     /// Takes a message in parts back. False when its first part is on its way or it was finished: then

@@ -104,7 +104,7 @@ impl Pair {
 
 fn no_buffers(stream: &mut Stream) -> bool {
     stream
-        .layers()
+        .layers_mut()
         .iter()
         .all(|layer| layer.input.capacity() == 0 && layer.output.capacity() == 0 && layer.gone == 0)
 }
@@ -317,7 +317,7 @@ fn the_end_waits_for_what_the_socket_did_not_take() {
 fn keys_change_under_way_whoever_wants_it() {
     let mut pair = Pair::usual();
     let refresh = |stream: &mut Stream| {
-        let layer = stream.layers().last_mut().unwrap();
+        let layer = stream.layers_mut().last_mut().unwrap();
         let Side::Client(conn) = &mut *layer.side else { unreachable!("the client's") };
         let UnbufferedStatus { state: Ok(ConnectionState::WriteTraffic(traffic)), .. } =
             conn.process_tls_records(&mut [])
@@ -649,11 +649,11 @@ fn a_message_that_does_not_end_is_not_kept() {
                 break;
             }
         }
-        assert!(server.layers()[0].input.len() <= WAITING);
+        assert!(server.layers_mut()[0].input.len() <= WAITING);
     }
     let refused = refused.expect("all of it was kept");
     assert_eq!(refused.message, "the client sends a TLS message that does not end");
-    assert!(server.layers()[0].input.is_empty());
+    assert!(server.layers_mut()[0].input.is_empty());
 }
 
 #[test]
