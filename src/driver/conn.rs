@@ -79,6 +79,7 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     }
     check_takes(cell)?;
     let now = |core: &mut Core| {
+        core.make_room(id, data.len());
         let behind = core.goes_behind(id);
         core.contain(id, |session, cx, now| {
             let max = session.setup.shared.settings.max_buffered;

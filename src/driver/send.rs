@@ -209,8 +209,18 @@ impl Core {
         Some(Sent::of(cell))
     }
 
+    /// Sends what only waits for the end of the turn, if there is no room for `len` more bytes otherwise.
+    pub fn make_room(&mut self, id: Id, len: usize) {
+        let Some(session) = self.session(id) else { return };
+        let (waiting, max) = (session.buffered(), session.setup.shared.settings.max_buffered);
+        if session.writable && waiting > 0 && waiting.saturating_add(len) > max {
+            self.settle(id);
+        }
+    }
+
     /// Sends a message of the loop's own thread.
     fn send_now(&mut self, id: Id, cell: &Cell, body: &Body, terms: Terms) -> Result<Taken> {
+        self.make_room(id, body.bytes().len());
         let behind = self.goes_behind(id);
         let taken = self.contain(id, |session, cx, now| {
             session.take_message(cx, now, body, terms, Some(cell), behind)

@@ -63,7 +63,7 @@ impl Core {
     }
 
     /// Sends what waits, follows the connection's state, arms its timer.
-    fn settle(&mut self, id: Id) {
+    pub fn settle(&mut self, id: Id) {
         let written = self.contain(id, |session, cx, now| session.write(cx, now));
         if matches!(written, Ok(true)) && self.is_published(id) {
             return;
