@@ -22,6 +22,9 @@ use crate::util::table::{ACCEPTED, Cell, GIVEN_UP, POISONED, QUEUES};
 /// RFC 6455 section 5.5: control frames carry at most this.
 const MAX_PING: usize = 125;
 
+/// From that size on a message is sent from where it lies instead of being queued, unless others follow at once.
+pub(super) const LARGE: usize = 16 * 1024;
+
 /// For whoever wants to do something with it. Looking is still allowed after a panic.
 pub(super) fn find(id: Id) -> Result<(Loop, &'static Cell)> {
     let (owner, cell) = loops::find_object(id)?;
@@ -80,30 +83,38 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     check_takes(cell)?;
     let now = |core: &mut Core| {
         core.make_room(id, data.len());
-        let behind = core.goes_behind(id);
-        core.contain(id, |session, cx, now| {
+        let (behind, amid) = (core.goes_behind(id), core.is_amid(id));
+        let failed = core.contain(id, |session, cx, now| {
             let max = session.setup.shared.settings.max_buffered;
             let waiting = session.buffered();
-            let open = match &mut session.phase {
-                Phase::Open(conn) if !behind => Some(conn),
-                _ => None,
-            };
-            let Some(conn) = open else {
+            if behind || !matches!(session.phase, Phase::Open(_)) {
                 let body = Body::Copy(kind, data);
                 let terms = Terms::plain(compress);
                 cell.set_buffered(
                     session.take_message(cx, now, &body, terms, Some(cell), behind)?.buffered,
                 );
-                return Ok(());
-            };
+                return Ok(None);
+            }
             if waiting > 0 && waiting.saturating_add(data.len()) > max {
                 return Err(limit_reached(cell, data.len()));
             }
+            if data.len() >= LARGE
+                && !amid
+                && let Some((queued, failed)) =
+                    session.send_directly(cx, now, (kind, data), compress)?
+            {
+                cell.set_buffered(queued.buffered);
+                return Ok(failed);
+            }
+            let Phase::Open(conn) = &mut session.phase else { return Err(gone()) };
             let queued = conn.send(cx, now, kind, data, compress)?;
             cell.set_buffered(queued.buffered);
-            Ok(())
+            Ok(None)
         })?;
         let sent = Sent::of(cell);
+        if let Some(error) = failed {
+            core.sending_failed(id, error);
+        }
         core.dirty(id);
         Ok(sent)
     };

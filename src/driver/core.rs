@@ -79,6 +79,8 @@ pub struct Core {
     pub run: Run,
     /// What the callback that is running was given, unless it is one of those.
     pub current: Option<Current>,
+    /// The connection whose input goes on behind that: it will be told more in a moment.
+    pub more_of: Option<Id>,
     /// Events that the application has not heard of yet.
     pub outbox: VecDeque<Delivery>,
     /// How much they take.
@@ -152,6 +154,7 @@ impl Core {
             run: Run::default(),
             current: None,
             serving: None,
+            more_of: None,
             outbox: VecDeque::new(),
             outbox_weight: 0,
             queueing: false,
@@ -308,6 +311,11 @@ impl Core {
 
     /// The earliest deadline that still means something.
     pub fn next_deadline(&mut self) -> Option<Time> {
+        let pool = self.cx.pool.next_timeout();
+        [self.next_timer(), pool].into_iter().flatten().min()
+    }
+
+    fn next_timer(&mut self) -> Option<Time> {
         while let Some((at, slot)) = self.timers.next() {
             if self.timer_counts(slot, at) {
                 return Some(at);

@@ -13,6 +13,7 @@ use super::retain::{Current, Source};
 use super::run::{self, Teller};
 use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
+use crate::proto::context::Context;
 use crate::proto::event::{Event, Payload};
 use crate::proto::handshake::client::ClientOutcome;
 use crate::proto::handshake::server::{Refusal, Request};
@@ -21,11 +22,22 @@ use crate::util::id::Id;
 
 /// Bytes taken from one socket before the others have their turn.
 const BYTES_PER_TURN: usize = RECEIVE_BUFFER;
+/// Bytes that go straight into a message count this much less. They need no callbacks, and a message that
+/// is received at one go is still in the processor's cache when it is whole.
+const DIRECT_COUNTS: usize = 8;
+/// The most that goes there at once: it is unmasked while it is in the nearest cache.
+const DIRECT_MOST: usize = 512 * 1024;
+/// For less it is not worth it.
+const DIRECT_LEAST: usize = 16 * 1024;
+/// Where another large message is to be expected so much of it is read to find out; the rest goes straight
+/// to where it stays.
+const FIRST_OF_LARGE: usize = 64 * 1024;
 
 /// What reading came to.
 enum Read {
-    /// So many bytes are in the buffer, from there on.
-    Bytes(Range<usize>),
+    /// These bytes are in the buffer; before them, so many have gone straight into the message to which
+    /// they belong.
+    Bytes(Range<usize>, usize),
     /// Nothing for now.
     Nothing,
     /// End of the stream, or an error of the socket, has been told to the session.
@@ -65,21 +77,28 @@ pub fn serve(entered: &Entered, id: Id, teller: &mut Teller) -> Result<()> {
         core.serving = Some(id);
         Ok(core.next_input(id))
     })?;
-    while let Read::Bytes(chunk) = read {
-        budget = budget.saturating_sub(chunk.len());
-        feed(entered, id, chunk, teller)?;
+    while let Read::Bytes(chunk, direct) = read {
+        budget = budget.saturating_sub(chunk.len() + direct / DIRECT_COUNTS);
+        feed(entered, id, chunk, direct > 0, teller)?;
         read = entered.with(|core| Ok(core.go_on_reading(id, budget)))?;
     }
     Ok(())
 }
 
 /// Handles a chunk of the arena: whole messages as long as they come, and everything else event by event.
-fn feed(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller) -> Result<()> {
+/// Before it comes what has `arrived` in a message already.
+fn feed(
+    entered: &Entered,
+    id: Id,
+    chunk: Range<usize>,
+    mut arrived: bool,
+    teller: &mut Teller,
+) -> Result<()> {
     let mut at = chunk.start;
     let mut spent: Option<Arc<Vec<u8>>> = None;
     let mut told = Told::default();
     loop {
-        if spent.is_none() {
+        if spent.is_none() && !std::mem::take(&mut arrived) {
             at = run::tell(entered, id, at..chunk.end, teller)?;
             if at == chunk.end {
                 return Ok(());
@@ -157,7 +176,7 @@ impl Core {
     /// What the session has to be given now. When that is nothing, what was done to it is settled.
     fn next_input(&mut self, id: Id) -> Read {
         let read = self.take_held(id).unwrap_or_else(|| self.read(id));
-        if !matches!(read, Read::Bytes(_)) {
+        if !matches!(read, Read::Bytes(..)) {
             if let Read::End = read {
                 self.stream_ended(id);
             }
@@ -202,7 +221,7 @@ impl Core {
             held.drain(..count);
             self.session(id)?.details().held = held;
         }
-        Some(Read::Bytes(chunk))
+        Some(Read::Bytes(chunk, 0))
     }
 
     fn read(&mut self, id: Id) -> Read {
@@ -216,10 +235,9 @@ impl Core {
         }
         let room = self.arena.room(RECEIVE_BUFFER);
         let mut arena = std::mem::take(&mut self.arena);
-        let read = self.contain(id, |session, _, _| match &mut session.stream {
-            Some(stream) => stream.read(arena.write(room.clone())),
-            None => Ok(Received::Nothing),
-        });
+        let mut direct = 0;
+        let read = self
+            .contain(id, |session, cx, _| session.read(cx, arena.write(room.clone()), &mut direct));
         #[cfg(feature = "test-panic")]
         if let Ok(Received::Bytes { count, .. }) = read {
             let text = &arena.write(room.clone())[..count];
@@ -232,7 +250,7 @@ impl Core {
             Ok(Received::Bytes { count, more }) => {
                 // When nothing more is there now, the end of the stream may be what comes next.
                 session.readable = more || session.hung_up;
-                Read::Bytes(room.start..room.start + count)
+                Read::Bytes(room.start..room.start + count, direct)
             }
             Ok(Received::Nothing) => {
                 session.readable = false;
@@ -260,6 +278,7 @@ impl Core {
         let untouched = !session.in_dirty;
         let mut arena = std::mem::take(&mut self.arena);
         let mut at = rest.start;
+        self.more_of = None;
         let found = loop {
             let enough = self.queueing && self.has_enough(id);
             let Some(session) = self.session(id) else { break None };
@@ -279,6 +298,7 @@ impl Core {
             }
             if !self.queueing {
                 self.count_callback();
+                self.more_of = (at < rest.end).then_some(id);
                 self.current = Some(Current { id, input, source: source.clone() });
                 told.input = Some((input, source));
                 break Some(Found::Input);
@@ -383,6 +403,39 @@ impl Core {
             (_, lost) => session.fail(lost.unwrap_or_else(hung_up)),
         }
         self.dirty(id);
+    }
+}
+
+impl Session {
+    /// Reads into `buffer`, but what belongs to a large message goes straight there: `direct` bytes, which
+    /// do not count as read.
+    fn read(
+        &mut self,
+        cx: &mut Context,
+        buffer: &mut [u8],
+        direct: &mut usize,
+    ) -> Result<Received> {
+        let Some(stream) = &mut self.stream else { return Ok(Received::Nothing) };
+        if let Phase::Open(conn) = &mut self.phase
+            && stream.is_direct()
+            && let Some(inlet) = conn.inlet(cx, DIRECT_LEAST)
+        {
+            let most = inlet.len().min(DIRECT_MOST);
+            let behind = if most < inlet.len() { 0 } else { buffer.len() };
+            let received = stream.read_both(&mut inlet[..most], &mut buffer[..behind])?;
+            if let Received::Bytes { count, more } = received {
+                *direct = count.min(most);
+                conn.arrived(*direct);
+                return Ok(Received::Bytes { count: count - *direct, more });
+            }
+            return Ok(received);
+        }
+        let bulky = match &mut self.phase {
+            Phase::Open(conn) => conn.take_bulky(),
+            _ => false,
+        };
+        let room = if bulky && stream.is_direct() { FIRST_OF_LARGE } else { buffer.len() };
+        stream.read(&mut buffer[..room])
     }
 }
 

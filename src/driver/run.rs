@@ -84,6 +84,12 @@ impl Run {
         self.wholes.get(last).map(|whole| (whole.kind, self.place(whole)))
     }
 
+    /// Whether something lies behind the message that is being told.
+    pub fn has_more(&self) -> bool {
+        let end = self.told.checked_sub(1).and_then(|last| self.wholes.get(last));
+        self.id.is_some() && end.is_some_and(|last| self.place(last).end < self.input.end)
+    }
+
     #[inline]
     fn place(&self, whole: &Whole) -> Range<usize> {
         let Range { start, end } = whole.payload();

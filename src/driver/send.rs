@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::conn::{check_takes, find, limit_reached, reserve};
+use super::conn::{LARGE, check_takes, find, limit_reached, reserve};
 use super::core::Core;
 use super::inbox::Command;
 use super::loops;
@@ -190,7 +190,7 @@ impl Core {
     /// simple as that, and nothing has been done.
     #[inline(never)] // among what catches panics it would live on the stack
     pub fn send_in_turn(&mut self, id: Id, cell: &Cell, kind: Kind, data: &[u8]) -> Option<Sent> {
-        if !self.dispatching || self.worker != 0 {
+        if !self.dispatching || self.worker != 0 || data.len() >= LARGE {
             return None;
         }
         let serving = self.serving == Some(id);

@@ -13,9 +13,9 @@ use super::source::Sources;
 use super::timers::NEVER;
 use super::tracing::Traced;
 use crate::error::Error;
-use crate::proto::conn::{Connection, Stats};
+use crate::proto::conn::{Connection, Queued, Stats, Taken};
 use crate::proto::context::Context;
-use crate::proto::event::{Closed, Initiator, Transport};
+use crate::proto::event::{Closed, Initiator, Kind, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
@@ -393,6 +393,39 @@ impl Session {
             }
         }
         Ok(false)
+    }
+
+    /// Sends a message of the open connection from where it lies, behind all that waits, if that can be done
+    /// now; what the socket does not take is queued. With what was queued comes the error if sending failed:
+    /// the message was accepted all the same.
+    pub fn send_directly(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        (kind, data): (Kind, &[u8]),
+        compress: bool,
+    ) -> Result<Option<(Queued, Option<Error>)>, Error> {
+        let possible = self.writable && self.head().is_none_or(Head::is_empty);
+        let (Phase::Open(conn), Some(stream)) = (&mut self.phase, &mut self.stream) else {
+            return Ok(None);
+        };
+        let possible = possible && stream.is_plain();
+        if !possible || !conn.sends_directly(compress) {
+            return Ok(None);
+        }
+        let mut failed = None;
+        let queued = conn.send_from(cx, now, kind, data, |slices| match stream.write(slices) {
+            Ok(sent) => {
+                self.writable = !sent.full;
+                Taken { count: sent.count, held: 0 }
+            }
+            Err(error) => {
+                self.writable = false;
+                failed = Some(error);
+                Taken::default()
+            }
+        })?;
+        Ok(Some((queued, failed)))
     }
 
     /// Whether something has still to leave before the transport may end.

@@ -18,6 +18,9 @@ use crate::util::time::Time;
 /// A queue that has grown to this during a turn or a batch is sent at once instead of at its end: by then the
 /// system call is cheap beside the bytes, and they are still in the processor's cache.
 pub(super) const SEND_EARLY: usize = 64 * 1024;
+/// The same while more input of the connection is at hand, which may well be answered, too: of that size
+/// writes have become as cheap for each byte as they will ever be.
+const SEND_EARLY_AMID: usize = 256 * 1024;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
 const LINGER_MS: u64 = 5_000;
 
@@ -26,8 +29,9 @@ impl Core {
     pub fn dirty(&mut self, id: Id) {
         let early = self.dispatching || self.is_corked();
         let serving = self.serving == Some(id);
+        let enough = if self.is_amid(id) { SEND_EARLY_AMID } else { SEND_EARLY };
         let Some(session) = self.session(id) else { return };
-        let large = session.buffered() >= SEND_EARLY && session.writable;
+        let large = session.buffered() >= enough && session.writable;
         if !session.in_dirty && !serving {
             session.in_dirty = true;
             self.dirty.push(id);
@@ -41,7 +45,13 @@ impl Core {
     /// the processor's cache.
     pub fn served(&mut self, id: Id) {
         self.serving = None;
+        self.more_of = None;
         self.settle(id);
+    }
+
+    /// Whether a message more of the connection is at hand, which may be answered, too.
+    pub fn is_amid(&self, id: Id) -> bool {
+        self.serving == Some(id) && (self.more_of == Some(id) || self.run.has_more())
     }
 
     /// Settles every session something was done to.
@@ -68,20 +78,8 @@ impl Core {
         if matches!(written, Ok(true)) && self.is_published(id) {
             return;
         }
-        if let Err(error) = written
-            && let Some(session) = self.session(id)
-        {
-            match &mut session.phase {
-                Phase::Open(conn) if session.paused => conn.transport_lost(error),
-                // What the peer sent before it went away may still be there to read.
-                Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
-                    session.details().lost.get_or_insert_with(|| Box::new(error));
-                    session.readable = true;
-                    session.hung_up = true;
-                    self.make_ready(id);
-                }
-                _ => session.fail(error),
-            }
+        if let Err(error) = written {
+            self.sending_failed(id, error);
         }
         self.resume_if_closing(id);
         let now = self.now;
@@ -109,6 +107,22 @@ impl Core {
         self.publish(id);
         self.arm(id);
         self.tend_sources(id);
+    }
+
+    /// The socket takes nothing any more.
+    pub fn sending_failed(&mut self, id: Id, error: Error) {
+        let Some(session) = self.session(id) else { return };
+        match &mut session.phase {
+            Phase::Open(conn) if session.paused => conn.transport_lost(error),
+            // What the peer sent before it went away may still be there to read.
+            Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
+                session.details().lost.get_or_insert_with(|| Box::new(error));
+                session.readable = true;
+                session.hung_up = true;
+                self.make_ready(id);
+            }
+            _ => session.fail(error),
+        }
     }
 
     /// Paused or not, how the connection ends must be seen.

@@ -147,6 +147,7 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
         if !core.queueing {
             core.current = None;
         }
+        core.cx.pool.tidy(core.now);
         core.count_turn(woken);
         core.update_beacon();
         Ok(core.callbacks)

@@ -1,6 +1,9 @@
 //! A message that arrives in pieces: cut into frames, cut by the network, or compressed. Grows with
 //! the bytes that arrive, never with a length that is only announced. With `Config::parts` it does
 //! not grow at all: what has arrived is handed over.
+//!
+//! The transport may read what is to come of a frame straight into the message (`room`), ahead of what
+//! is known to have arrived (`arrived`).
 
 use super::close;
 use super::config::Config;
@@ -9,6 +12,7 @@ use super::event::Kind;
 use super::mask;
 use super::utf8::Validator;
 use crate::error::{Error, Result};
+use crate::util::pool::BufferPool;
 
 /// Input that is unmasked at once for an inflater that may not take all of it.
 const UNMASKED: usize = 4 * 1024;
@@ -16,8 +20,10 @@ const UNMASKED: usize = 4 * 1024;
 /// The message so far.
 pub struct Assembly {
     kind: Kind,
-    /// All of it, or what has not been handed over.
+    /// All of it, or what has not been handed over; behind that, room that is not filled yet.
     bytes: Vec<u8>,
+    /// Room at the end of `bytes`; none in what is compressed or handed over.
+    ahead: usize,
     /// Bytes that were handed over in parts.
     handed: u64,
     /// How far text has been checked; idle for binary.
@@ -31,7 +37,7 @@ impl Assembly {
     /// An empty message in an empty buffer.
     pub fn new(kind: Kind, buffer: Vec<u8>, inflater: Option<Inflater>) -> Assembly {
         let text = Validator::default();
-        Assembly { kind, bytes: buffer, handed: 0, text, frames: 0, inflater }
+        Assembly { kind, bytes: buffer, ahead: 0, handed: 0, text, frames: 0, inflater }
     }
 
     /// Another frame of `len` bytes begins: may the message have it?
@@ -42,22 +48,89 @@ impl Assembly {
         }
         let so_far = match self.inflater {
             Some(_) => 0,
-            None => self.handed + self.bytes.len() as u64,
+            None => self.handed + self.filled() as u64,
         };
         check_size(self.inflater.is_some(), so_far, len, config)
     }
 
-    /// Bytes of that frame, unmasked; `to_come` more of them are still on their way.
-    pub fn push(&mut self, piece: &[u8], to_come: u64, config: &Config) -> Result<()> {
-        let before = self.bytes.len();
+    /// Bytes of that frame, masked; `to_come` more of them are still on their way.
+    pub fn push(
+        &mut self,
+        pool: &mut BufferPool,
+        piece: &mut [u8],
+        key: [u8; 4],
+        to_come: u64,
+        config: &Config,
+    ) -> Result<()> {
+        let before = self.filled();
         match &mut self.inflater {
-            Some(inflater) => inflater.push(piece, &mut self.bytes, config.max_message)?,
+            Some(inflater) => {
+                mask::apply(piece, key);
+                inflater.push(piece, &mut self.bytes, config.max_message)?;
+            }
             None => {
-                grow(&mut self.bytes, piece.len(), to_come);
-                self.bytes.extend_from_slice(piece);
+                self.grow(pool, piece.len(), to_come);
+                let (here, beyond) = piece.split_at(piece.len().min(self.ahead));
+                mask::copy(&mut self.bytes[before..before + here.len()], here, key);
+                mask::append(&mut self.bytes, beyond, mask::rotate(key, here.len()));
+                self.ahead -= here.len();
             }
         }
         self.check_text(before)
+    }
+
+    /// Room for what is to come of that frame; as much as has arrived, unless there is more already. `None`
+    /// if that is less than `least`, or if the bytes would not stay there.
+    pub fn room(&mut self, pool: &mut BufferPool, to_come: u64, least: usize) -> Option<&mut [u8]> {
+        let filled = self.filled();
+        let to_come = usize::try_from(to_come).unwrap_or(usize::MAX);
+        if self.inflater.is_some() || to_come.min(filled.max(self.ahead)) < least {
+            return None;
+        }
+        if self.ahead < to_come.min(filled) {
+            let room = to_come.min(filled);
+            self.grow(pool, room, (to_come - room) as u64);
+            if self.bytes.len() < filled + room {
+                self.bytes.resize(filled + room, 0);
+            }
+            self.ahead = self.bytes.len() - filled;
+        }
+        Some(&mut self.bytes[filled..filled + self.ahead.min(to_come)])
+    }
+
+    /// So many masked bytes have been put there.
+    pub fn arrived(&mut self, count: usize, key: [u8; 4]) -> Result<()> {
+        let before = self.filled();
+        self.ahead -= count;
+        mask::apply(&mut self.bytes[before..before + count], key);
+        self.check_text(before)
+    }
+
+    /// Makes room for `piece` bytes: what is left of an earlier message, else twice what is there, but not
+    /// more than the frame will need.
+    fn grow(&mut self, pool: &mut BufferPool, piece: usize, to_come: u64) {
+        let filled = self.filled();
+        let needed = filled + piece;
+        if needed <= self.bytes.capacity() {
+            return;
+        }
+        let whole = needed.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX));
+        if let Some(mut larger) = pool.take_large(whole) {
+            let known = filled.min(larger.len());
+            larger[..known].copy_from_slice(&self.bytes[..known]);
+            larger.extend_from_slice(&self.bytes[known..filled]);
+            self.ahead = larger.len() - filled;
+            pool.put(std::mem::replace(&mut self.bytes, larger));
+            return;
+        }
+        self.bytes.truncate(filled);
+        self.ahead = 0;
+        let capacity = whole.min(needed.max(2 * self.bytes.capacity()));
+        self.bytes.reserve_exact(capacity - filled);
+    }
+
+    fn filled(&self) -> usize {
+        self.bytes.len() - self.ahead
     }
 
     /// Whether its bytes have to be inflated.
@@ -134,12 +207,16 @@ impl Assembly {
         if self.kind == Kind::Text && self.text.finish().is_err() {
             return Err(not_utf8());
         }
+        self.bytes.truncate(self.filled());
         Ok((self.kind, self.bytes, self.inflater))
     }
 
     fn check_text(&mut self, from: usize) -> Result<()> {
         match self.kind {
-            Kind::Text => self.text.push(&self.bytes[from..]).map_err(|_| not_utf8()),
+            Kind::Text => {
+                let filled = self.filled();
+                self.text.push(&self.bytes[from..filled]).map_err(|_| not_utf8())
+            }
             Kind::Binary => Ok(()),
         }
     }
@@ -173,16 +250,6 @@ fn fragments(config: &Config) -> Error {
     close::policy(format!("message in more than {} fragments", config.max_fragments))
 }
 
-/// Makes room for `piece` bytes: twice what is there, but not more than the frame will need.
-fn grow(bytes: &mut Vec<u8>, piece: usize, to_come: u64) {
-    let needed = bytes.len() + piece;
-    if needed > bytes.capacity() {
-        let whole = needed.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX));
-        let capacity = whole.min(needed.max(2 * bytes.capacity()));
-        bytes.reserve_exact(capacity - bytes.len());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,13 +258,25 @@ mod tests {
         Assembly::new(Kind::Binary, Vec::new(), None)
     }
 
+    fn push(message: &mut Assembly, len: usize, to_come: u64, config: &Config) {
+        let mut pool = BufferPool::default();
+        message.push(&mut pool, &mut vec![1; len], [0; 4], to_come, config).unwrap();
+    }
+
     #[test]
     fn an_announced_length_allocates_nothing() {
         let config = Config { max_message: u64::MAX, ..Config::default() };
         let mut message = binary();
         message.begin_frame(1 << 62, &config).unwrap();
-        message.push(&[1; 10], (1 << 62) - 10, &config).unwrap();
+        push(&mut message, 10, (1 << 62) - 10, &config);
         assert!(message.bytes.capacity() <= 20, "{}", message.bytes.capacity());
+        let mut pool = BufferPool::default();
+        for arrived in [10, 20, 40, 80] {
+            let room = message.room(&mut pool, (1 << 62) - arrived, 1).unwrap().len();
+            assert_eq!(room, arrived as usize);
+            message.arrived(room, [0; 4]).unwrap();
+        }
+        assert!(message.bytes.capacity() <= 160, "{}", message.bytes.capacity());
     }
 
     #[test]
@@ -206,10 +285,28 @@ mod tests {
         let mut message = binary();
         message.begin_frame(100_000, &config).unwrap();
         for piece in 1..=100 {
-            message.push(&[0; 1000], 100_000 - piece * 1000, &config).unwrap();
+            push(&mut message, 1000, 100_000 - piece * 1000, &config);
         }
         let (_, bytes, _) = message.finish(&config).unwrap();
         assert_eq!((bytes.len(), bytes.capacity()), (100_000, 100_000));
+    }
+
+    #[test]
+    fn a_large_buffer_of_an_earlier_message_is_used_again_and_shows_nothing_of_it() {
+        let config = Config::default();
+        let mut pool = BufferPool::default();
+        pool.put(vec![7; 200_000]);
+        let mut message = binary();
+        message.begin_frame(150_000, &config).unwrap();
+        message.push(&mut pool, &mut [1; 1000], [2; 4], 149_000, &config).unwrap();
+        assert!(message.room(&mut pool, 149_000, 149_001).is_none());
+        let room = message.room(&mut pool, 149_000, 149_000).unwrap();
+        room[..9000].fill(4);
+        message.arrived(9000, [6; 4]).unwrap();
+        message.push(&mut pool, &mut [5; 10], [0; 4], 0, &config).unwrap();
+        let (_, bytes, _) = message.finish(&config).unwrap();
+        assert!(bytes[..1000] == [3; 1000] && bytes[1000..10_000] == [2; 9000]);
+        assert_eq!((&bytes[10_000..], bytes.capacity()), (&[5; 10][..], 200_000));
     }
 
     #[test]
@@ -218,9 +315,9 @@ mod tests {
         assert_eq!(binary().begin_frame(11, &config).unwrap_err().close_code, 1009);
         let mut message = binary();
         message.begin_frame(6, &config).unwrap();
-        message.push(&[0; 6], 0, &config).unwrap();
+        push(&mut message, 6, 0, &config);
         message.begin_frame(4, &config).unwrap();
-        message.push(&[0; 4], 0, &config).unwrap();
+        push(&mut message, 4, 0, &config);
         assert_eq!(message.begin_frame(1, &config).unwrap_err().close_code, 1009);
         let config = Config { max_frame: 5, ..Config::default() };
         assert_eq!(binary().begin_frame(6, &config).unwrap_err().close_code, 1009);

@@ -45,6 +45,8 @@ struct Backlog {
     pong: Option<Vec<u8>>,
     /// Bytes that the transport has taken and not sent.
     held: usize,
+    /// So many bytes in front end a frame whose beginning was sent from elsewhere.
+    rest: usize,
 }
 
 /// Whole frames. The payload of the last may be somewhere else.
@@ -62,7 +64,8 @@ impl Chunk {
 
 impl Backlog {
     fn is_idle(&self) -> bool {
-        self.tail.is_none() && self.chunks.is_empty() && self.pong.is_none() && self.held == 0
+        let waits = self.tail.is_some() || !self.chunks.is_empty() || self.pong.is_some();
+        !waits && self.held == 0 && self.rest == 0
     }
 
     fn push(&mut self, chunk: Chunk) -> &mut Chunk {
@@ -174,6 +177,17 @@ impl Output {
         &mut last.frames
     }
 
+    /// Queues the end of a frame whose beginning has been sent, when nothing else waits. `data` of its bytes
+    /// belong to a message.
+    pub fn resume(&mut self, pool: &mut BufferPool, parts: [&[u8]; 2], data: usize) {
+        debug_assert!(self.is_empty());
+        let size = parts[0].len() + parts[1].len();
+        self.front = buffer(pool, size);
+        parts.into_iter().for_each(|part| self.front.extend_from_slice(part));
+        self.data = data;
+        self.more.get_or_insert_default().rest = size;
+    }
+
     /// Keeps a pong for the next frame boundary, in place of the one that waited there before.
     pub fn overtake(&mut self, pong: Vec<u8>) {
         debug_assert!(!self.is_empty());
@@ -249,6 +263,7 @@ impl Output {
             let mut shared = None;
             if let Some(more) = &mut self.more {
                 let chunk = more.pop().unwrap_or_default();
+                more.rest = 0;
                 next = chunk.frames;
                 shared = std::mem::replace(&mut more.tail, chunk.tail);
             }
@@ -300,7 +315,7 @@ impl Output {
     /// Where in `front` the next frame begins that has not begun to be sent. A payload that is referred
     /// to counts as if it stood there.
     fn boundary(&self) -> usize {
-        let mut at = 0;
+        let mut at = self.more.as_ref().map_or(0, |more| more.rest);
         while at < self.gone {
             at += frame::span(&self.front[at..]);
         }
@@ -336,7 +351,5 @@ fn joins(buffer: &Vec<u8>, size: usize) -> bool {
 }
 
 fn buffer(pool: &mut BufferPool, size: usize) -> Vec<u8> {
-    let mut buffer = pool.take();
-    buffer.reserve(size);
-    buffer
+    pool.take_for(size)
 }

@@ -1,6 +1,6 @@
 //! Connected sockets of the operating system, never blocking and never raising SIGPIPE.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -66,6 +66,20 @@ impl Socket {
             let read = match self {
                 Socket::Tcp(socket) => socket.read(buffer),
                 Socket::Unix(socket) => socket.read(buffer),
+            };
+            match read {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The same into several places, one after the other.
+    pub fn read_into(&mut self, places: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        loop {
+            let read = match self {
+                Socket::Tcp(socket) => socket.read_vectored(places),
+                Socket::Unix(socket) => socket.read_vectored(places),
             };
             match read {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

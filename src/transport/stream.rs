@@ -1,6 +1,6 @@
 //! What a connection reads and writes: a socket, perhaps with TLS above it, perhaps twice.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 
 use super::socket::Socket;
 use super::tls::{ClientTls, Layer, ServerTls, TlsInfo};
@@ -145,6 +145,19 @@ impl Stream {
         received
     }
 
+    /// Whether bytes of the socket are those that the peer sent, so that they may be read to anywhere.
+    pub fn is_direct(&self) -> bool {
+        self.more.is_none()
+    }
+
+    /// As `read`, of a stream that is direct: first into one place, then into the other.
+    pub fn read_both(&mut self, first: &mut [u8], then: &mut [u8]) -> Result<Received> {
+        debug_assert!(self.is_direct());
+        let room = first.len() + then.len();
+        let mut places = [IoSliceMut::new(first), IoSliceMut::new(then)];
+        received(self.socket.read_into(&mut places), room)
+    }
+
     /// Writes as much as is taken now, and before that what the layers themselves have to send.
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
         if self.more.is_none() {
@@ -263,7 +276,7 @@ impl Base<'_> {
             }
             return Ok(Received::Bytes { count, more: true });
         }
-        read(self.socket, buffer)
+        received(self.socket.read(buffer), buffer.len())
     }
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
@@ -301,6 +314,17 @@ fn lost(cause: &io::Error) -> Error {
             ..Error::new(Code::ConnectionLost, "the connection was lost: the peer has reset it")
         },
         _ => Error::os(Code::ConnectionLost, "the connection was lost", cause),
+    }
+}
+
+/// What it means that a socket was read into so much room.
+fn received(read: io::Result<usize>, room: usize) -> Result<Received> {
+    match read {
+        Ok(0) => Ok(Received::End),
+        // A short read has emptied the socket.
+        Ok(count) => Ok(Received::Bytes { count, more: count == room }),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+        Err(e) => Err(Error::os(Code::ConnectionLost, "the connection was lost", &e)),
     }
 }
 

@@ -9,6 +9,7 @@ mod control;
 mod deflate;
 mod forms;
 mod frames;
+mod large;
 mod messages;
 mod pairs;
 mod parts;

@@ -20,7 +20,8 @@ pub enum Seen {
     Part(Kind, Vec<u8>, bool, bool),
 }
 
-/// Feeds `input` as one piece and gives owned payloads back, as a driver does.
+/// Feeds `input` as one piece and gives owned payloads back, as a driver does. What belongs to a message
+/// that is on its way goes straight there, half of the times.
 pub fn feed(
     conn: &mut Connection,
     cx: &mut Context,
@@ -30,25 +31,39 @@ pub fn feed(
 ) {
     let mut at = 0;
     while at < input.len() {
+        let mut direct = 0;
+        if (input.len() - at) % 2 == 0
+            && let Some(inlet) = conn.inlet(cx, 1)
+        {
+            direct = inlet.len().min(input.len() - at);
+            inlet[..direct].copy_from_slice(&input[at..at + direct]);
+            conn.arrived(direct);
+            at += direct;
+        }
         let rest = &mut input[at..];
         let step = conn.recv(cx, now, rest);
         at += step.consumed;
-        assert!(step.consumed > 0, "a call must take something");
-        let Some(event) = step.event else { continue };
-        let (make, payload): (fn(Vec<u8>) -> Seen, _) = match event {
-            Event::Part { kind, payload, first, last } => {
-                seen.push(Seen::Part(kind, payload.bytes(rest).to_vec(), first, last));
-                give_back(cx, payload);
-                continue;
-            }
-            Event::Message { kind: Kind::Text, payload } => (text, payload),
-            Event::Message { kind: Kind::Binary, payload } => (Seen::Binary, payload),
-            Event::Ping(payload) => (Seen::Ping, payload),
-            Event::Pong(payload) => (Seen::Pong, payload),
-        };
-        seen.push(make(payload.bytes(rest).to_vec()));
-        give_back(cx, payload);
+        assert!(step.consumed + direct > 0, "a call must take something");
+        if let Some(event) = step.event {
+            see(cx, rest, event, seen);
+        }
     }
+}
+
+/// Notes an event of that input.
+pub fn see(cx: &mut Context, input: &[u8], event: Event, seen: &mut Vec<Seen>) {
+    let (make, payload): (fn(Vec<u8>) -> Seen, _) = match event {
+        Event::Part { kind, payload, first, last } => {
+            seen.push(Seen::Part(kind, payload.bytes(input).to_vec(), first, last));
+            return give_back(cx, payload);
+        }
+        Event::Message { kind: Kind::Text, payload } => (text, payload),
+        Event::Message { kind: Kind::Binary, payload } => (Seen::Binary, payload),
+        Event::Ping(payload) => (Seen::Ping, payload),
+        Event::Pong(payload) => (Seen::Pong, payload),
+    };
+    seen.push(make(payload.bytes(input).to_vec()));
+    give_back(cx, payload);
 }
 
 fn give_back(cx: &mut Context, payload: Payload) {

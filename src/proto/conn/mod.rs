@@ -6,6 +6,7 @@
 //! | `run.rs` | the same for messages that lie whole in the input, many at a time |
 //! | `parts.rs` | messages that are handed over as they arrive |
 //! | `send.rs` | messages, pings and pongs that are to be sent |
+//! | `direct.rs` | large messages that are sent from where they lie |
 //! | `stream.rs` | messages that are sent in parts |
 //! | `source.rs` | those of them that the loop goes on with after `close` |
 //! | `queue.rs` | messages that wait before they are encoded |
@@ -16,6 +17,7 @@
 //! | `tracing.rs` | what the trace of frames is told |
 
 mod close_handshake;
+mod direct;
 mod encode;
 mod parts;
 mod queue;
@@ -43,6 +45,7 @@ use stats::{Carried, Counters, Figure};
 use std::io::IoSlice;
 use std::sync::Arc;
 
+pub use direct::Taken;
 pub use queue::Dropped;
 pub use run::Whole;
 pub use send::{Body, Queued, SendOptions};
@@ -100,6 +103,8 @@ pub struct Connection {
     blocked: bool,
     /// The keepalive's is among them.
     asking: bool,
+    /// The last message that was read to where it stays was a very large one.
+    bulky: bool,
 }
 
 impl Connection {
@@ -122,6 +127,7 @@ impl Connection {
             phase: Phase::Open,
             blocked: false,
             asking: false,
+            bulky: false,
             config,
         }
     }
@@ -137,12 +143,22 @@ impl Connection {
     pub fn sent(&mut self, cx: &mut Context, now: Time, n: usize, held: usize) {
         // Nothing waits any more when the transport is gone: that was no flush.
         let waited = self.has_output();
+        let held = if waited { held } else { 0 };
+        if let Some(output) = &mut self.output {
+            output.sent(&mut cx.pool, n);
+        }
+        let progress = self.note_sent(cx, now, n, held);
+        if self.phase != Phase::Open && waited {
+            self.close_progress(now, progress);
+        }
+    }
+
+    /// The transport took so many bytes, and holds some of them. Answers whether that brings anything nearer.
+    fn note_sent(&mut self, cx: &mut Context, now: Time, n: usize, held: usize) -> bool {
         self.add(Figure::BytesSent, n);
         let progress = n > 0 || held < self.held();
-        if waited && (self.output.is_some() || held > 0) {
-            let output = cx.output(&mut self.output);
-            output.sent(&mut cx.pool, n);
-            output.hold(held);
+        if self.output.is_some() || held > 0 {
+            cx.output(&mut self.output).hold(held);
         }
         cx.tidy(&mut self.output);
         if progress && (self.blocked || self.asking) {
@@ -152,9 +168,7 @@ impl Connection {
         if !self.blocked {
             self.asking = false;
         }
-        if self.phase != Phase::Open && waited {
-            self.close_progress(now, progress);
-        }
+        progress
     }
 
     /// What waits to be sent, if it is in one piece, and if no more will follow when it has left than that.

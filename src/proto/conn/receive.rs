@@ -14,11 +14,16 @@ use crate::proto::{close, mask, utf8};
 use crate::util::time::Time;
 use std::ops::Range;
 
+/// A frame that no receive buffer has room for.
+const BULKY: u64 = 256 * 1024;
+
 /// What came in but is not a whole message yet.
 #[derive(Default)]
 pub(super) struct Inbox {
     pub(super) message: Option<Assembly>,
     pub(super) partial: Partial,
+    /// Bytes of the payload that the transport has put into the message.
+    arrived: usize,
 }
 
 /// The frame that the input ended in.
@@ -60,11 +65,14 @@ impl Connection {
     /// Takes bytes of the peer, in any pieces, and returns at most one event. What `Step::consumed`
     /// leaves over is to be passed again. Unmasks in place. After the end it swallows everything.
     pub fn recv(&mut self, cx: &mut Context, now: Time, input: &mut [u8]) -> Step {
+        let mut step = Step::default();
+        if self.inbox.is_some() {
+            step.event = self.recv_arrived(cx, now);
+        }
         if input.is_empty() {
-            return Step::default();
+            return step;
         }
         self.keepalive.heard(now);
-        let mut step = Step::default();
         while step.event.is_none() && step.consumed < input.len() {
             if !matches!(self.phase, Phase::Open | Phase::CloseSent) {
                 step.consumed = input.len();
@@ -77,6 +85,74 @@ impl Connection {
         }
         self.add(Figure::BytesReceived, step.consumed);
         step
+    }
+
+    /// Where the transport may put the next bytes of the peer, instead of giving them to `recv`: into the
+    /// large message that they belong to. `None` when there is none, or room for less than `least` bytes:
+    /// it is offered no more than has arrived of the message, and nothing beyond its frame.
+    pub fn inlet(&mut self, cx: &mut Context, least: usize) -> Option<&mut [u8]> {
+        let Inbox { message, partial, arrived } = &mut **self.inbox.as_mut()?;
+        match partial {
+            Partial::Payload { header, left, .. }
+                if *arrived == 0 && !header.opcode.is_control() && !self.config.parts =>
+            {
+                message.as_mut()?.room(&mut cx.pool, *left, least.max(1))
+            }
+            _ => None,
+        }
+    }
+
+    /// The transport has put so many bytes there: what `recv` takes next follows them, and it is to be
+    /// called even if that is nothing.
+    pub fn arrived(&mut self, count: usize) {
+        if let Some(inbox) = &mut self.inbox {
+            inbox.arrived += count;
+        }
+    }
+
+    /// Whether the last message was so large that the next may best be met with a small buffer, so that
+    /// most of it goes into the inlet. Says so once.
+    #[inline]
+    pub fn take_bulky(&mut self) -> bool {
+        std::mem::take(&mut self.bulky)
+    }
+
+    /// Takes what has arrived in the message itself.
+    fn recv_arrived(&mut self, cx: &mut Context, now: Time) -> Option<Event> {
+        let inbox = self.inbox.as_mut()?;
+        let count = std::mem::take(&mut inbox.arrived);
+        if count == 0 {
+            return None;
+        }
+        self.keepalive.heard(now);
+        self.add(Figure::BytesReceived, count);
+        self.resume_arrived(cx, now, count).unwrap_or_else(|error| {
+            self.fail(cx, now, error);
+            None
+        })
+    }
+
+    fn resume_arrived(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        count: usize,
+    ) -> Result<Option<Event>> {
+        let Some(inbox) = &mut self.inbox else { return Ok(None) };
+        let Partial::Payload { header, left, .. } = &mut inbox.partial else { return Ok(None) };
+        let Some(message) = &mut inbox.message else { return Ok(None) };
+        message.arrived(count, header.key)?;
+        *left -= count as u64;
+        header.key = mask::rotate(header.key, count);
+        let (fin, done) = (header.fin, *left == 0);
+        self.bulky |= done && header.len >= BULKY;
+        match inbox.message.take_if(|_| done) {
+            Some(message) => {
+                inbox.partial = Partial::Nothing;
+                self.end_frame(cx, now, fin, message)
+            }
+            None => Ok(None),
+        }
     }
 
     /// Goes on from `at` by one frame, or to the end of the input.
@@ -114,8 +190,8 @@ impl Connection {
         }
         let payload = *at..*at + header.len as usize;
         *at = payload.end;
-        mask::apply(&mut input[payload.clone()], header.key);
         if header.opcode.is_control() {
+            mask::apply(&mut input[payload.clone()], header.key);
             let bytes = &input[payload.clone()];
             return self.control(cx, now, header.opcode, bytes, Payload::Input(payload));
         }
@@ -129,7 +205,7 @@ impl Connection {
         cx: &mut Context,
         now: Time,
         header: Header,
-        input: &[u8],
+        input: &mut [u8],
         payload: Range<usize>,
     ) -> Result<Option<Event>> {
         let alone = header.fin && !header.rsv1 && self.inbox.is_none();
@@ -138,11 +214,12 @@ impl Connection {
             Opcode::Binary if alone => Kind::Binary,
             _ => {
                 let mut message = self.message_for(cx, header)?;
-                message.push(&input[payload], 0, &self.config)?;
+                message.push(&mut cx.pool, &mut input[payload], header.key, 0, &self.config)?;
                 return self.end_frame(cx, now, header.fin, message);
             }
         };
         message::check_size(false, 0, header.len, &self.config)?;
+        mask::apply(&mut input[payload.clone()], header.key);
         if kind == Kind::Text && !utf8::is_valid(&input[payload.clone()]) {
             return Err(message::not_utf8());
         }
@@ -211,11 +288,12 @@ impl Connection {
         }
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - *at);
         let piece = &mut input[*at..*at + here];
-        mask::apply(piece, header.key);
+        let key = header.key;
         *at += here;
         left -= here as u64;
-        header.key = mask::rotate(header.key, here);
+        header.key = mask::rotate(key, here);
         if header.opcode.is_control() {
+            mask::apply(piece, key);
             control.extend_from_slice(piece);
             if left == 0 {
                 self.tidy_inbox();
@@ -225,7 +303,7 @@ impl Connection {
         } else {
             let inbox = self.inbox.as_mut().expect("a message is being received");
             let message = inbox.message.as_mut().expect("a message is being received");
-            message.push(piece, left, &self.config)?;
+            message.push(&mut cx.pool, piece, key, left, &self.config)?;
             if left == 0 {
                 let message = inbox.message.take().expect("a message is being received");
                 return self.end_frame(cx, now, header.fin, message);
