@@ -43,9 +43,12 @@ impl BufferPool {
     }
 
     /// A large vector with room for `size` bytes, if one is here, with whatever was in it: so much of it
-    /// needs not be written before it is read into. The tightest is taken.
+    /// needs not be written before it is read into. The tightest is taken, but none of more than four times
+    /// the size: somebody may hold on to it for long.
     pub fn take_large(&mut self, size: usize) -> Option<Vec<u8>> {
-        let fits = self.large.iter().enumerate().rev().filter(|(_, it)| it.capacity() >= size);
+        let range = size..=size.saturating_mul(4);
+        let large = self.large.iter().enumerate().rev();
+        let fits = large.filter(|(_, it)| range.contains(&it.capacity()));
         let (index, _) = fits.min_by_key(|(_, it)| it.capacity())?;
         let buffer = self.large.remove(index);
         self.kept -= buffer.capacity();
@@ -137,6 +140,7 @@ mod tests {
             pool.put(vec![7; size]);
         }
         assert!(pool.take_large(3 * MIB + 1).is_none());
+        assert!(pool.take_large(MIB / 5).is_none());
         let tightest = pool.take_large(MIB / 2).unwrap();
         assert_eq!((tightest.len(), tightest.capacity()), (MIB, MIB));
         assert_eq!(pool.take_large(MIB).unwrap().capacity(), 2 * MIB);

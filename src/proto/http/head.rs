@@ -210,9 +210,9 @@ fn first_control(eight: [u8; 8]) -> usize {
     // A byte's highest bit is set by what it borrows, unless it was set before. From a byte that borrows,
     // the next ones borrow too, so that the lowest is right.
     let below_space = word.wrapping_sub(EACH * 0x20) & !word;
-    let deletes = word ^ EACH * 0x7f;
+    let deletes = word ^ (EACH * 0x7f);
     let deletes = deletes.wrapping_sub(EACH) & !deletes;
-    (((below_space | deletes) & EACH * 0x80).trailing_zeros() / 8) as usize
+    (((below_space | deletes) & (EACH * 0x80)).trailing_zeros() / 8) as usize
 }
 
 /// Whether a request line, with its CR LF, ends with a space and an HTTP version.
