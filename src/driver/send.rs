@@ -252,6 +252,7 @@ impl Core {
     /// may come back counts it itself.
     pub fn take_up(&mut self, id: Id, body: &Body, terms: Terms) {
         let len = body.bytes().len();
+        self.make_room(id, len);
         let behind = self.queueing;
         let taken = self.contain(id, |session, cx, now| {
             // Behind what waits for on_open to return: it was sent before.

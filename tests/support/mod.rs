@@ -32,7 +32,7 @@ pub fn feed(
     let mut at = 0;
     while at < input.len() {
         let mut direct = 0;
-        if (input.len() - at) % 2 == 0
+        if (input.len() - at).is_multiple_of(2)
             && let Some(inlet) = conn.inlet(cx, 1)
         {
             direct = inlet.len().min(input.len() - at);
