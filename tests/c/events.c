@@ -451,7 +451,7 @@ static void in_the_middle(void) {
     for (int i = 0; i < n && seen < 10; i++) CHECK_INT(number_of(&batch[i]), seen++);
   PUMP_UNTIL(loop, rec->pings == 1);
   section("paused while its sends drain: DRAIN comes, and nothing else");
-  static char large[4000000];
+  static char large[15000000]; /* more than any socket takes at once */
   send_numbers(&raw, 10);
   wait_for_input(loop);
   CHECK_INT(next_batch(loop), 4);
