@@ -1,9 +1,10 @@
 //! Compressing and inflating messages, RFC 7692 section 7.2.
 //!
 //! A side without context takeover borrows from the pool of the loop for each message, where one
-//! compressor stays warm for all connections. A side with takeover has its own, made on first use.
+//! compressor stays warm for all connections; at level 1 it is one for whole messages only. A side with takeover has its own, made on first use.
 
 use super::Params;
+use super::whole::Squeezer;
 use crate::error::Result;
 use crate::proto::close;
 use crate::proto::config::{Config, Role};
@@ -36,12 +37,15 @@ const PART: usize = 64 * 1024;
 /// More than the last byte of a piece and the tail can stand for: with what the stream may hold of a
 /// byte and of a match that is 47 bits, each at most a match of 258 bytes, and that match.
 const LAST: usize = 16 * 1024;
+/// The level of which whole messages need no stream.
+const FASTEST: u8 = 1;
 /// Streams of each kind that wait in the pool.
 const KEPT: usize = 4;
 
 /// The streams that connections of one loop share.
 #[derive(Default)]
 pub struct CodecPool {
+    squeezer: Option<Squeezer>,
     compressors: Vec<(Settings, Compress)>,
     inflaters: Vec<Inflater>,
 }
@@ -78,6 +82,10 @@ impl CodecPool {
 
     /// Compresses a message that refers to nothing before it; false if that made it no shorter.
     fn shrink(&mut self, settings: Settings, data: &[u8], out: &mut Vec<u8>) -> bool {
+        if settings.level == FASTEST {
+            let squeezer = self.squeezer.get_or_insert_default();
+            return squeezer.compress(data, settings.bits, out);
+        }
         deflate(self.compressor(settings), data, out) && out.len() < data.len()
     }
 

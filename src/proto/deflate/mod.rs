@@ -1,8 +1,14 @@
 //! permessage-deflate, RFC 7692.
 
+#[cfg(feature = "deflate")]
+mod block;
 #[cfg_attr(not(feature = "deflate"), path = "absent.rs")]
 pub mod codec;
+#[cfg(feature = "deflate")]
+mod huffman;
 pub mod negotiate;
+#[cfg(feature = "deflate")]
+mod whole;
 
 /// What we want of the extension.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -95,7 +95,13 @@ fn takeover_makes_the_second_message_small() {
 
 #[test]
 fn without_takeover_the_pool_lends_and_the_connection_owns_nothing() {
-    let (mut from, mut to) = pair(true, 15, 1);
+    for level in [1, 2] {
+        lends_and_takes_back(level, level as usize - 1);
+    }
+}
+
+fn lends_and_takes_back(level: u32, compressors: usize) {
+    let (mut from, mut to) = pair(true, 15, level);
     let mut pool = CodecPool::default();
     let data = sample(2000);
     let first = compressed(&mut from, &mut pool, &data).unwrap();
@@ -103,7 +109,7 @@ fn without_takeover_the_pool_lends_and_the_connection_owns_nothing() {
     assert_eq!(inflated(&mut to, &mut pool, &[&first], LIMIT).unwrap(), data);
     assert_eq!(inflated(&mut to, &mut pool, &[&first], LIMIT).unwrap(), data);
     assert!(from.own.is_none() && to.own.is_none());
-    assert_eq!((pool.compressors.len(), pool.inflaters.len()), (1, 1));
+    assert_eq!((pool.compressors.len(), pool.inflaters.len()), (compressors, 1));
 }
 
 #[test]
