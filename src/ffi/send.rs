@@ -170,7 +170,7 @@ unsafe fn send(
 }
 
 /// # Safety
-/// As [`send`].
+/// As [`send()`].
 #[inline(never)] // what most messages do not need is not in their way
 unsafe fn send_any_way(
     handle: *mut wsock_conn,

@@ -117,3 +117,34 @@ fn json_becomes_about_as_small_as_with_the_next_level() {
     stream.compress_vec(&text(1024, 3), &mut out, FlushCompress::Sync).unwrap();
     assert!(small < out.len() + out.len() / 20, "{small}, zlib {}", out.len());
 }
+
+proptest::proptest! {
+    /// Of literal bytes from alphabets of every size, and copies from every distance.
+    #[test]
+    fn whatever_is_compressed_comes_back(
+        steps in proptest::collection::vec(
+            (0..400usize, 1..=255u8, 1..40_000usize, proptest::bool::ANY, proptest::num::u32::ANY),
+            0..60,
+        ),
+        bits in 9..=15u8,
+    ) {
+        let mut data = Vec::new();
+        for (len, alphabet, back, copies, seed) in steps {
+            let mut state = seed | 1;
+            for _ in 0..len {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                let byte = match copies && back <= data.len() {
+                    true => data[data.len() - back],
+                    false => (state >> 8) as u8 % alphabet,
+                };
+                data.push(byte);
+            }
+        }
+        let mut squeezer = Squeezer::default();
+        // The second time its tables are not empty.
+        let first = comes_back(&mut squeezer, &data, bits);
+        proptest::prop_assert_eq!(comes_back(&mut squeezer, &data, bits), first);
+    }
+}
