@@ -10,7 +10,7 @@ use super::preface::Preface;
 use super::route::Tunnel;
 use super::setup::Setup;
 use super::source::Sources;
-use super::timers::NEVER;
+use super::timers::{NEVER, Timers};
 use super::tracing::Traced;
 use crate::error::Error;
 use crate::proto::conn::{Connection, Queued, Stats, Taken};
@@ -363,7 +363,7 @@ impl Session {
     /// Writes what waits until it is gone or the socket is full. True when that changed nothing else.
     pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<bool, Error> {
         if self.write_plain(cx, now)? {
-            let armed = self.next_timeout().is_none_or(|due| due >= self.scheduled);
+            let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
             return Ok(armed && !self.paused);
         }
         while self.writable && self.can_write() {

@@ -44,9 +44,15 @@ impl Timers {
     /// Asks for a call at `at` or a moment later, if the entry noted in `scheduled` would come later still.
     #[inline]
     pub fn arm(&mut self, id: Id, at: Option<Time>, scheduled: &mut Time) {
-        if let Some(at) = at.filter(|at| at < scheduled) {
+        if let Some(at) = at.filter(|at| !Self::is_armed(*at, *scheduled)) {
             self.push(id, at, scheduled);
         }
+    }
+
+    /// Whether the entry noted in `scheduled` is the right one for `at`, or comes before it.
+    #[inline]
+    pub fn is_armed(at: Time, scheduled: Time) -> bool {
+        scheduled.0 < at.0.saturating_add(STEP)
     }
 
     fn push(&mut self, id: Id, at: Time, scheduled: &mut Time) {
@@ -114,6 +120,20 @@ mod tests {
         assert_eq!(timers.pop_due(Time(640)), Some((Time(320), 1)));
         assert_eq!(timers.pop_due(Time(640)), Some((Time(640), 1)));
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_deadline_between_two_steps_is_pushed_once() {
+        let mut timers = Timers::default();
+        let id = Id::new(Kind::Conn, 0, 1, 1);
+        let mut scheduled = NEVER;
+        for at in [900, 900, 897, 960, 1_000] {
+            timers.arm(id, Some(Time(at)), &mut scheduled);
+            assert_eq!((scheduled, timers.len()), (Time(960), 1), "{at}");
+        }
+        timers.arm(id, Some(Time(896)), &mut scheduled);
+        assert_eq!((scheduled, timers.len()), (Time(896), 2));
+        assert!(Timers::is_armed(Time(896), scheduled) && !Timers::is_armed(Time(896), NEVER));
     }
 
     #[test]
