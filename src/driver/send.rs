@@ -173,7 +173,7 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
         }
         Err(error) if error.code == Code::Limit && overflow == Overflow::Close => {
             // Nobody is too slow while there is no connection.
-            if cell.state() == state::OPEN && cell.tell_slow() {
+            if cell.state() == state::OPEN && cell.tell_slow(id) {
                 owner.push(Command::TooSlow(id))?;
             }
             return Err(error);
@@ -281,7 +281,7 @@ impl Core {
     /// Closes a connection whose peer does not read as fast as is sent.
     pub fn too_slow(&mut self, id: Id) {
         if let Ok(cell) = self.table().get(id) {
-            cell.slow_told();
+            cell.slow_told(id);
         }
         let done = self.contain(id, |session, cx, now| {
             let max = session.setup.shared.settings.max_buffered;

@@ -137,8 +137,8 @@ struct Others {
     /// takes note of them.
     lost: Tally,
     lost_bytes: Tally,
-    /// The owner has been told that the peer is too slow, and has not come to it yet.
-    slow: AtomicBool,
+    /// 1 when the owner has been told that the peer is too slow, and has not come to it yet.
+    slow: Tally,
 }
 
 /// Why an id does not name a living object.
@@ -152,9 +152,9 @@ pub enum Dead {
 
 impl Others {
     fn begin(&self, generation: u32) {
-        let all = [&self.incoming, &self.requests, &self.parts, &self.lost, &self.lost_bytes];
+        let Others { incoming, requests, parts, lost, lost_bytes, slow } = self;
+        let all = [incoming, requests, parts, lost, lost_bytes, slow];
         all.into_iter().for_each(|tally| tally.begin(generation));
-        self.slow.store(false, Ordering::Relaxed);
     }
 }
 
@@ -335,15 +335,15 @@ impl Cell {
         (messages, others.lost_bytes.take(id.generation()))
     }
 
-    /// Another thread has found that the peer is too slow. True when nobody has told the owner yet.
-    pub fn tell_slow(&self) -> bool {
-        !self.others().slow.swap(true, Ordering::SeqCst)
+    /// Another thread has found that the peer of `id` is too slow. True when nobody has told the owner yet.
+    pub fn tell_slow(&self, id: Id) -> bool {
+        self.others().slow.update(id.generation(), |told| (told == 0).then_some(1))
     }
 
     /// The owner has come to that.
-    pub fn slow_told(&self) {
+    pub fn slow_told(&self, id: Id) {
         if let Some(others) = self.others.get() {
-            others.slow.store(false, Ordering::SeqCst);
+            others.slow.take(id.generation());
         }
     }
 
@@ -548,6 +548,22 @@ mod tests {
         let next = table.insert(Kind::Conn, 1).unwrap();
         assert!(!cell.lose(id, 7), "it is another's by now");
         assert_eq!(cell.take_lost(next), (0, 0));
+    }
+
+    #[test]
+    fn who_is_too_slow_is_told_once_and_only_for_itself() {
+        let table = Table::new(0);
+        let first = table.insert(Kind::Conn, 1).unwrap();
+        let cell = table.get(first).unwrap();
+        assert!(cell.tell_slow(first) && !cell.tell_slow(first));
+        cell.slow_told(first);
+        assert!(cell.tell_slow(first));
+        table.remove(first);
+        let next = table.insert(Kind::Conn, 1).unwrap();
+        assert!(!cell.tell_slow(first), "nobody comes to that any more");
+        assert!(cell.tell_slow(next) && !cell.tell_slow(next));
+        cell.slow_told(first);
+        assert!(!cell.tell_slow(next), "that was not about this one");
     }
 
     #[test]
