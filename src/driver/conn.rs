@@ -103,12 +103,12 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
                 && let Some((queued, failed)) =
                     session.send_directly(cx, now, (kind, data), compress)?
             {
-                cell.set_buffered(queued.buffered);
+                cell.set_buffered(queued.buffered + session.waiting());
                 return Ok(failed);
             }
             let Phase::Open(conn) = &mut session.phase else { return Err(gone()) };
             let queued = conn.send(cx, now, kind, data, compress)?;
-            cell.set_buffered(queued.buffered);
+            cell.set_buffered(queued.buffered + session.waiting());
             Ok(None)
         })?;
         let sent = Sent::of(cell);

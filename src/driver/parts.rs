@@ -166,7 +166,7 @@ impl Core {
             }
             let queued = queued?;
             if let Some(cell) = cell {
-                cell.set_buffered(queued.buffered);
+                cell.set_buffered(queued.buffered + session.waiting());
             }
             Ok(())
         });

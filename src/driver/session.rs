@@ -314,12 +314,17 @@ impl Session {
 
     /// Accepted bytes that have not been given to the kernel, as an upper bound.
     pub fn buffered(&self) -> usize {
-        let waiting = self.client().and_then(|client| client.retry.as_ref());
-        let waiting = waiting.map_or(0, |retry| retry.waiting_bytes());
         match &self.phase {
-            Phase::Open(conn) => conn.buffered() + waiting,
-            _ => waiting,
+            Phase::Open(conn) => conn.buffered() + self.waiting(),
+            _ => self.waiting(),
         }
+    }
+
+    /// Those of messages that wait for a connection, or for on_open to return.
+    #[inline]
+    pub fn waiting(&self) -> usize {
+        let retry = self.client().and_then(|client| client.retry.as_ref());
+        retry.map_or(0, |retry| retry.waiting_bytes())
     }
 
     /// Whether there is anything to write.
@@ -364,7 +369,7 @@ impl Session {
     pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<bool, Error> {
         if self.write_plain(cx, now)? {
             let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
-            return Ok(armed && !self.paused);
+            return Ok(armed && !self.paused && self.waiting() == 0);
         }
         while self.writable && self.can_write() {
             let Some(stream) = &mut self.stream else { return Ok(false) };

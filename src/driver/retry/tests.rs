@@ -104,6 +104,45 @@ fn who_was_refused_while_it_was_down_hears_when_there_is_room() {
 }
 
 #[test]
+fn what_waits_for_on_open_counts_while_other_things_are_sent() {
+    let (owner, elsewhere, log, there) = (new_loop(), new_loop(), Log::new(), Log::new());
+    let plain = Settings::default();
+    let server = listen::listen(elsewhere, "127.0.0.1", 0, &plain, there.clone()).unwrap();
+    let url = format!("ws://127.0.0.1:{}/", server::port(elsewhere, server).unwrap());
+    let id = client::connect(owner, &url, &settings(0, 100), log.clone()).unwrap();
+    assert_eq!(send(id, "waits"), None);
+    // As when events are fetched in batches: on_open comes later.
+    let queueing = |on| {
+        owner.with(|core| {
+            core.queueing = on;
+            Ok(())
+        })
+    };
+    let until = |is_so: &dyn Fn() -> bool| {
+        turn_until(owner, || {
+            turn::poll(elsewhere, Some(Duration::ZERO)).unwrap();
+            is_so()
+        })
+    };
+    queueing(true).unwrap();
+    assert!(until(&|| conn::ready_state(id) == Ok(state::OPEN) && there.count("open") == 1));
+    assert_eq!(conn::buffered_amount(id), Ok(5));
+    let open = |it: &Session| matches!(it.phase, Phase::Open(_));
+    let peer = elsewhere.with(|core| Ok(core.sessions_where(open)[0])).unwrap();
+    conn::ping(peer, b"answered at once").unwrap();
+    assert!(until(&|| conn::stats(peer).unwrap().pongs_received == 1));
+    assert_eq!(conn::buffered_amount(id), Ok(5));
+    assert_eq!(send(id, "goes before"), None);
+    assert_eq!(conn::buffered_amount(id), Ok(5));
+    queueing(false).unwrap();
+    assert!(until(&|| there.count("message") == 2), "{:?}", there.events());
+    assert_eq!(there.events(), ["open", "message goes before", "message waits"]);
+    assert_eq!(conn::buffered_amount(id), Ok(0));
+    turn::free(owner).unwrap();
+    turn::free(elsewhere).unwrap();
+}
+
+#[test]
 fn another_target_may_have_another_queue() {
     let (owner, id, log) = refused(&settings(0, 0));
     assert_eq!(send(id, "x"), Some(Code::State));
