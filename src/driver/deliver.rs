@@ -416,6 +416,7 @@ impl Core {
                 _ => self.drained.push(delivery),
             }
         }
+        self.outbox_weight = self.outbox.iter().map(|it| it.weight() as usize).sum();
     }
 
     /// The application has no handle to an accepted connection before it hears of its opening, so it does
@@ -424,5 +425,28 @@ impl Core {
         if let Some(session) = self.session(id).filter(|session| session.setup.server.is_some()) {
             session.announced = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::fixtures::new_loop;
+    use crate::driver::turn;
+
+    #[test]
+    fn what_nobody_will_be_told_weighs_nothing() {
+        let owner = new_loop();
+        let queued = |core: &mut Core| {
+            let held = Held::Whole(Arc::new(vec![0; 1 << 20]));
+            let what = What::Input(Input::Message(Kind::Binary), held);
+            core.queue(Delivery { id: core.place.id(), what });
+            assert!(core.outbox_weight > 0);
+            core.keep_endings();
+            assert_eq!((core.outbox_weight, core.outbox.len()), (0, 0));
+            Ok(())
+        };
+        owner.with(queued).unwrap();
+        turn::free(owner).unwrap();
     }
 }
