@@ -2,7 +2,7 @@
 
 use super::values::*;
 use super::world::*;
-use super::{conn, hub, looping, server};
+use super::{conn, hub, looping, request, server};
 use std::ptr;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
@@ -85,6 +85,10 @@ fn run_out(how: End) {
         w.stage = None;
     });
     let [loops, conns, servers, ..] = world(|w| w.handles.clone());
+    // What was put off for ever would keep its server for as long as a handshake may take.
+    for request in world(|w| w.handles[REQUEST].clone()) {
+        request::answer_late(request, 503);
+    }
     for server in &servers {
         // SAFETY: a handle that may be stale, and no reason.
         let status = unsafe { wsock_server_close(*server as _, 0, 1001, ptr::null()) };

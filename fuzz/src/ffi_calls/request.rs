@@ -14,7 +14,7 @@ pub fn any() {
     let index = below(12);
     // SAFETY: see looping::make.
     unsafe {
-        match below(9) {
+        match below(10) {
             0 => lent(|len| wsock_request_get_str(request as _, index as i32 - 1, len)),
             1 => {
                 let name = text();
@@ -45,6 +45,7 @@ pub fn any() {
                 let name = text();
                 lent(|len| wsock_request_cookie(request as _, as_ptr(&name), len));
             }
+            8 => answer_late(request, [0, 200, 503, 1][below(4)]),
             _ => {
                 let status = wsock_request_is_upgrade(request as _);
                 documented(status, &any[..2]);
@@ -58,6 +59,12 @@ fn add_header(request: usize, name: &Option<CString>, value: &Option<CString>) {
     // SAFETY: see looping::make.
     let status = unsafe { wsock_request_add_header(request as _, as_ptr(name), as_ptr(value)) };
     documented(status, &[InvalidHandle, WrongKind, InvalidArgument]);
+}
+
+/// Answers a request that was put off, or one that was not.
+pub fn answer_late(request: usize, status: i32) {
+    let status = wsock_request_answer(request as _, status);
+    documented(status, &[InvalidHandle, WrongKind, InvalidArgument, State]);
 }
 
 /// What on_request answers.
