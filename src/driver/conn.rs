@@ -270,7 +270,10 @@ pub fn set_handler(id: Id, make: impl FnOnce(&dyn Handler) -> Arc<dyn Handler>) 
 
 /// Figures up to now.
 pub fn stats(id: Id) -> Result<Stats> {
-    with(id, |session| {
+    let (owner, _) = loops::find_object(id)?;
+    owner.with(|core| {
+        core.return_run();
+        let session = core.session(id).ok_or_else(gone)?;
         let mut stats = match &session.phase {
             Phase::Open(conn) => conn.stats(),
             _ => session.last_stats().unwrap_or_default(),

@@ -140,7 +140,8 @@ impl Core {
     }
 
     /// Figures up to now.
-    pub fn stats(&self) -> LoopStats {
+    pub fn stats(&mut self) -> LoopStats {
+        self.return_run();
         let mut stats = LoopStats {
             figures: self.figures.clone(),
             traffic: self.figures.ended,

@@ -60,6 +60,7 @@ impl Core {
         self.place.take_over();
         // The fork may have come out of a callback: then its turn ends with an error, half done.
         self.dispatching = false;
+        self.forget_run();
         (self.queueing, self.worker, self.announced) = (false, 0, false);
         self.drains.clear();
         self.batch_is_over();

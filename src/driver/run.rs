@@ -10,7 +10,7 @@ use super::core::Core;
 use super::deliver::{self, Input};
 use super::handler::Handler;
 use super::loops::Entered;
-use super::session::Phase;
+use super::session::{Phase, Session};
 use crate::error::Result;
 use crate::proto::conn::Whole;
 use crate::proto::event::Kind;
@@ -36,6 +36,8 @@ pub struct Run {
     input: Range<usize>,
     /// Something was done to the loop since the last glance, other than sending.
     pub disturbed: bool,
+    /// What is not told has gone back to the connection, and is taken anew.
+    returned: bool,
 }
 
 /// What a glance shows.
@@ -90,6 +92,12 @@ impl Run {
         self.id.is_some() && end.is_some_and(|last| self.place(last).end < self.input.end)
     }
 
+    /// Where what was told ends, as the connection was given it.
+    fn told_end(&self) -> usize {
+        let last = self.told.checked_sub(1).and_then(|last| self.wholes.get(last));
+        last.map_or(0, |last| last.payload().end)
+    }
+
     #[inline]
     fn place(&self, whole: &Whole) -> Range<usize> {
         let Range { start, end } = whole.payload();
@@ -126,7 +134,8 @@ impl Core {
         }
         arena.look(&mut teller.window);
         let end = input.start + taken;
-        (run.told, run.id, run.input, run.disturbed) = (0, Some(id), input, false);
+        (run.told, run.id, run.input) = (0, Some(id), input);
+        (run.disturbed, run.returned) = (false, false);
         if self.current.is_some() {
             self.current = None;
         }
@@ -154,31 +163,35 @@ impl Core {
     /// fed again?
     fn goes_on(&mut self, id: Id, handler: &Arc<dyn Handler>) -> Option<usize> {
         self.run.disturbed = false;
-        let (queueing, run) = (self.queueing, &mut self.run);
-        let rest = &run.wholes[run.told..];
-        // Behind the last of them.
-        let end = run.input.start + run.wholes.last().map_or(0, |last| last.payload().end);
-        let session = self.entries.get_mut(id.slot() as usize).and_then(|entry| entry.session(id));
-        let Some(session) = session else {
-            run.id = None;
-            return Some(end);
+        let as_it_is = |session: &mut Session| {
+            let same = Arc::ptr_eq(handler, &session.setup.handler) && !session.pauses();
+            same && session.conn().is_some_and(|conn| conn.takes_runs())
         };
-        let same = Arc::ptr_eq(handler, &session.setup.handler) && !session.pauses() && !queueing;
-        let Phase::Open(conn) = &mut session.phase else {
-            run.id = None;
-            return Some(end);
-        };
-        if same && conn.takes_runs() {
+        let back = self.run.returned || self.queueing;
+        if !back && self.session(id).is_some_and(as_it_is) {
             return None;
         }
-        let from = match run.told.checked_sub(1) {
-            Some(last) => run.wholes[last].payload().end,
-            None => 0,
-        };
-        let fixed = run.input.start + from;
-        let input = self.arena.write(fixed..run.input.end);
-        conn.give_back(input, from, rest);
-        run.id = None;
-        Some(fixed)
+        self.forget_run();
+        Some(self.run.input.start + self.run.told_end())
+    }
+
+    /// What was taken and is not told yet will not be told from here.
+    pub fn forget_run(&mut self) {
+        self.return_run();
+        self.run.id = None;
+    }
+
+    /// What was taken and is not told yet goes back to its connection, if that is still open: its figures are
+    /// those of what was told.
+    pub fn return_run(&mut self) {
+        let run = &mut self.run;
+        let Some(id) = run.id.filter(|_| !run.returned) else { return };
+        (run.returned, run.disturbed) = (true, true);
+        let (at, rest) = (run.told_end(), &run.wholes[run.told..]);
+        let session = self.entries.get_mut(id.slot() as usize).and_then(|entry| entry.session(id));
+        if let Some(conn) = session.and_then(Session::conn) {
+            let input = self.arena.write(run.input.start + at..run.input.end);
+            conn.give_back(input, at, rest);
+        }
     }
 }

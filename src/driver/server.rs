@@ -231,6 +231,7 @@ impl Core {
 
     /// Figures of a server up to now.
     pub fn server_stats(&mut self, id: Id) -> ServerStats {
+        self.return_run();
         let now = self.now;
         let mut stats = self.server(id).map(|server| server.stats).unwrap_or_default();
         if let Some(drain) = self.server(id).and_then(|server| server.drain.as_ref()) {

@@ -177,6 +177,7 @@ impl Core {
     /// The session is over: its socket closes now, the application hears of it from the loop.
     fn end(&mut self, id: Id) {
         let table = self.table();
+        self.return_run();
         self.drop_sources(id);
         let Some(session) = self.session(id) else { return };
         if session.ended {
