@@ -272,10 +272,12 @@ impl Core {
     /// queued are dealt with in here, all of them in one step.
     fn step(&mut self, id: Id, rest: Range<usize>, told: &mut Told) -> Option<(usize, Found)> {
         let session = self.session(id)?;
-        if !told.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler)) {
-            told.handler = Some(session.setup.handler.clone());
-        }
         let untouched = !session.in_dirty;
+        if !told.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler)) {
+            let last = told.handler.replace(session.setup.handler.clone());
+            // Its release may call anything.
+            self.trash.extend(last.map(|handler| handler as _));
+        }
         let mut arena = std::mem::take(&mut self.arena);
         let mut at = rest.start;
         self.more_of = None;

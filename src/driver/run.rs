@@ -109,7 +109,9 @@ impl Core {
     /// Has the protocol take messages from the start of these bytes. Returns how far they go; `None` when
     /// this is not the way for what comes.
     fn take_run(&mut self, id: Id, input: Range<usize>, teller: &mut Teller) -> Option<usize> {
-        let Core { entries, arena, run, now, queueing: false, .. } = self else { return None };
+        let Core { entries, arena, run, trash, now, queueing: false, .. } = self else {
+            return None;
+        };
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
         if session.pauses() {
             return None;
@@ -130,7 +132,9 @@ impl Core {
         }
         if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler))
         {
-            teller.handler = Some(session.setup.handler.clone());
+            let last = teller.handler.replace(session.setup.handler.clone());
+            // Its release may call anything.
+            trash.extend(last.map(|handler| handler as _));
         }
         arena.look(&mut teller.window);
         let end = input.start + taken;
