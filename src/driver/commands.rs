@@ -4,7 +4,7 @@ use super::core::Core;
 use super::deliver::{Delivery, What};
 use super::inbox::{Command, Task};
 use super::send::Terms;
-use super::session::{Phase, state};
+use super::session::{Phase, Session, state};
 use crate::error::{Code, Error};
 use crate::proto::conn::Body;
 use crate::util::id::Id;
@@ -78,6 +78,9 @@ impl Core {
             let queued = self.place.push(Command::Close(id, code, reason.to_owned()));
             debug_assert!(queued.is_ok(), "we are inside the loop, so it lives");
             return;
+            if let Some(conn) = self.session(id).and_then(Session::conn) {
+                conn.tell_no_more();
+            }
         }
         self.close_now(id, code, reason);
     }

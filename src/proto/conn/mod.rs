@@ -105,6 +105,8 @@ pub struct Connection {
     asking: bool,
     /// The last message that was read to where it stays was a very large one.
     bulky: bool,
+    /// The application wants to hear no more, although it is open.
+    mute: bool,
 }
 
 impl Connection {
@@ -128,6 +130,7 @@ impl Connection {
             blocked: false,
             asking: false,
             bulky: false,
+            mute: false,
             config,
         }
     }
@@ -214,6 +217,17 @@ impl Connection {
             Phase::CloseSent => State::Closing,
             Phase::CloseDone | Phase::Failed | Phase::Gone => State::Closed,
         }
+    }
+
+    /// Nothing more is told: the application has closed, but its close has to wait for what was sent before.
+    pub fn tell_no_more(&mut self) {
+        self.mute = true;
+    }
+
+    /// Whether messages, pings and pongs are told.
+    #[inline]
+    fn tells(&self) -> bool {
+        self.phase == Phase::Open && !self.mute
     }
 
     /// What to do with the transport. Valid once `has_output` is false.

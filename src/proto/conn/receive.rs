@@ -376,7 +376,7 @@ impl Connection {
     /// Whether messages are still delivered. If so, these bytes of one are.
     #[inline]
     pub(super) fn count(&mut self, now: Time, len: usize, last: bool) -> bool {
-        if self.phase != Phase::Open {
+        if !self.tells() {
             return false;
         }
         self.last_message = now;
@@ -412,14 +412,14 @@ impl Connection {
         if opcode == Opcode::Ping {
             self.counters.pings_received = self.counters.pings_received.saturating_add(1);
             self.pong(cx, now, bytes);
-            return Ok((self.phase == Phase::Open).then_some(Event::Ping(payload)));
+            return Ok(self.tells().then_some(Event::Ping(payload)));
         }
         self.counters.pongs_received = self.counters.pongs_received.saturating_add(1);
         if let Some(rtt) = self.keepalive.ponged(now, bytes) {
             self.counters.rtt_us = u32::try_from(rtt).unwrap_or(u32::MAX);
             cx.rtts.add(rtt);
         }
-        Ok((self.phase == Phase::Open).then_some(Event::Pong(payload)))
+        Ok(self.tells().then_some(Event::Pong(payload)))
     }
 
     fn expect(&self) -> Expect {

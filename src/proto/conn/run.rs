@@ -3,7 +3,6 @@
 //! wrong, is left to `receive.rs`.
 
 use super::Connection;
-use super::close_handshake::Phase;
 use super::stats::Figure;
 use crate::proto::config::Role;
 use crate::proto::event::Kind;
@@ -59,7 +58,7 @@ impl Connection {
     /// Whether messages are delivered as they come. With a trace each frame has to be noted.
     #[inline]
     pub fn takes_runs(&self) -> bool {
-        let plain = self.phase == Phase::Open && self.inbox.is_none() && !self.config.parts;
+        let plain = self.tells() && self.inbox.is_none() && !self.config.parts;
         plain && (self.rare.is_none() || self.trace().is_none())
     }
 
