@@ -64,9 +64,12 @@ impl Core {
 
     /// So much of what other threads have queued is no longer on its way.
     pub fn taken_up(&mut self, conn: Id, bytes: usize) {
-        if let Ok(cell) = self.table().get(conn) {
-            cell.unreserve(conn, bytes);
+        let Ok(cell) = self.table().get(conn) else { return };
+        if let Some(session) = self.session(conn) {
+            // First, so that they count all the time.
+            cell.set_buffered(session.buffered());
         }
+        cell.unreserve(conn, bytes);
     }
 
     /// Begins the close handshake, or gives up a connection that is not open yet.
@@ -75,12 +78,12 @@ impl Core {
         cell.advance_state(id, state::CLOSING);
         if cell.has_incoming() {
             // Messages of other threads were accepted before and go before.
-            let queued = self.place.push(Command::Close(id, code, reason.to_owned()));
-            debug_assert!(queued.is_ok(), "we are inside the loop, so it lives");
-            return;
             if let Some(conn) = self.session(id).and_then(Session::conn) {
                 conn.tell_no_more();
             }
+            let queued = self.place.push(Command::Close(id, code, reason.to_owned()));
+            debug_assert!(queued.is_ok(), "we are inside the loop, so it lives");
+            return;
         }
         self.close_now(id, code, reason);
     }
