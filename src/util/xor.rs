@@ -3,6 +3,8 @@
 
 /// Shorter pieces gain less than asking the processor costs.
 const WIDE: usize = 512;
+/// Bytes of the narrowest vector.
+const BLOCK: usize = 16;
 
 /// XORs `data` with the repeated key.
 #[inline]
@@ -18,7 +20,19 @@ fn apply_wide(data: &mut [u8], key: [u8; 4]) {
     if is_x86_feature_detected!("avx2") {
         #[target_feature(enable = "avx2")]
         fn avx2(data: &mut [u8], key: [u8; 4]) {
-            words(data, key);
+            use std::arch::x86_64::{_mm256_loadu_si256, _mm256_set1_epi32};
+            use std::arch::x86_64::{_mm256_storeu_si256, _mm256_xor_si256};
+            let wide = _mm256_set1_epi32(i32::from_ne_bytes(key));
+            let (blocks, rest) = data.as_chunks_mut::<32>();
+            for block in blocks {
+                let place = block.as_mut_ptr().cast();
+                // SAFETY: a block has as many bytes as the vector, and needs no alignment.
+                unsafe {
+                    let word = _mm256_loadu_si256(place);
+                    _mm256_storeu_si256(place, _mm256_xor_si256(word, wide));
+                }
+            }
+            words(rest, key);
         }
         // SAFETY: the processor has AVX2.
         return unsafe { avx2(data, key) };
@@ -63,27 +77,63 @@ unsafe fn copy_to(to: *mut u8, from: &[u8], key: [u8; 4]) {
     unsafe { copy_words(to, from, key) }
 }
 
-/// Written in words so that the compiler makes vectors of it; what is left over in ever smaller ones, since
-/// most messages are short.
+/// Blocks of one vector, and what is left over as the last block of the data, which overlaps the one before
+/// and so is read first: most messages are short, and branches cost them more than bytes.
 #[inline(always)]
 fn words(data: &mut [u8], key: [u8; 4]) {
-    let wide = widened(key);
-    let widest = u128::from(wide) << 64 | u128::from(wide);
-    let (words, rest) = data.as_chunks_mut::<16>();
-    for word in words {
-        *word = (u128::from_ne_bytes(*word) ^ widest).to_ne_bytes();
+    let Some(last) = data.len().checked_sub(BLOCK) else { return short(data, key) };
+    let wide = block(key);
+    let tail = xored(data[last..].first_chunk().expect("a block"), block(turned(key, last)));
+    let (blocks, _) = data.as_chunks_mut::<BLOCK>();
+    for word in blocks {
+        *word = xored(word, wide);
     }
-    let (words, rest) = rest.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
-    }
-    let (words, rest) = rest.as_chunks_mut::<4>();
+    data[last..].copy_from_slice(&tail);
+}
+
+/// Less than a block.
+#[inline(always)]
+fn short(data: &mut [u8], key: [u8; 4]) {
+    let (words, rest) = data.as_chunks_mut::<4>();
     for word in words {
         *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(key) {
         *byte ^= key;
     }
+}
+
+/// The key as it begins `by` bytes further on.
+#[inline(always)]
+fn turned(key: [u8; 4], by: usize) -> [u8; 4] {
+    u32::from_le_bytes(key).rotate_right(8 * (by as u32 % 4)).to_le_bytes()
+}
+
+#[inline(always)]
+fn block(key: [u8; 4]) -> [u8; BLOCK] {
+    let wide = u128::from(widened(key));
+    (wide << 64 | wide).to_ne_bytes()
+}
+
+/// Every x86-64 has this vector; left to itself the compiler makes two words of it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn xored(data: &[u8; BLOCK], key: [u8; BLOCK]) -> [u8; BLOCK] {
+    use std::arch::x86_64::{_mm_loadu_si128, _mm_storeu_si128, _mm_xor_si128};
+    let mut out = [0; BLOCK];
+    // SAFETY: each of them has as many bytes, and these instructions need no alignment.
+    unsafe {
+        let data = _mm_loadu_si128(data.as_ptr().cast());
+        let key = _mm_loadu_si128(key.as_ptr().cast());
+        _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_xor_si128(data, key));
+    }
+    out
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn xored(data: &[u8; BLOCK], key: [u8; BLOCK]) -> [u8; BLOCK] {
+    (u128::from_ne_bytes(*data) ^ u128::from_ne_bytes(key)).to_ne_bytes()
 }
 
 /// # Safety
