@@ -10,6 +10,7 @@ use super::loops::{self, Loop};
 use super::retry;
 use super::send::{self, Manner, Overflow, Sent, Terms};
 use super::session::{Phase, Session, state};
+use super::told::{self, Told};
 use crate::error::{Code, Error, Result};
 use crate::proto::close;
 use crate::proto::config::Role;
@@ -17,6 +18,7 @@ use crate::proto::conn::{Body, Stats};
 use crate::proto::event::Kind as MessageKind;
 use crate::proto::utf8;
 use crate::util::id::Id;
+use crate::util::owner::Me;
 use crate::util::table::{ACCEPTED, Cell, GIVEN_UP, POISONED, QUEUES};
 
 /// RFC 6455 section 5.5: control frames carry at most this.
@@ -138,11 +140,18 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
 /// most. Where anything is, nothing is done. Does not panic.
 #[inline]
 pub fn send_in_turn(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
-    let (owner, cell) = loops::find_sound(id, state::OPEN)?;
+    let Told { owner, cell, me, .. } = match told::to(id) {
+        Some(told) if told.owner.is_sound() && told.cell.is_sound(id, state::OPEN) => told,
+        Some(_) => return None,
+        None => {
+            let (owner, cell) = loops::find_sound(id, state::OPEN)?;
+            Told { id, owner, cell, me: Me::here() }
+        }
+    };
     if cell.overflow() != Overflow::Refuse as u8 || cell.has_parts() {
         return None;
     }
-    owner.from_within(id, |core| core.send_in_turn(id, cell, kind, data))?
+    owner.from_within(me, id, |core| core.send_in_turn(id, cell, kind, data))?
 }
 
 /// Room in the queue for another thread's request, within so many `times` the limit.

@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::util::forks::{Lock, Mark};
 use crate::util::id::{Id, Kind, LAST_GENERATION, MAX_OWNERS};
 use crate::util::outside::{self, Within};
-use crate::util::owner::{Inside, Owned, this_thread};
+use crate::util::owner::{Inside, Me, Owned, this_thread};
 use crate::util::rng::Entropy;
 use crate::util::table::{Cell, Table, random_start};
 
@@ -167,9 +167,8 @@ pub fn find_object(id: Id) -> Result<(Loop, &'static Cell)> {
 pub fn find_sound(id: Id, state: u8) -> Option<(Loop, &'static Cell)> {
     let place = place(id)?;
     let cell = place.table.get_sound(id, state)?;
-    let whole = place.process.is_ours() && !place.poisoned.load(Ordering::Relaxed);
     let generation = place.living();
-    (whole && generation != 0).then_some((Loop { place, generation }, cell))
+    (place.is_sound() && generation != 0).then_some((Loop { place, generation }, cell))
 }
 
 /// Whether the id names a loop that lives, or something that lives in one.
@@ -202,6 +201,12 @@ pub fn wrong_kind(wanted: Kind, got: Kind) -> Error {
 impl Place {
     fn living(&self) -> u32 {
         self.living.load(Ordering::SeqCst)
+    }
+
+    /// Whether it is this process's, and no panic has gone through it.
+    #[inline]
+    pub fn is_sound(&self) -> bool {
+        self.process.is_ours() && !self.poisoned.load(Ordering::Relaxed)
     }
 
     /// Whether the calling thread acts directly. With a thread of the library's own every other does.
@@ -319,7 +324,7 @@ impl Loop {
     /// that has to be done on the way out.
     #[inline]
     fn enter_again(self) -> Option<Entered> {
-        let inside = self.place.core.enter_again()?;
+        let inside = self.place.core.enter_again(Me::here())?;
         let alive = self.living() == self.generation;
         let unwinding = std::thread::panicking();
         alive.then_some(Entered { inside, place: self.place, unwinding, door: None, _within: None })
@@ -414,8 +419,8 @@ impl Loop {
     /// Does something with the session of the loop from within one of its callbacks, after which nothing has
     /// to follow; `None` from elsewhere.
     #[inline]
-    pub fn from_within<R>(self, id: Id, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
-        let inside = self.place.core.enter_again()?;
+    pub fn from_within<R>(self, me: Me, id: Id, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
+        let inside = self.place.core.enter_again(me)?;
         let mut core = inside.try_borrow_mut().ok()?;
         let core = core.as_mut()?;
         match catch_unwind(AssertUnwindSafe(|| f(core))) {

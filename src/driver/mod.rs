@@ -53,6 +53,7 @@ pub mod subscribers;
 pub mod thread;
 pub mod timeouts;
 pub mod timers;
+pub mod told;
 pub mod tracing;
 pub mod turn;
 pub mod visit;

@@ -7,15 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::core::Core;
-use super::deliver::{self, Input};
 use super::handler::Handler;
 use super::loops::Entered;
+use super::measure;
 use super::session::{Phase, Session};
+use super::told::Told;
 use crate::error::Result;
 use crate::proto::conn::Whole;
 use crate::proto::event::Kind;
 use crate::util::arena::Window;
 use crate::util::id::Id;
+use crate::util::owner::Me;
 
 /// What is the same for most messages of a turn, so that they cost no counting of references.
 #[derive(Default)]
@@ -55,16 +57,19 @@ pub fn tell(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller)
     let mut at = chunk.start;
     while at < chunk.end {
         let taken = entered.with(|core| Ok(core.take_run(id, at..chunk.end, teller)))?;
-        let (Some(end), Some(handler), Some(window)) = (taken, &teller.handler, &teller.window)
+        let (Some((end, told)), Some(handler), Some(window)) =
+            (taken, &teller.handler, &teller.window)
         else {
             return Ok(at);
         };
         at = end;
+        let _telling = told.begin();
+        let hearer = &**handler;
         loop {
             match entered.glance(Core::next_whole)? {
                 Next::Message(kind, range) => window.show(range, |bytes| {
-                    let measure = entered.measure();
-                    deliver::call_input(&**handler, measure, id, Input::Message(kind), bytes);
+                    let call = || hearer.on_message(id, kind, bytes);
+                    measure::timed(Some(entered.measure()), call);
                 }),
                 Next::Over => break,
                 Next::Disturbed => {
@@ -106,17 +111,25 @@ impl Run {
 }
 
 impl Core {
-    /// Has the protocol take messages from the start of these bytes. Returns how far they go; `None` when
-    /// this is not the way for what comes.
-    fn take_run(&mut self, id: Id, input: Range<usize>, teller: &mut Teller) -> Option<usize> {
-        let Core { entries, arena, run, trash, now, queueing: false, .. } = self else {
+    /// Has the protocol take messages from the start of these bytes. Returns how far they go, and who is told of
+    /// them; `None` when this is not the way for what comes.
+    fn take_run(
+        &mut self,
+        id: Id,
+        input: Range<usize>,
+        teller: &mut Teller,
+    ) -> Option<(usize, Told)> {
+        let Core { place: owner, entries, arena, run, trash, now, queueing: false, .. } = self
+        else {
             return None;
         };
+        let owner = *owner;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
         if session.pauses() {
             return None;
         }
         let Phase::Open(conn) = &mut session.phase else { return None };
+        let cell = owner.table().get(id).ok()?;
         let bytes = arena.write(input.clone());
         let taken = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(feature = "test-panic")]
@@ -143,7 +156,7 @@ impl Core {
         if self.current.is_some() {
             self.current = None;
         }
-        Some(end)
+        Some((end, Told { id, cell, owner, me: Me::here() }))
     }
 
     /// The next message of the run, which is about to be told.

@@ -18,6 +18,18 @@ pub fn this_thread() -> u64 {
     })
 }
 
+/// The current thread, for whoever asks again and again. Not `Send`: it is that of no other.
+#[derive(Clone, Copy, Debug)]
+pub struct Me(u64, PhantomData<*const ()>);
+
+impl Me {
+    /// Which thread this is.
+    #[inline]
+    pub fn here() -> Me {
+        Me(this_thread(), PhantomData)
+    }
+}
+
 /// Nobody is inside; the lower bits are the key.
 const VACANT: u64 = 1 << 63;
 
@@ -68,8 +80,8 @@ impl<T> Owned<T> {
 
     /// Enters if the calling thread is inside already, as from within a callback.
     #[inline]
-    pub fn enter_again(&self) -> Option<Inside<'_, T>> {
-        if !self.is_inside() {
+    pub fn enter_again(&self, me: Me) -> Option<Inside<'_, T>> {
+        if self.inside.load(Ordering::Relaxed) != me.0 {
             return None;
         }
         self.depth.set(self.depth.get() + 1);
@@ -126,14 +138,14 @@ mod tests {
         assert_eq!(*inner, 7);
         assert!(!inner.is_outermost());
         drop(inner);
-        assert!(LOCK.enter_again().is_some_and(|again| !again.is_outermost()));
+        assert!(LOCK.enter_again(Me::here()).is_some_and(|again| !again.is_outermost()));
         assert!(outer.is_outermost());
         assert!(LOCK.is_inside());
         assert!(std::thread::spawn(|| LOCK.try_enter(1).is_none()).join().unwrap());
-        assert!(std::thread::spawn(|| LOCK.enter_again().is_none()).join().unwrap());
+        assert!(std::thread::spawn(|| LOCK.enter_again(Me::here()).is_none()).join().unwrap());
         drop(outer);
         assert!(std::thread::spawn(|| LOCK.try_enter(1).is_some()).join().unwrap());
-        assert!(!LOCK.is_inside() && LOCK.enter_again().is_none());
+        assert!(!LOCK.is_inside() && LOCK.enter_again(Me::here()).is_none());
     }
 
     #[test]

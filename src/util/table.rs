@@ -174,6 +174,13 @@ impl Cell {
         self.others.get().map_or(0, |others| tally(others).get(self.generation()))
     }
 
+    /// Whether it is that object's, in that state, and nobody has given it up and no panic has hit it.
+    #[inline]
+    pub fn is_sound(&self, id: Id, state: u8) -> bool {
+        let tag = self.tag.load(Ordering::SeqCst) & !((ACCEPTED | QUEUES) as u64);
+        tag == Cell::tag(id.generation(), id.kind() as u8, state)
+    }
+
     fn tag(generation: u32, kind: u8, state: u8) -> u64 {
         (generation as u64) << 16 | (kind as u64) << 8 | state as u64
     }
@@ -446,9 +453,7 @@ impl Table {
     #[inline]
     pub fn get_sound(&self, id: Id, state: u8) -> Option<&Cell> {
         let cell = self.cell(id)?;
-        let tag = cell.tag.load(Ordering::SeqCst) & !((ACCEPTED | QUEUES) as u64);
-        let fits = tag == Cell::tag(id.generation(), id.kind() as u8, state);
-        (fits && id.owner() == self.owner).then_some(cell)
+        (cell.is_sound(id, state) && id.owner() == self.owner).then_some(cell)
     }
 
     /// The cell of a living object.
