@@ -175,7 +175,10 @@ fn feed(
 impl Core {
     /// What the session has to be given now. When that is nothing, what was done to it is settled.
     fn next_input(&mut self, id: Id) -> Read {
-        let read = self.take_held(id).unwrap_or_else(|| self.read(id));
+        let read = match self.read_plain(id) {
+            Some(read) => read,
+            None => self.take_held(id).unwrap_or_else(|| self.read(id)),
+        };
         if !matches!(read, Read::Bytes(..)) {
             if let Read::End = read {
                 self.stream_ended(id);
@@ -224,6 +227,25 @@ impl Core {
         Some(Read::Bytes(chunk, 0))
     }
 
+    /// Reads the socket of an open connection about which nothing is special, between two messages: most.
+    fn read_plain(&mut self, id: Id) -> Option<Read> {
+        let Core { entries, arena, queueing: false, .. } = self else { return None };
+        let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        let held_back = session.paused || session.stalled || session.undelivered > 0;
+        if !session.readable || held_back || session.details.is_some() {
+            return None;
+        }
+        let (Phase::Open(conn), Some(stream)) = (&session.phase, &mut session.stream) else {
+            return None;
+        };
+        if !conn.is_between_messages() || !stream.is_direct() {
+            return None;
+        }
+        let room = arena.room(RECEIVE_BUFFER);
+        let read = stream.read(arena.write(room.clone()));
+        Some(self.was_read(id, room, 0, read))
+    }
+
     fn read(&mut self, id: Id) -> Read {
         let Some(session) = self.session(id) else { return Read::Nothing };
         if session.is_asking() && session.gone {
@@ -238,12 +260,24 @@ impl Core {
         let mut direct = 0;
         let read = self
             .contain(id, |session, cx, _| session.read(cx, arena.write(room.clone()), &mut direct));
+        self.arena = arena;
+        self.was_read(id, room, direct, read)
+    }
+
+    /// What reading into that room came to, beside so many bytes that have gone straight into a message.
+    #[inline]
+    fn was_read(
+        &mut self,
+        id: Id,
+        room: Range<usize>,
+        direct: usize,
+        read: Result<Received>,
+    ) -> Read {
         #[cfg(feature = "test-panic")]
         if let Ok(Received::Bytes { count, .. }) = read {
-            let text = &arena.write(room.clone())[..count];
+            let text = &self.arena.write(room.clone())[..count];
             provoke(text, "panic in the loop");
         }
-        self.arena = arena;
         let Some(session) = self.session(id) else { return Read::Nothing };
         match read {
             Ok(Received::End) => Read::End,

@@ -539,13 +539,16 @@ impl Entered {
         &self.place.measure
     }
 
-    /// Borrows the core for a moment in which nothing begins or ends.
+    /// Borrows the core for a moment in which nothing begins or ends. `None` when that cannot be: `with`
+    /// says why.
     #[inline(always)]
-    pub fn glance<R>(&self, look: impl FnOnce(&mut Core) -> R) -> Result<R> {
+    pub fn glance<R>(&self, look: impl FnOnce(&mut Core) -> Option<R>) -> Option<R> {
         // A callback of this turn may have forked.
-        self.place.check_process()?;
-        let mut core = self.inside.try_borrow_mut().map_err(|_| busy())?;
-        Ok(look(core.as_mut().ok_or_else(|| stale(Kind::Loop))?))
+        if !self.place.process.is_ours() {
+            return None;
+        }
+        let mut core = self.inside.try_borrow_mut().ok()?;
+        look(core.as_mut()?)
     }
 
     /// Borrows the core for the length of `f`, which must not call the application.

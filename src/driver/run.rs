@@ -13,7 +13,7 @@ use super::measure;
 use super::session::{Phase, Session};
 use super::told::Told;
 use crate::error::Result;
-use crate::proto::conn::Whole;
+use crate::proto::conn::{Whole, Wholes};
 use crate::proto::event::Kind;
 use crate::util::arena::Window;
 use crate::util::id::Id;
@@ -31,7 +31,7 @@ pub struct Teller {
 /// Messages that were taken and not all told.
 #[derive(Default)]
 pub struct Run {
-    wholes: Vec<Whole>,
+    wholes: Wholes,
     told: usize,
     /// Whose they are, and where in the arena they lie.
     id: Option<Id>,
@@ -42,13 +42,14 @@ pub struct Run {
     returned: bool,
 }
 
-/// What a glance shows.
-enum Next {
-    Message(Kind, Range<usize>),
-    /// There is no more.
+/// Why no message came next.
+enum After {
+    /// All have been told.
     Over,
-    /// First somebody has to look what has changed.
+    /// Something has changed that changes nothing for the rest.
     Disturbed,
+    /// The rest went back: from here on it is to be fed again.
+    Back(usize),
 }
 
 /// Tells of the messages at the start of a chunk of the arena, and returns where those begin that it has
@@ -66,18 +67,16 @@ pub fn tell(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller)
         let _telling = told.begin();
         let hearer = &**handler;
         loop {
-            match entered.glance(Core::next_whole)? {
-                Next::Message(kind, range) => window.show(range, |bytes| {
+            while let Some((kind, range)) = entered.glance(Core::next_whole) {
+                window.show(range, |bytes| {
                     let call = || hearer.on_message(id, kind, bytes);
                     measure::timed(Some(entered.measure()), call);
-                }),
-                Next::Over => break,
-                Next::Disturbed => {
-                    let back = entered.with(|core| Ok(core.goes_on(id, handler)))?;
-                    if let Some(at) = back {
-                        return Ok(at);
-                    }
-                }
+                });
+            }
+            match entered.with(|core| Ok(core.goes_on(id, handler)))? {
+                After::Disturbed => {}
+                After::Over => break,
+                After::Back(at) => return Ok(at),
             }
         }
     }
@@ -161,35 +160,35 @@ impl Core {
 
     /// The next message of the run, which is about to be told.
     #[inline]
-    fn next_whole(&mut self) -> Next {
+    fn next_whole(&mut self) -> Option<(Kind, Range<usize>)> {
         if self.run.disturbed {
-            return Next::Disturbed;
+            return None;
         }
-        let Some(whole) = self.run.wholes.get(self.run.told) else {
-            self.run.id = None;
-            return Next::Over;
-        };
+        let whole = self.run.wholes.get(self.run.told)?;
         let (kind, range) = (whole.kind, self.run.place(whole));
         self.run.told += 1;
         self.count_callback();
         self.arena.fix(range.end);
-        Next::Message(kind, range)
+        Some((kind, range))
     }
 
-    /// Whether the rest of the run may be told as it is. If not, it goes back: from where on is it to be
-    /// fed again?
-    fn goes_on(&mut self, id: Id, handler: &Arc<dyn Handler>) -> Option<usize> {
+    /// Whether there is a rest of the run, and may be told as it is. If not, it goes back.
+    fn goes_on(&mut self, id: Id, handler: &Arc<dyn Handler>) -> After {
         self.run.disturbed = false;
+        if !self.run.returned && self.run.told == self.run.wholes.len() {
+            self.run.id = None;
+            return After::Over;
+        }
         let as_it_is = |session: &mut Session| {
             let same = Arc::ptr_eq(handler, &session.setup.handler) && !session.pauses();
             same && session.conn().is_some_and(|conn| conn.takes_runs())
         };
         let back = self.run.returned || self.queueing;
         if !back && self.session(id).is_some_and(as_it_is) {
-            return None;
+            return After::Disturbed;
         }
         self.forget_run();
-        Some(self.run.input.start + self.run.told_end())
+        After::Back(self.run.input.start + self.run.told_end())
     }
 
     /// What was taken and is not told yet will not be told from here.

@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 pub use direct::Taken;
 pub use queue::Dropped;
-pub use run::Whole;
+pub use run::{Whole, Wholes};
 pub use send::{Body, Queued, SendOptions};
 pub use stats::Stats;
 

@@ -110,6 +110,12 @@ impl Connection {
         }
     }
 
+    /// Whether nothing of a message is here yet, nor is the next to be expected large.
+    #[inline]
+    pub fn is_between_messages(&self) -> bool {
+        self.inbox.is_none() && !self.bulky
+    }
+
     /// Whether the last message was so large that the next may best be met with a small buffer, so that
     /// most of it goes into the inlet. Says so once.
     #[inline]

@@ -8,7 +8,7 @@ use crate::proto::config::Role;
 use crate::proto::event::Kind;
 use crate::proto::{frame, mask, utf8};
 use crate::util::time::Time;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// A run ends with the message that makes it this long, while all of it is in the nearest cache.
 const ENOUGH: usize = 16 * 1024;
@@ -32,11 +32,27 @@ impl Whole {
     }
 }
 
+/// Messages of a run, in memory that is used again.
+#[derive(Default)]
+pub struct Wholes {
+    room: Vec<Whole>,
+    count: usize,
+}
+
+impl Deref for Wholes {
+    type Target = [Whole];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Whole] {
+        &self.room[..self.count]
+    }
+}
+
 impl Connection {
     /// Takes messages from the start of `input` for as long as they lie there whole, unmasks them in place
     /// and puts them into `run`. Returns how far they go.
-    pub fn recv_run(&mut self, now: Time, input: &mut [u8], run: &mut Vec<Whole>) -> usize {
-        run.clear();
+    pub fn recv_run(&mut self, now: Time, input: &mut [u8], run: &mut Wholes) -> usize {
+        run.count = 0;
         if !self.takes_runs() {
             return 0;
         }
@@ -80,20 +96,18 @@ impl Connection {
 }
 
 /// How far the messages go, and how many bytes they are together.
-fn take<const MASKED: bool>(
-    input: &mut [u8],
-    longest: u64,
-    run: &mut Vec<Whole>,
-) -> (usize, usize) {
-    run.reserve(MOST);
-    let (mut at, mut bytes) = (0, 0);
-    while at < ENOUGH && run.len() < MOST {
-        let Some(next) = frame::parse_whole(&input[at..], MASKED) else { break };
-        let (begin, end) = (at + next.size, at + next.size + next.len);
+fn take<const MASKED: bool>(input: &mut [u8], longest: u64, run: &mut Wholes) -> (usize, usize) {
+    if run.room.is_empty() {
+        run.room = vec![Whole { kind: Kind::Binary, begin: 0, end: 0 }; MOST];
+    }
+    let (mut at, mut bytes, mut rest) = (0, 0, input);
+    for slot in &mut run.room {
+        let Some(next) = frame::parse_whole(rest, MASKED) else { break };
         if next.len as u64 > longest {
             break;
         }
-        let Some(payload) = input.get_mut(begin..end) else { break };
+        let Some((frame, behind)) = rest.split_at_mut_checked(next.size + next.len) else { break };
+        let payload = &mut frame[next.size..];
         if MASKED {
             mask::apply(payload, next.key);
         }
@@ -103,9 +117,15 @@ fn take<const MASKED: bool>(
             }
             break;
         }
-        run.push(Whole { kind: next.kind, begin: begin as u32, end: end as u32 });
+        let begin = at + next.size;
+        at = begin + next.len;
+        *slot = Whole { kind: next.kind, begin: begin as u32, end: at as u32 };
+        run.count += 1;
         bytes += next.len;
-        at = end;
+        rest = behind;
+        if at >= ENOUGH {
+            break;
+        }
     }
     (at, bytes)
 }

@@ -13,9 +13,16 @@ impl Connection {
     pub fn next_timeout(&self) -> Option<Time> {
         match self.phase {
             Phase::Open => {
-                let deflate = self.deflate.as_ref().and_then(|it| it.next_timeout(&self.config));
-                let keepalive = self.keepalive.next_timeout(&self.config);
-                [keepalive, self.idle_deadline(), deflate].into_iter().flatten().min()
+                let mut next = self.keepalive.next_timeout(&self.config);
+                if let Some(idle) = self.idle_deadline() {
+                    next = Some(next.map_or(idle, |next| next.min(idle)));
+                }
+                if let Some(deflate) = &self.deflate
+                    && let Some(due) = deflate.next_timeout(&self.config)
+                {
+                    next = Some(next.map_or(due, |next| next.min(due)));
+                }
+                next
             }
             Phase::Gone if !self.has_output() => None,
             _ => self.ended().map(|ending| ending.deadline),
