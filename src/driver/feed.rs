@@ -91,19 +91,26 @@ fn feed(
     entered: &Entered,
     id: Id,
     chunk: Range<usize>,
-    mut arrived: bool,
+    arrived: bool,
     teller: &mut Teller,
 ) -> Result<()> {
+    let mut at = chunk.start;
+    if !arrived {
+        at = run::tell(entered, id, chunk.clone(), teller)?;
+        if at == chunk.end {
+            return Ok(());
+        }
+    }
+    feed_steps(entered, id, at..chunk.end, teller)
+}
+
+/// The same for what begins with something else than a whole message.
+#[inline(never)] // what most messages do not need is not in their way
+fn feed_steps(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller) -> Result<()> {
     let mut at = chunk.start;
     let mut spent: Option<Arc<Vec<u8>>> = None;
     let mut told = Told::default();
     loop {
-        if spent.is_none() && !std::mem::take(&mut arrived) {
-            at = run::tell(entered, id, at..chunk.end, teller)?;
-            if at == chunk.end {
-                return Ok(());
-            }
-        }
         let next = entered.with(|core| {
             core.done_with(spent.take());
             core.arena.look(&mut teller.window);
@@ -167,6 +174,12 @@ fn feed(
                 if entered.with(|core| Ok(core.client_handshake_over(id, *outcome)))? {
                     deliver::tell(entered, id, What::Open)?;
                 }
+            }
+        }
+        if spent.is_none() {
+            at = run::tell(entered, id, at..chunk.end, teller)?;
+            if at == chunk.end {
+                return Ok(());
             }
         }
     }

@@ -533,6 +533,12 @@ impl Drop for Entered {
 }
 
 impl Entered {
+    /// The thread that is inside.
+    #[inline]
+    pub fn me(&self) -> Me {
+        self.inside.me()
+    }
+
     /// How long callbacks of the loop take.
     #[inline]
     pub fn measure(&self) -> &'static Measure {

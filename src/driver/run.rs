@@ -57,7 +57,8 @@ enum After {
 pub fn tell(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller) -> Result<usize> {
     let mut at = chunk.start;
     while at < chunk.end {
-        let taken = entered.with(|core| Ok(core.take_run(id, at..chunk.end, teller)))?;
+        let taken =
+            entered.with(|core| Ok(core.take_run(id, at..chunk.end, teller, entered.me())))?;
         let (Some((end, told)), Some(handler), Some(window)) =
             (taken, &teller.handler, &teller.window)
         else {
@@ -117,6 +118,7 @@ impl Core {
         id: Id,
         input: Range<usize>,
         teller: &mut Teller,
+        me: Me,
     ) -> Option<(usize, Told)> {
         let Core { place: owner, entries, arena, run, trash, now, queueing: false, .. } = self
         else {
@@ -128,7 +130,7 @@ impl Core {
             return None;
         }
         let Phase::Open(conn) = &mut session.phase else { return None };
-        let cell = owner.table().get(id).ok()?;
+        let cell = owner.table().cell(id)?;
         let bytes = arena.write(input.clone());
         let taken = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(feature = "test-panic")]
@@ -155,7 +157,7 @@ impl Core {
         if self.current.is_some() {
             self.current = None;
         }
-        Some((end, Told { id, cell, owner, me: Me::here() }))
+        Some((end, Told { id, cell, owner, me }))
     }
 
     /// The next message of the run, which is about to be told.

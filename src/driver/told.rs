@@ -24,21 +24,22 @@ pub struct Told {
 // No destructor: a thread may end after the library was unloaded.
 thread_local!(static TOLD: Cell<Option<Told>> = const { Cell::new(None) });
 
-/// Until this is dropped; then it is who was told before, by another loop that this one is polled from within.
-pub struct Telling(Option<Told>);
+/// Until this is dropped. A callback may poll another loop: what is left of it then does without.
+pub struct Telling;
 
 impl Told {
     /// From now on it is this one.
     #[inline]
     pub fn begin(self) -> Telling {
-        Telling(TOLD.replace(Some(self)))
+        TOLD.set(Some(self));
+        Telling
     }
 }
 
 impl Drop for Telling {
     #[inline]
     fn drop(&mut self) {
-        TOLD.set(self.0.take());
+        TOLD.set(None);
     }
 }
 

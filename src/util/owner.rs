@@ -95,6 +95,12 @@ impl<T> Owned<T> {
 }
 
 impl<T> Inside<'_, T> {
+    /// The thread that is inside, which is this one.
+    #[inline]
+    pub fn me(&self) -> Me {
+        Me(self.owned.inside.load(Ordering::Relaxed), PhantomData)
+    }
+
     /// Whether this was the way in, and not one from within.
     pub fn is_outermost(&self) -> bool {
         self.owned.depth.get() == 1

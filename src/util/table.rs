@@ -443,8 +443,9 @@ impl Table {
         }
     }
 
+    /// The cell at that slot, whoever's it is.
     #[inline]
-    fn cell(&self, id: Id) -> Option<&Cell> {
+    pub fn cell(&self, id: Id) -> Option<&Cell> {
         let segment = self.segments.get(id.slot() as usize / SEGMENT)?.get()?;
         segment.get(id.slot() as usize % SEGMENT)
     }
