@@ -769,7 +769,10 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  * connection that is sending. Default 0: one compressor serves all connections of a loop.
  */
 #define WSOCK_OPT_DEFLATE_SERVER_TAKEOVER 35
-/** 1: so may the client, whose compressors are few. Default 1. */
+/**
+ * 1: so may the client. Then a server keeps some 20 KiB for each connection that has sent it a compressed
+ * message. Default 0.
+ */
 #define WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER 36
 /** Milliseconds after which an unused compressor of a connection is given back. Default 10000. */
 #define WSOCK_OPT_DEFLATE_IDLE_MS 37

@@ -95,7 +95,11 @@ struct Side {
 impl Side {
     fn new(role: Role, params: Option<Params>) -> Side {
         // Takeover is up to `params` alone.
-        let wanted = deflate::Config { server_takeover: true, ..deflate::Config::default() };
+        let wanted = deflate::Config {
+            server_takeover: true,
+            client_takeover: true,
+            ..deflate::Config::default()
+        };
         let config = Config { deflate: params.map(|_| wanted), ..Config::default() };
         let conn = Connection::new(role, Arc::new(config), params, NOW);
         Side { conn, cx: Context::new(Entropy::from_seed(1)) }

@@ -23,7 +23,11 @@ const NO_TAKEOVER: Params =
 const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 fn config() -> Config {
-    let wanted = deflate::Config { server_takeover: true, ..deflate::Config::default() };
+    let wanted = deflate::Config {
+        server_takeover: true,
+        client_takeover: true,
+        ..deflate::Config::default()
+    };
     Config { deflate: Some(wanted), ..Config::default() }
 }
 

@@ -81,7 +81,11 @@ fn params() -> impl Strategy<Value = Option<Params>> {
 }
 
 fn config() -> Config {
-    let wanted = deflate::Config { server_takeover: true, ..deflate::Config::default() };
+    let wanted = deflate::Config {
+        server_takeover: true,
+        client_takeover: true,
+        ..deflate::Config::default()
+    };
     Config { deflate: Some(wanted), max_control_rate: 0, ..Config::default() }
 }
 

@@ -127,7 +127,11 @@ fn compressed_parts_are_one_message_with_and_without_takeover() {
     use crate::support::Seen;
     use crate::support::pair::Pair;
     use wsock::proto::deflate::{self, Params};
-    let wanted = deflate::Config { server_takeover: true, ..deflate::Config::default() };
+    let wanted = deflate::Config {
+        server_takeover: true,
+        client_takeover: true,
+        ..deflate::Config::default()
+    };
     let config = Config { deflate: Some(wanted), ..Config::default() };
     for (takeover, from) in
         [(false, Role::Client), (true, Role::Client), (false, Role::Server), (true, Role::Server)]

@@ -15,7 +15,8 @@ pub const WSOCK_OPT_DEFLATE_CLIENT_WINDOW_BITS: i32 = 34;
 /// 1: the server may refer to earlier messages: smaller messages, but some 300 KiB of memory for each
 /// connection that is sending. Default 0: one compressor serves all connections of a loop.
 pub const WSOCK_OPT_DEFLATE_SERVER_TAKEOVER: i32 = 35;
-/// 1: so may the client, whose compressors are few. Default 1.
+/// 1: so may the client. Then a server keeps some 20 KiB for each connection that has sent it a compressed
+/// message. Default 0.
 pub const WSOCK_OPT_DEFLATE_CLIENT_TAKEOVER: i32 = 36;
 /// Milliseconds after which an unused compressor of a connection is given back. Default 10000.
 pub const WSOCK_OPT_DEFLATE_IDLE_MS: i32 = 37;

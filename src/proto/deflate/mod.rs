@@ -38,8 +38,8 @@ impl Default for Config {
             client_window_bits: 15,
             // Without takeover one compressor serves every connection of a loop.
             server_takeover: false,
-            // What a client keeps costs the client; what we must keep to read it is 32 KiB.
-            client_takeover: true,
+            // What a client keeps in its compressor a server keeps, too, to read it.
+            client_takeover: false,
             idle_ms: 10_000,
         }
     }

@@ -19,7 +19,7 @@ fn params(no_takeover: bool, bits: u8) -> Params {
 
 /// A client that compresses and a server that inflates.
 fn pair(no_takeover: bool, bits: u8, level: u32) -> (Deflate, Deflate) {
-    let wanted = deflate::Config { level, ..deflate::Config::default() };
+    let wanted = deflate::Config { level, client_takeover: true, ..deflate::Config::default() };
     let params = params(no_takeover, bits);
     (side(Role::Client, wanted.clone(), params), side(Role::Server, wanted, params))
 }
@@ -141,7 +141,8 @@ fn a_side_may_start_anew_although_takeover_was_agreed() {
 
 #[test]
 fn an_idle_compressor_is_given_back_and_a_fresh_one_goes_on() {
-    let wanted = deflate::Config { idle_ms: 10, ..deflate::Config::default() };
+    let wanted =
+        deflate::Config { idle_ms: 10, client_takeover: true, ..deflate::Config::default() };
     let config = Config { deflate: Some(wanted.clone()), ..Config::default() };
     let mut from = side(Role::Client, wanted, params(false, 15));
     let (_, mut to) = pair(false, 15, 1);

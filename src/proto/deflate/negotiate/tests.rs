@@ -5,7 +5,7 @@ use crate::proto::extension::parse;
 
 /// As generous as it gets.
 fn generous() -> Config {
-    Config { server_takeover: true, ..Config::default() }
+    Config { server_takeover: true, client_takeover: true, ..Config::default() }
 }
 
 /// As tight as it gets.
@@ -43,7 +43,8 @@ fn an_offer_says_what_is_configured() {
     assert_eq!(offer(&generous()), "permessage-deflate; client_max_window_bits");
     assert_eq!(
         offer(&Config::default()),
-        "permessage-deflate; server_no_context_takeover; client_max_window_bits"
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         client_max_window_bits"
     );
     assert_eq!(
         offer(&tight()),
