@@ -3,15 +3,16 @@
 //! A piece that is kept holds the whole buffer, and is never written to again: the arena goes on behind
 //! it, or in another buffer when there is no room.
 
-use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use super::pages::Pages;
+
 /// Bytes that somebody may hold on to.
 struct Buffer {
-    bytes: Box<[UnsafeCell<u8>]>,
+    bytes: Pages,
     /// Below this nothing is written any more while a piece is kept or something is shown.
     fixed: AtomicUsize,
     /// How many windows look at it, and how many of them show something right now. Both change on the
@@ -28,12 +29,8 @@ unsafe impl Send for Buffer {}
 
 impl Buffer {
     fn new(size: usize) -> Arc<Buffer> {
-        // Zeroed by the system and touched only as far as it is used.
-        let zeros = Box::into_raw(vec![0u8; size].into_boxed_slice());
-        // SAFETY: `UnsafeCell<u8>` has the layout of `u8`, so it is the same allocation.
-        let bytes = unsafe { Box::from_raw(zeros as *mut [UnsafeCell<u8>]) };
         let (fixed, windows, showing) = Default::default();
-        Arc::new(Buffer { bytes, fixed, windows, showing })
+        Arc::new(Buffer { bytes: Pages::new(size), fixed, windows, showing })
     }
 
     /// Whether nobody reads what is fixed, now or later.

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod offer;
 pub mod outside;
 pub mod owner;
+pub mod pages;
 pub mod pool;
 pub mod registry;
 pub mod rng;

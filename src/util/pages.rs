@@ -1,0 +1,64 @@
+//! Memory straight from the system. The allocator would hand out such pieces a second time without giving
+//! them back in between, and so have to zero all of them, which the system does as far as they are touched.
+
+use std::alloc::{Layout, handle_alloc_error};
+use std::cell::UnsafeCell;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+
+/// Zeros, until somebody writes to them. They go back to the system when this is dropped.
+pub struct Pages {
+    start: NonNull<UnsafeCell<u8>>,
+    len: usize,
+}
+
+impl Pages {
+    /// `len` bytes, not zero.
+    pub fn new(len: usize) -> Pages {
+        let (access, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, of nothing, wherever there is room.
+        let start = unsafe { libc::mmap(ptr::null_mut(), len, access, kind, -1, 0) };
+        match NonNull::new(start) {
+            Some(place) if start != libc::MAP_FAILED => Pages { start: place.cast(), len },
+            _ => handle_alloc_error(Layout::array::<u8>(len).expect("less than all memory")),
+        }
+    }
+}
+
+impl Deref for Pages {
+    type Target = [UnsafeCell<u8>];
+
+    #[inline]
+    fn deref(&self) -> &[UnsafeCell<u8>] {
+        // SAFETY: mapped until this is dropped, and as long; every byte is valid.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: all of the mapping that `new` made, to which nothing leads any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_zeros_each_time_and_all_can_be_written() {
+        for _ in 0..3 {
+            let pages = Pages::new(1 << 20);
+            assert_eq!(pages.len(), 1 << 20);
+            for byte in pages.iter() {
+                // SAFETY: nobody else has them.
+                unsafe {
+                    assert_eq!(*byte.get(), 0);
+                    *byte.get() = 1;
+                }
+            }
+        }
+    }
+}
