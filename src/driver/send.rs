@@ -243,8 +243,19 @@ impl Core {
     ) -> Result<Dropped> {
         let cell = self.table().get(id).map_err(|_| loops::stale(id::Kind::Conn))?;
         check_takes(cell)?;
-        let body = Body::Prepared(message);
-        Ok(self.send_now(id, cell, &body, manner.terms(cell))?.dropped)
+        let terms = manner.terms(cell);
+        let ordinary = terms.overflow == Overflow::Refuse && terms.options.key == 0;
+        if ordinary && self.worker == 0 {
+            let plain = |session: &mut Session, cx: &mut Context, now| {
+                Ok(session.take_plain_prepared(cx, now, message))
+            };
+            if let Some(buffered) = self.contain(id, plain)? {
+                cell.set_buffered(buffered);
+                self.dirty(id);
+                return Ok(Dropped::default());
+            }
+        }
+        Ok(self.send_now(id, cell, &Body::Prepared(message), terms)?.dropped)
     }
 
     /// Takes up what another thread sent. It was told "accepted", so only dropping may be done about it. When
@@ -297,6 +308,23 @@ impl Core {
 }
 
 impl Session {
+    /// Takes a message that goes to many if there is room and nothing else to be thought of: most. Returns what
+    /// waits then; `None` when nothing has been done.
+    #[inline]
+    fn take_plain_prepared(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        message: &Prepared,
+    ) -> Option<usize> {
+        if self.client().is_some_and(|client| client.retry.is_some()) {
+            return None;
+        }
+        let max = self.setup.shared.settings.max_buffered;
+        let Phase::Open(conn) = &mut self.phase else { return None };
+        conn.send_plain_prepared(cx, now, message, max)
+    }
+
     /// Takes a message if there is room, or makes room for it, as its terms say. `cell` is that of the
     /// connection while it may still be refused. `behind` those that wait for on_open to return.
     pub fn take_message(

@@ -8,6 +8,8 @@ use crate::util::rng::Entropy;
 
 /// How many send queues wait for their next use.
 const KEPT: usize = 32;
+/// The same of those whose memory is next to nothing, since a message for everybody needs one for each.
+const KEPT_SMALL: usize = 1024;
 
 /// Buffers, random bytes and compressors: one per loop, lent to each call that needs them.
 pub struct Context {
@@ -46,7 +48,7 @@ impl Context {
     #[inline]
     pub fn tidy(&mut self, own: &mut Option<Box<Output>>) {
         if let Some(mut output) = own.take_if(|output| output.is_idle())
-            && self.outputs.len() < KEPT
+            && self.outputs.len() < if output.is_small() { KEPT_SMALL } else { KEPT }
         {
             output.pings = 0;
             self.outputs.push(output);

@@ -16,6 +16,8 @@ const LARGE: usize = 16 * 1024;
 const FULL: usize = 48 * 1024;
 /// A larger buffer is not kept for the next that has something to send.
 const KEPT: usize = 64 * 1024;
+/// A queue of which so little is kept may wait among many.
+const SMALL: usize = 512;
 /// Smaller buffers before a payload that is referred to were made for its header, and are of no further use.
 const HEADERS: usize = 1024;
 
@@ -99,6 +101,12 @@ impl Output {
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.is_empty() && self.more.is_none()
+    }
+
+    /// It has next to no memory of its own.
+    #[inline]
+    pub fn is_small(&self) -> bool {
+        self.front.capacity() <= SMALL
     }
 
     /// Message bytes that wait, as an upper bound: exact without headers until the first part of

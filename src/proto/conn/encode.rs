@@ -20,7 +20,7 @@ const PIECE: usize = 64 * 1024;
 /// From that size on it pays to refer to a payload that others keep. A reference costs two slices of a
 /// write and the memory of a queue entry and a header; the bytes of less are copied sooner, into a
 /// buffer that many messages share.
-const SHARED: usize = 4 * 1024;
+pub(super) const SHARED: usize = 4 * 1024;
 
 impl Connection {
     /// Encodes what waits in line as far as the queue has room. To be called before `transmit`, each

@@ -2,6 +2,7 @@
 //! waits in line.
 
 use super::close_handshake::Phase;
+use super::encode::SHARED;
 use super::queue::{Data, Dropped, Entry, Line};
 use super::stats::Figure;
 use super::{Connection, Context};
@@ -140,19 +141,45 @@ impl Connection {
         data: &[u8],
         max: usize,
     ) -> Option<usize> {
-        let waiting = self.queued();
-        let buffered = waiting.saturating_add(data.len());
-        if !self.is_plain() || waiting > 0 && buffered > max {
-            return None;
-        }
+        let buffered = self.plain_room(data.len(), max)?;
         if kind == Kind::Text && !utf8::is_valid(data) {
             return None;
         }
+        self.take_plain(cx, now, kind, data);
+        Some(buffered)
+    }
+
+    /// The same for one that goes to many, and is so short that a copy is less than a reference.
+    #[inline]
+    pub fn send_plain_prepared(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        message: &Prepared,
+        max: usize,
+    ) -> Option<usize> {
+        let data = message.data();
+        if data.len() >= SHARED {
+            return None;
+        }
+        let buffered = self.plain_room(data.len(), max)?;
+        self.take_plain(cx, now, message.kind(), data);
+        Some(buffered)
+    }
+
+    #[inline]
+    fn plain_room(&self, len: usize, max: usize) -> Option<usize> {
+        let waiting = self.queued();
+        let buffered = waiting.saturating_add(len);
+        (self.is_plain() && (waiting == 0 || buffered <= max)).then_some(buffered)
+    }
+
+    #[inline]
+    fn take_plain(&mut self, cx: &mut Context, now: Time, kind: Kind, data: &[u8]) {
         self.queue_plain(cx, kind, data);
         self.last_message = now;
         self.add(Figure::MessagesSent, 1);
         self.add(Figure::PayloadSent, data.len());
-        Some(buffered)
     }
 
     /// The same for messages of every form, and for those that may be dropped or replaced while they
