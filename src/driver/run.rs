@@ -213,3 +213,6 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

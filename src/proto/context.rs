@@ -55,3 +55,28 @@ impl Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_queues_are_kept_and_few_large_ones() {
+        for (size, kept) in [(100, KEPT_SMALL), (10_000, KEPT)] {
+            let mut cx = Context::new(Entropy::from_os());
+            let mut own: Vec<Option<Box<Output>>> = (0..2 * KEPT_SMALL).map(|_| None).collect();
+            for output in &mut own {
+                let output = cx.output(output);
+                output.room(&mut cx.pool, size, size).resize(size, 0);
+            }
+            for output in &mut own {
+                cx.tidy(output);
+                assert!(output.is_some(), "something is in it");
+                output.as_mut().unwrap().plain_sent();
+                cx.tidy(output);
+                assert!(output.is_none());
+            }
+            assert_eq!(cx.outputs.len(), kept);
+        }
+    }
+}

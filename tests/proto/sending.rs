@@ -3,9 +3,11 @@
 use crate::support::raw::*;
 use crate::support::waiting;
 use std::collections::HashSet;
+use std::sync::Arc;
 use wsock::error::Code;
 use wsock::proto::config::{Config, Role};
 use wsock::proto::event::Kind;
+use wsock::proto::prepared::Prepared;
 
 fn send(solo: &mut Solo, data: &[u8]) -> wsock::error::Result<usize> {
     let queued = solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, data, true)?;
@@ -31,6 +33,31 @@ fn one_frame_per_message_at_every_length() {
         let stats = solo.conn.stats();
         assert_eq!((stats.messages_sent, stats.payload_sent), (8, total as u64));
         assert!(stats.bytes_sent > total as u64);
+    }
+}
+
+#[test]
+fn a_short_message_for_many_is_taken_as_it_is_or_not_at_all() {
+    let message = |len| Prepared::new(Kind::Binary, Arc::new(vec![7; len])).unwrap();
+    for role in [Role::Client, Role::Server] {
+        let mut solo = Solo::new(role, Config::default());
+        let mut take =
+            |len, max| solo.conn.send_plain_prepared(&mut solo.cx, solo.now, &message(len), max);
+        assert_eq!(take(100_000, usize::MAX), None, "a reference is cheaper");
+        assert_eq!(take(20, 10), Some(20), "the only one may be longer than the limit");
+        assert_eq!(take(20, 39), None);
+        assert_eq!(take(20, 40), Some(40));
+        let sent = solo.sent();
+        assert_eq!(sent.len(), 2);
+        for frame in sent {
+            assert_eq!((frame.first, frame.masked), (FIN | BINARY, role == Role::Client));
+            assert_eq!(frame.payload, [7; 20]);
+        }
+        let stats = solo.conn.stats();
+        assert_eq!((stats.messages_sent, stats.payload_sent), (2, 40));
+        solo.conn.close(&mut solo.cx, solo.now, Some(1000), "").unwrap();
+        let late = solo.conn.send_plain_prepared(&mut solo.cx, solo.now, &message(1), 99);
+        assert_eq!(late, None, "it is closing");
     }
 }
 
