@@ -94,7 +94,8 @@ fn a_request_with_everything() {
          Sec-WebSocket-Version: 13\r\n\
          Origin: https://example.com\r\n\
          Sec-WebSocket-Protocol: chat, superchat\r\n\
-         Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+         client_max_window_bits\r\n\
          Authorization: Basic dXNlcjpwdw==\r\n\
          Cookie: a=1\r\n\
          X-A: b\r\n\r\n"

@@ -320,7 +320,10 @@ fn extensions() {
     let config = deflate::Config { client_window_bits: 10, ..deflate::Config::default() };
     let settings = ServerSettings { deflate: Some(config), ..ServerSettings::default() };
     let (headers, accepted) = accept(&asked, &settings, &Answer::default());
-    assert_eq!(accepted.extensions, "permessage-deflate; client_max_window_bits=10");
+    assert_eq!(
+        accepted.extensions,
+        "permessage-deflate; client_no_context_takeover; client_max_window_bits=10"
+    );
     assert_eq!(headers.get("Sec-WebSocket-Extensions"), Some(accepted.extensions.as_str()));
     assert_eq!(accepted.deflate.map(|params| params.client_bits), Some(10));
     let (headers, accepted) = accept(&upgrade(&[]), &settings, &Answer::default());
