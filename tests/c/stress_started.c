@@ -381,6 +381,14 @@ static void *act(void *arg) {
   return NULL;
 }
 
+/* On a machine that has other things to do, the same takes longer. */
+static int enough(void) {
+  int connected = 0;
+  for (int i = 0; i < load(&lives_used); i++) connected += load(&lives[i].connected);
+  return connected > LOOPS * LINKS && load(&came) > 100 && load(&heard) > 10 && load(&kept) > 10 && load(&joins) > 0 &&
+         load(&guests) > 0 && load(&replaced) > 0 && load(&ran) > 0 && load(&lent) > 10;
+}
+
 int main(void) {
   pthread_t threads[SENDERS], drainers[LOOPS];
   int numbers[SENDERS];
@@ -406,6 +414,7 @@ int main(void) {
   pthread_mutex_unlock(&cycling);
   for (int i = 0; i < SENDERS; i++) pthread_create(&threads[i], NULL, act, &numbers[i]);
   sleep_ms(RUN_MS);
+  for (int64_t until = now_ms() + patience_ms(); !enough() && now_ms() < until;) sleep_ms(50);
   section("freed with all that is under way");
   store(&leaving, 1);
   store(&stop_draining, 1);
@@ -431,9 +440,9 @@ int main(void) {
   for (int i = 0; i < SHELF; i++) wsock_message_free(shelf[i]);
   fprintf(stderr, "%d connections, %d accepted, %d messages came, %d of the hub, %d kept, %d lent, %d joins, %d guests, %d replaced, %d of %d tasks\n",
           connected, opened, came, heard, kept, lent, joins, guests, replaced, ran, posted);
-  CHECK(connected > LOOPS * LINKS && came > 100 && heard > 10 && kept > 10 && joins > 0 && guests > 0 && replaced > 0);
-  CHECK(ran <= posted && ran > 0 && task_released == posted);
-  CHECK(lent > 10 && given_back == lent);
+  CHECK(enough());
+  CHECK(ran <= posted && task_released == posted);
+  CHECK(given_back == lent);
   CHECK_INT(hub_stats(hub).subscriptions, 0);
   wsock_hub_free(hub);
   return check_end();
