@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -186,7 +187,12 @@ class TheLimits(unittest.TestCase):
                     with server(BENCH / "firehose", "--size", str(size), "--count", count.name) as (port, _):
                         found = json.loads(subprocess.run([BENCH / client, str(port), "firehose", str(size), "0.05"],
                                                           capture_output=True, timeout=60, check=True).stdout)
-                        sent, = struct.unpack("=Q", pathlib.Path(count.name).read_bytes())
+                        # What was received is counted when the call that sends it returns.
+                        for _ in range(200):
+                            sent, = struct.unpack("=Q", pathlib.Path(count.name).read_bytes())
+                            if found["msgs"] <= sent:
+                                break
+                            time.sleep(0.05)
                     self.assertGreater(found["msgs"], 0)
                     self.assertLessEqual(found["msgs"], sent)
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -101,6 +102,8 @@ int main(int argc, char **argv)
         default: fprintf(stderr, "usage: firehose [--port NUMBER] [--size BYTES] [--count FILE]\n"); return 2;
         }
     }
+    /* A client that leaves in the middle ends its connection, not this program. */
+    signal(SIGPIPE, SIG_IGN);
     prepare(size);
     serve("ws", port, &kind);
 }
