@@ -98,7 +98,8 @@ struct rec {
   wsock_error_info retry_error;
   wsock_close_info retry_close;
   char retry_reason[512];
-  char log[64];                     /* O open, M message, P ping, Q pong, D drain, T retry, E error, C close, R release; repeats once */
+  char log[64];                     /* O open, M message, P ping, Q pong, D drain, T retry, E error, C close, R release; repeats once.
+                                       When it is full, the oldest of it goes: how it ended always shows */
   int echo;                         /* send every message back */
   void (*hook)(struct rec *rec, char event); /* runs inside the callback */
   void *arg;
@@ -107,7 +108,9 @@ struct rec {
 
 static inline void rec_note(struct rec *rec, char event) {
   size_t n = strlen(rec->log);
-  if (n + 1 < sizeof rec->log && (n == 0 || rec->log[n - 1] != event)) rec->log[n] = event;
+  if (n > 0 && rec->log[n - 1] == event) return;
+  if (n + 1 == sizeof rec->log) memmove(rec->log, rec->log + 1, n--);
+  rec->log[n] = event;
 }
 static inline void rec_enter(struct rec *rec, char event) {
   CHECKF(peer_dispatching > 0, "callback %c outside of poll, run and loop_free", event);
