@@ -124,7 +124,6 @@ fn generate_header() {
         "options/limits",
         "options/deflate",
         "options/sockets",
-        "options/tls",
         "options/mod",
         "client",
         "send",

@@ -4,12 +4,12 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use super::args::{self, bytes, handle, id, optional_text, text};
+use super::args::{self, bytes, handle, id, optional_text, out, text};
 use super::boundary;
 use super::handlers::CHandlers;
 use super::options;
 use super::status::wsock_status;
-use super::texts::{self, give, give_found};
+use super::texts::{self, give, give_found, header_line};
 use super::types::{WSOCK_CLOSED, wsock_conn, wsock_conn_stats, wsock_options, wsock_server};
 use crate::driver::handler::Handler;
 use crate::driver::session::Session;
@@ -217,6 +217,34 @@ pub unsafe extern "C" fn wsock_conn_header(
             let key = (texts::HEADER, name.to_ascii_lowercase(), index);
             // SAFETY: NULL or writable.
             Ok(unsafe { give_found(&mut details.texts, key, value, out_len) })
+        })
+    })
+}
+
+/// The header line at index of the peer's side of the handshake, in the order they came: to walk through all of
+/// them. LIMIT past the end, and when they are not there any more, as with wsock_conn_header.
+///
+/// Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+/// attempt begins. Thread: loop.
+/// Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT, LIMIT. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_header_at(
+    conn: *const wsock_conn,
+    index: usize,
+    out_name: *mut *const c_char,
+    out_value: *mut *const c_char,
+) -> wsock_status {
+    boundary::status(|| {
+        let id = id(conn)?;
+        // SAFETY: NULL or writable.
+        let outs = unsafe { (out(out_name, "out_name"), out(out_value, "out_value")) };
+        conn::with(id, |session| {
+            let (out_name, out_value) = (outs.0?, outs.1?);
+            let details = session.details();
+            let (name, value) = header_line(&mut details.texts, details.headers.as_ref(), index)?;
+            out_name.write(name);
+            out_value.write(value);
+            Ok(())
         })
     })
 }

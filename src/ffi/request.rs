@@ -6,7 +6,7 @@ use std::ptr;
 use super::args::{bytes, id, optional_text, out, text};
 use super::boundary;
 use super::status::wsock_status;
-use super::texts::{COOKIE, HEADER, HEADER_LINE, PROTOCOL, give, give_found};
+use super::texts::{COOKIE, HEADER, PROTOCOL, give, give_found, header_line};
 use super::types::wsock_request;
 use crate::driver::loops;
 use crate::driver::request::{self, Pending};
@@ -157,13 +157,8 @@ pub unsafe extern "C" fn wsock_request_header_at(
         let outs = unsafe { (out(out_name, "out_name"), out(out_value, "out_value")) };
         with(request, |pending| {
             let (out_name, out_value) = (outs.0?, outs.1?);
-            let headers = &pending.request.headers;
-            let (name, value) = headers.iter().nth(index).ok_or_else(|| {
-                Error::new(Code::Limit, format!("the request has {} headers", headers.len()))
-            })?;
-            let texts = &mut pending.texts;
-            let name = texts.get((HEADER_LINE, String::new(), index), name).as_ptr();
-            let value = texts.get((HEADER_LINE, "value".into(), index), value).as_ptr();
+            let headers = Some(&pending.request.headers);
+            let (name, value) = header_line(&mut pending.texts, headers, index)?;
             out_name.write(name);
             out_value.write(value);
             Ok(())

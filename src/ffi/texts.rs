@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
+use crate::error::{Code, Error, Result};
+use crate::proto::http::Headers;
 use crate::util::text::{Key, TextCache};
 
 // Keys of cached texts that have no public constant; those are all positive.
@@ -40,4 +42,19 @@ pub unsafe fn give_found(
 ) -> *const c_char {
     // SAFETY: as promised by the caller.
     value.map_or(ptr::null(), |value| unsafe { give(texts.get(key, value), out_len) })
+}
+
+/// Name and value of the header line at `index`, kept for C.
+pub fn header_line(
+    texts: &mut TextCache,
+    headers: Option<&Headers>,
+    index: usize,
+) -> Result<(*const c_char, *const c_char)> {
+    let (name, value) =
+        headers.and_then(|headers| headers.iter().nth(index)).ok_or_else(|| {
+            let count = headers.map_or(0, Headers::len);
+            Error::new(Code::Limit, format!("there are {count} headers"))
+        })?;
+    let name = texts.get((HEADER_LINE, String::new(), index), name).as_ptr();
+    Ok((name, texts.get((HEADER_LINE, "value".into(), index), value).as_ptr()))
 }

@@ -28,8 +28,8 @@ pub struct wsock_loop {
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.
-/// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
-///   wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
+/// - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_header_at,
+///   wsock_conn_cookie, wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
 /// - Keep what was received: wsock_conn_retain.
 /// - Come back: wsock_conn_set_target, for the next attempt.
 /// - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.

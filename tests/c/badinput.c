@@ -73,6 +73,11 @@ static void payloads(struct pair *pair, wsock_conn *conn) {
   }
   CHECK(wsock_conn_header(conn, NULL, 0, &len) == NULL && len == 7);
   CHECK_LAST(WSOCK_ERR_INVALID_ARGUMENT);
+  const char *name = UNCHANGED, *value = UNCHANGED;
+  CHECK_REFUSED(wsock_conn_header_at(conn, 0, NULL, &value), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_conn_header_at(conn, 0, &name, NULL), WSOCK_ERR_INVALID_ARGUMENT);
+  CHECK_REFUSED(wsock_conn_header_at(conn, SIZE_MAX, &name, &value), WSOCK_ERR_LIMIT);
+  CHECK(name == UNCHANGED && value == UNCHANGED);
 }
 
 static void close_codes(wsock_conn *conn, int server, int32_t state) {

@@ -132,6 +132,14 @@ static void read_client(struct rec *rec, char event) {
   CHECK(wsock_conn_header(rec->conn, "X-From-Server", 2, &len) == NULL);
   CHECK(wsock_conn_header(rec->conn, "X-Never", 0, NULL) == NULL);
   CHECK_STR(wsock_conn_header(rec->conn, "Upgrade", 0, NULL), "websocket");
+  const char *name = NULL, *value = NULL, *first = NULL;
+  size_t lines = 0, own = 0;
+  for (; wsock_conn_header_at(rec->conn, lines, &name, &value) == WSOCK_OK; lines++) {
+    if (lines == 0) first = name;
+    own += strcmp(name, "X-From-Server") == 0 && strcmp(value, own ? "two" : "one") == 0;
+  }
+  CHECK(lines == 5 && own == 2 && last_error().code == WSOCK_ERR_LIMIT);
+  CHECK_STR(first, "Upgrade"); /* still there */
 }
 static void read_server(struct rec *rec, char event) {
   if (event != 'O') return;
@@ -184,6 +192,8 @@ static void getters(void) {
   CHECK_STR(wsock_conn_get_str(client.conn, WSOCK_CONN_LOCAL_ADDRESS, NULL), text);
   CHECK(wsock_conn_get_str(peer, WSOCK_CONN_URL, NULL) != NULL);
   CHECK(wsock_conn_header(client.conn, "X-From-Server", 0, NULL) == NULL); /* readable until on_open returned */
+  const char *name, *value;
+  CHECK_REFUSED(wsock_conn_header_at(client.conn, 0, &name, &value), WSOCK_ERR_LIMIT);
   CHECK(wsock_conn_server(client.conn) == NULL && wsock_conn_server(peer) == srv.server);
 
   section("user data");

@@ -189,6 +189,12 @@ static int32_t call_wsock_conn_header(void *h) {
   const char *text = wsock_conn_header(h, "Upgrade", 0, &len);
   return defaulted(text == NULL && len == 77);
 }
+static int32_t call_wsock_conn_header_at(void *h) {
+  const char *name = UNCHANGED, *value = UNCHANGED;
+  wsock_status status = wsock_conn_header_at(h, 0, &name, &value);
+  CHECK(name == UNCHANGED && value == UNCHANGED);
+  return status;
+}
 static int32_t call_wsock_conn_cookie(void *h) {
   size_t len = 77;
   const char *text = wsock_conn_cookie(h, "name", &len);
@@ -435,7 +441,7 @@ static const struct row table[] = {
     ROW(wsock_conn_send_with, CONN), ROW(wsock_conn_send_part, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
-    ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_cookie, CONN),
+    ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_header_at, CONN), ROW(wsock_conn_cookie, CONN),
     ROW(wsock_conn_set_target, CONN), ROW(wsock_conn_set_user_data, CONN),
     ROW(wsock_conn_user_data, CONN), ROW(wsock_conn_server, CONN), ROW(wsock_conn_get_stats, CONN), ROW(wsock_conn_trace, CONN),
     ROW(wsock_conn_retain, CONN),

@@ -64,7 +64,9 @@ static const char *const action_names[ACTIONS] = {
 
 static void read_all(wsock_conn *conn) {
   for (int32_t what = 0; what < 9; what++) wsock_conn_get_str(conn, what, NULL);
+  const char *name, *value;
   wsock_conn_header(conn, "Upgrade", 0, NULL);
+  wsock_conn_header_at(conn, 0, &name, &value);
   wsock_conn_stats stats = {.struct_size = sizeof stats};
   CHECK_STATUS(wsock_conn_get_stats(conn, &stats), WSOCK_OK);
   CHECK(wsock_conn_state(conn) <= WSOCK_CLOSED);

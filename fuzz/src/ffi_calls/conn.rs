@@ -41,6 +41,10 @@ pub fn any() {
             16 => {
                 let (name, index) = (text(), draw(|input| input.byte() as usize));
                 lent(|len| wsock_conn_header(conn as _, as_ptr(&name), index, len));
+                let (mut line, mut value) = (ptr::null(), ptr::null());
+                let status = wsock_conn_header_at(conn as _, index, &mut line, &mut value);
+                documented(status, &[Limit, any[0], any[1], any[2]]);
+                assert_eq!(status == WSOCK_OK, !line.is_null() && !value.is_null());
             }
             17 => {
                 let name = text();
