@@ -172,8 +172,8 @@ typedef struct wsock_options wsock_options;
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
- * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_cookie,
- *   wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
+ * - Ask: wsock_conn_state, wsock_conn_get_str, wsock_conn_header, wsock_conn_header_at,
+ *   wsock_conn_cookie, wsock_conn_server, wsock_conn_get_stats, wsock_conn_trace.
  * - Keep what was received: wsock_conn_retain.
  * - Come back: wsock_conn_set_target, for the next attempt.
  * - Your own data: wsock_conn_set_user_data, wsock_conn_user_data.
@@ -854,41 +854,6 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 #define WSOCK_CLIENT_CERT_REQUIRED 2
 
 /**
- * Adds a certificate of your own with its private key, from two PEM files; with it a server listens for
- * wss://, and a client shows it to servers that ask. chain_file holds the certificate first and then the
- * intermediates behind it, as `fullchain.pem` does; key_file the key without a passphrase. It may be
- * added to: a server shows the one that is for the host that the client asks for, else the first. Files
- * are read at once; wsock_server_set_tls takes newer ones into use.
- *
- * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT (unreadable, not PEM, a key of another
- * certificate ...), UNSUPPORTED (no TLS in this build). Since: 0.1
- */
-wsock_status wsock_options_add_cert_files(wsock_options *options,
-                                          const char *chain_file,
-                                          const char *key_file);
-
-/**
- * The same from memory: both texts are PEM.
- *
- * Ownership: both are copied. Thread: any.
- * Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT, UNSUPPORTED. Since: 0.1
- */
-wsock_status wsock_options_add_cert_pem(wsock_options *options,
-                                        const char *chain_pem,
-                                        const char *key_pem);
-
-/**
- * Client: the server's certificate must have this public key, or another that was added, and still be
- * good in every other way. pin is "sha256//" and the base64 of the SHA-256 of the key, as curl's
- * --pinnedpubkey takes it; several may stand in one text with ";" between them. The message of a
- * refusal tells the pin that the server has.
- *
- * Thread: any. Errors: INVALID_HANDLE, WRONG_KIND, INVALID_ARGUMENT, UNSUPPORTED. Since: 0.1
- */
-wsock_status wsock_options_add_pin(wsock_options *options,
-                                   const char *pin);
-
-/**
  * Makes a set of options with the default values. Free it with wsock_options_free.
  *
  * Thread: any. Errors: INVALID_ARGUMENT, LIMIT. Since: 0.1
@@ -1544,6 +1509,19 @@ const char *wsock_conn_header(const wsock_conn *conn,
                               const char *name,
                               size_t index,
                               size_t *out_len);
+
+/**
+ * The header line at index of the peer's side of the handshake, in the order they came: to walk through all of
+ * them. LIMIT past the end, and when they are not there any more, as with wsock_conn_header.
+ *
+ * Ownership: the library's; valid until on_close returns, or, of a client that comes back, until its next
+ * attempt begins. Thread: loop.
+ * Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT, LIMIT. Since: 0.1
+ */
+wsock_status wsock_conn_header_at(const wsock_conn *conn,
+                                  size_t index,
+                                  const char **out_name,
+                                  const char **out_value);
 
 /**
  * The value of a cookie that the server has set with its answer (Set-Cookie); on an accepted connection,

@@ -28,12 +28,12 @@ fn every_macro_begins_with_the_prefix() {
     }
 }
 
-/// Each function's comment says who may call it and since when.
+/// Each function is there once, and its comment says who may call it and since when.
 #[test]
-fn every_function_names_its_thread_and_version() {
+fn every_function_is_there_once_and_names_its_thread_and_version() {
     let header = std::fs::read_to_string(COMMITTED).unwrap();
     let mut comment = String::new();
-    let mut functions = 0;
+    let mut functions = std::collections::HashSet::new();
     for line in header.lines() {
         if line.starts_with("/**") {
             comment.clear();
@@ -42,12 +42,14 @@ fn every_function_names_its_thread_and_version() {
         comment.push('\n');
         let is_function = line.contains(" wsock_") || line.contains(" *wsock_");
         if is_function && line.contains('(') && !line.starts_with([' ', '#', '/']) {
-            functions += 1;
+            let name = line.split('(').next().and_then(|before| before.rsplit([' ', '*']).next());
+            assert!(functions.insert(name), "{line} is there twice");
             for word in ["Thread: ", "Since: "] {
                 assert!(comment.contains(word), "no \"{word}\" in the comment of {line}");
             }
             comment.clear();
         }
     }
-    assert!(functions > 40, "found only {functions} functions: has the header's style changed?");
+    let count = functions.len();
+    assert!(count > 40, "found only {count} functions: has the header's style changed?");
 }

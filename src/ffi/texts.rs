@@ -50,11 +50,10 @@ pub fn header_line(
     headers: Option<&Headers>,
     index: usize,
 ) -> Result<(*const c_char, *const c_char)> {
-    let (name, value) =
-        headers.and_then(|headers| headers.iter().nth(index)).ok_or_else(|| {
-            let count = headers.map_or(0, Headers::len);
-            Error::new(Code::Limit, format!("there are {count} headers"))
-        })?;
+    let (name, value) = headers.and_then(|headers| headers.iter().nth(index)).ok_or_else(|| {
+        let count = headers.map_or(0, Headers::len);
+        Error::new(Code::Limit, format!("there are {count} headers"))
+    })?;
     let name = texts.get((HEADER_LINE, String::new(), index), name).as_ptr();
     Ok((name, texts.get((HEADER_LINE, "value".into(), index), value).as_ptr()))
 }

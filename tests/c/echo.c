@@ -138,7 +138,7 @@ static void read_client(struct rec *rec, char event) {
     if (lines == 0) first = name;
     own += strcmp(name, "X-From-Server") == 0 && strcmp(value, own ? "two" : "one") == 0;
   }
-  CHECK(lines == 5 && own == 2 && last_error().code == WSOCK_ERR_LIMIT);
+  CHECK(lines == 6 && own == 2 && last_error().code == WSOCK_ERR_LIMIT);
   CHECK_STR(first, "Upgrade"); /* still there */
 }
 static void read_server(struct rec *rec, char event) {
