@@ -1,0 +1,203 @@
+"""A native loop, and the telling of what happens in it to Python objects.
+
+There are no callbacks from C: events are fetched in batches (wsock_loop_events), so that exceptions and Ctrl-C go where they
+belong, and no object can be collected that the library might still call.
+"""
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+
+from . import _ffi, _library
+from ._status import Failure, check, failure_at, refused
+from .exceptions import Close
+
+#: All of memory as one array of characters: a slice of it is a copy as bytes, in a fraction of what
+#: ctypes.string_at takes.
+MEMORY: Any = (ctypes.c_char * sys.maxsize).from_address(0)
+
+_unpack = struct.Struct("=QQQQII").iter_unpack
+_SIZE = 40
+_NOW = ctypes.c_int32(0)
+
+
+def _quick(name: str) -> Callable[..., int]:
+    """A call that does not wait and gets its arguments as ctypes objects or bytes: without `argtypes`, whose conversions
+    take longer than the call."""
+    function = getattr(_library.quick, name)
+    function.restype = ctypes.c_int32
+    return function  # type: ignore[no-any-return]
+
+
+fetch = _quick("wsock_loop_events")
+flush = _quick("wsock_loop_flush")
+send_text = _quick("wsock_conn_send_text")
+send_binary = _quick("wsock_conn_send_binary")
+
+
+class Closed:
+    """How a connection ended."""
+
+    __slots__ = ("code", "reason", "sent", "received", "received_first", "was_clean", "status", "rtt_us")
+
+    def __init__(self, info: _ffi.wsock_close_info) -> None:
+        self.code: int = info.code
+        self.reason: str = info.reason.decode("utf-8", "replace")
+        self.was_clean = bool(info.was_clean)
+        self.status: int = info.status
+        self.rtt_us: int = info.rtt_us
+        self.sent: Optional[Close] = None
+        if info.sent_code:
+            self.sent = Close(info.sent_code, info.sent_reason.decode("utf-8", "replace"))
+        # Without a close frame the code is 1006 and the reason is the library's own line.
+        self.received = None if self.code == 1006 else Close(self.code, self.reason)
+        self.received_first: Optional[bool] = None
+        if self.sent and self.received:
+            self.received_first = info.initiator == _ffi.WSOCK_BY_PEER
+
+
+class Hearer:
+    """Somebody who is told what happens to a connection. `received` is looked up once, when it is added."""
+
+    handle: int
+
+    def received(self, kind: int, data: bytes) -> None:
+        """A whole message."""
+
+    def received_part(self, kind: int, data: bytes, last: bool) -> None:
+        """The next part of a message that is streamed."""
+
+    def opened(self) -> None:
+        """The handshake is done."""
+
+    def failed(self, failure: Failure) -> None:
+        """What went wrong; `closed` follows."""
+
+    def closed(self, closed: Closed) -> None:
+        """The end."""
+
+    def drained(self) -> None:
+        """The send queue has room again."""
+
+    def pinged(self, data: bytes) -> None:
+        """A ping has come, and was answered."""
+
+    def ponged(self, data: bytes) -> None:
+        """A pong has come."""
+
+
+class Listener:
+    """Somebody who is told what happens to a server."""
+
+    def accepted(self, handle: int) -> Hearer:
+        """A connection is open: who hears of it?"""
+        raise NotImplementedError
+
+    def asked(self, request: int) -> None:
+        """A request, to be answered with wsock_request_answer."""
+        raise NotImplementedError
+
+
+class Engine:
+    """One native loop. It is not for several threads at once."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        handle = ctypes.c_void_p()
+        check(_ffi.wsock_loop_new(ctypes.byref(handle)))
+        assert handle.value is not None
+        self.handle: int = handle.value
+        self._boxed = handle
+        self._array = (_ffi.wsock_event * capacity)()
+        self._view = memoryview(self._array).cast("B")
+        check(_ffi.wsock_loop_use_events(self.handle, self._array, _SIZE, capacity))
+        #: Who hears what: messages go straight to `received`.
+        self._sinks: Dict[int, Callable[[int, bytes], None]] = {}
+        self.hearers: Dict[int, Hearer] = {}
+        self.listeners: Dict[int, Listener] = {}
+        #: What is left of a batch out of which an exception has come.
+        self._rest: Optional[Iterator[Tuple[int, ...]]] = None
+
+    def add(self, hearer: Hearer) -> None:
+        """From now on it is told what happens to its connection."""
+        self.hearers[hearer.handle] = hearer
+        self._sinks[hearer.handle] = hearer.received
+
+    def listen(self, handle: int, listener: Listener) -> None:
+        """The same for a server."""
+        self.listeners[handle] = listener
+
+    @property
+    def fd(self) -> int:
+        """Readable when there is something to take."""
+        return check(_ffi.wsock_loop_fd(self.handle))
+
+    def take(self) -> int:
+        """Tells what has happened up to now, without waiting. Exceptions of hearers come out of here, and the rest of what
+        there is to tell is told next time."""
+        if self._rest is not None:
+            self._tell(self._rest)
+        count = fetch(self._boxed, _NOW)
+        return self._told(count)
+
+    def wait(self, timeout_ms: int) -> int:
+        """The same after waiting, with Python's lock let go; -1 waits as long as it takes. A signal ends it."""
+        if self._rest is not None:
+            self._tell(self._rest)
+        count = _ffi.wsock_loop_events(self.handle, timeout_ms)
+        return 0 if count == _ffi.WSOCK_ERR_INTERRUPTED else self._told(count)
+
+    def _told(self, count: int) -> int:
+        if count > 0:
+            self._tell(_unpack(self._view[: _SIZE * count]))
+        elif count < 0:
+            refused()
+        return count
+
+    def _tell(self, batch: Iterator[Tuple[int, ...]]) -> None:
+        sinks = self._sinks
+        self._rest = batch
+        for handle, _, data, length, kind, code in batch:
+            if kind <= 2 and code == 3:
+                sinks[handle](kind, MEMORY[data : data + length])
+            else:
+                self._tell_other(handle, data, length, kind, code)
+        self._rest = None
+
+    def _tell_other(self, handle: int, data: int, length: int, kind: int, code: int) -> None:
+        if kind == _ffi.WSOCK_EVENT_REQUEST:
+            self.listeners[data].asked(handle)
+            return
+        hearer = self.hearers.get(handle)
+        if kind == _ffi.WSOCK_EVENT_OPEN:
+            if hearer is None:
+                hearer = self.listeners[_ffi.wsock_conn_server(handle)].accepted(handle)
+                self.add(hearer)
+            hearer.opened()
+        elif hearer is None:
+            raise RuntimeError(f"an event {kind} of a connection that nobody knows")
+        elif kind <= 2:
+            hearer.received_part(kind, MEMORY[data : data + length], bool(code & _ffi.WSOCK_PART_LAST))
+        elif kind == _ffi.WSOCK_EVENT_CLOSE:
+            del self.hearers[handle], self._sinks[handle]
+            hearer.closed(Closed(_ffi.wsock_close_info.from_address(data)))
+        elif kind == _ffi.WSOCK_EVENT_ERROR:
+            hearer.failed(failure_at(data))
+        elif kind == _ffi.WSOCK_EVENT_DRAIN:
+            hearer.drained()
+        elif kind == _ffi.WSOCK_EVENT_PING:
+            hearer.pinged(MEMORY[data : data + length])
+        elif kind == _ffi.WSOCK_EVENT_PONG:
+            hearer.ponged(MEMORY[data : data + length])
+
+    def flush(self) -> None:
+        """What was sent since the last batch leaves now."""
+        flush(self._boxed)
+
+    def free(self) -> None:
+        """Ends everything in it at once, without telling anybody."""
+        self.hearers.clear()
+        self._sinks.clear()
+        self.listeners.clear()
+        _ffi.wsock_loop_free(self.handle)

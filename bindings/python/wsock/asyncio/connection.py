@@ -1,0 +1,289 @@
+"""A WebSocket connection in asyncio."""
+from __future__ import annotations
+
+import asyncio
+import collections
+import os
+import time
+from types import TracebackType
+from typing import (Any, AsyncIterable, AsyncIterator, Awaitable, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union)
+
+from .. import _ffi
+from .._engine import Closed, send_binary, send_text
+from .._peer import LoggerLike, Peer
+from .._status import check, exception_of, last_failure
+from ..exceptions import ConcurrencyError, ConnectionClosedOK
+from .runner import Runner
+
+Data = Union[str, bytes]
+DataLike = Union[str, bytes, bytearray, memoryview]
+
+
+Queue = Union[int, None, Tuple[Optional[int], Optional[int]]]
+
+
+class Connection(Peer):
+    """What clients and servers have in common. Iterate over it for messages, `send` and `recv`, and `close` it."""
+
+    def __init__(self, runner: Runner, max_queue: Queue, logger: LoggerLike) -> None:
+        super().__init__(logger)
+        high, low = max_queue if isinstance(max_queue, tuple) else (max_queue, None)
+        if high is not None and high < 0:
+            raise ValueError(f"max_queue must not be negative; it is {high}")
+        self._runner = runner
+        self._loop = runner.loop
+        self._messages: Deque[Data] = collections.deque()
+        self._getter: Optional[asyncio.Future[None]] = None
+        self._high = float("inf") if high is None else high
+        self._low = float("inf") if high is None else high // 4 if low is None else low
+        self._paused = False
+        #: Whoever waits for room in the send queue.
+        self._senders: List[asyncio.Future[None]] = []
+        #: A message that is sent in fragments; others wait for its end.
+        self._fragmented: Optional[asyncio.Future[None]] = None
+        self._pings: Dict[bytes, Tuple[asyncio.Future[float], float]] = {}
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+
+    def begin(self, handle: int) -> None:
+        super().begin(handle)
+        self._runner.enter()
+
+    # What the engine tells
+
+    def received(self, kind: int, data: bytes) -> None:
+        messages = self._messages
+        messages.append(data.decode() if kind == 1 else data)
+        getter = self._getter
+        if getter is not None:
+            self._getter = None
+            self._runner.woken = True
+            if not getter.done():
+                getter.set_result(None)
+        if len(messages) > self._high and not self._paused:
+            self._paused = True
+            _ffi.wsock_conn_pause(self.handle)
+
+    def closed(self, closed: Closed) -> None:
+        self._closed = closed
+        self._runner.woken = True
+        if self._getter is not None and not self._getter.done():
+            self._getter.set_result(None)
+        self._getter = None
+        self.drained()
+        for waiter, _ in self._pings.values():
+            if not waiter.done():
+                waiter.set_exception(self.closed_exception())
+                # Nobody has to wait for a pong.
+                waiter.exception()
+        self._pings.clear()
+        if not self._ended.done():
+            self._ended.set_result(None)
+        self._runner.leave()
+
+    def drained(self) -> None:
+        self._runner.woken = True
+        for sender in self._senders:
+            if not sender.done():
+                sender.set_result(None)
+        self._senders.clear()
+
+    def ponged(self, data: bytes) -> None:
+        if data not in self._pings:
+            return
+        # A pong answers all pings before it (RFC 6455 section 5.5.3).
+        now = time.perf_counter()
+        self._runner.woken = True
+        for known in list(self._pings):
+            waiter, sent = self._pings.pop(known)
+            if not waiter.done():
+                waiter.set_result(now - sent)
+            if known == data:
+                self.latency = now - sent
+                break
+
+    # For the application
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                        traceback: Optional[TracebackType]) -> None:
+        await self.close()
+
+    async def __aiter__(self) -> AsyncIterator[Data]:
+        """Messages until the connection is closed; one that was lost raises `ConnectionClosedError`."""
+        messages = self._messages
+        try:
+            while True:
+                while messages and not self._paused:
+                    yield messages.popleft()
+                yield await self.recv()
+        except ConnectionClosedOK:
+            return
+
+    async def recv(self, decode: Optional[bool] = None) -> Data:
+        """The next message: text is a str and binary is bytes, unless `decode` says otherwise.
+
+        Cancelling it loses nothing: the next call gives the same message.
+        """
+        messages = self._messages
+        while not messages:
+            if self._getter is not None:
+                raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
+            if self._closed is not None:
+                raise self.closed_exception()
+            getter = self._getter = self._loop.create_future()
+            try:
+                await getter
+            finally:
+                if self._getter is getter:
+                    self._getter = None
+        data = messages.popleft()
+        if self._paused and len(messages) <= self._low:
+            self._paused = False
+            _ffi.wsock_conn_resume(self.handle)
+        if decode is None or decode == isinstance(data, str):
+            return data
+        return data.decode() if isinstance(data, bytes) else data.encode()
+
+    async def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Data]:
+        """The next message in pieces, as it was received: in one."""
+        yield await self.recv(decode)
+
+    async def send(self, message: Union[DataLike, Iterable[DataLike], AsyncIterable[DataLike]],
+                   text: Optional[bool] = None) -> None:
+        """Sends a message: a str as text, bytes-like objects as binary, and an iterable of either in fragments.
+
+        `text` says otherwise: True sends bytes as text, False sends a str as binary. It waits while the peer does not read
+        as fast as this side writes.
+        """
+        if self._fragmented is not None:
+            await self._after_fragments()
+        status: int
+        if isinstance(message, str):
+            data = message.encode()
+            status = (send_binary if text is False else send_text)(self._boxed, data, len(data))
+        elif isinstance(message, bytes):
+            status = (send_text if text else send_binary)(self._boxed, message, len(message))
+        elif isinstance(message, (bytearray, memoryview)):
+            data = bytes(message)
+            status = (send_text if text else send_binary)(self._boxed, data, len(data))
+        elif isinstance(message, dict):
+            raise TypeError("data is a dict-like: send a str or bytes, such as json.dumps makes")
+        elif isinstance(message, AsyncIterable):
+            return await self._send_fragments(message, text)
+        elif isinstance(message, Iterable):
+            return await self._send_fragments(_as_async(message), text)
+        else:
+            raise TypeError("data must be str, bytes, iterable, or async iterable")
+        self._runner.flush_soon()
+        if status != 0:
+            await self._not_just_sent(status, message, text)
+
+    async def _not_just_sent(self, status: int, message: DataLike, text: Optional[bool]) -> None:
+        if status == _ffi.WSOCK_BUFFERED:
+            await self._drain()
+        elif status == _ffi.WSOCK_ERR_LIMIT:
+            await self._drain()
+            await self.send(message, text)
+        elif status < 0:
+            await self._refused()
+
+    async def _drain(self) -> None:
+        if self._closed is None:
+            sender = self._loop.create_future()
+            self._senders.append(sender)
+            await sender
+
+    async def _refused(self) -> None:
+        failure = last_failure()
+        if failure.code not in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
+            raise exception_of(failure)
+        await asyncio.shield(self._ended)
+        raise self.closed_exception()
+
+    async def _after_fragments(self) -> None:
+        while self._fragmented is not None:
+            await asyncio.shield(self._fragmented)
+
+    async def _send_fragments(self, message: AsyncIterable[DataLike], text: Optional[bool]) -> None:
+        kind, last = 0, b""
+        async for part in message:
+            if kind == 0:
+                kind = _ffi.WSOCK_TEXT if (isinstance(part, str) if text is None else text) else _ffi.WSOCK_BINARY
+                self._fragmented = self._loop.create_future()
+                of_text = isinstance(part, str)
+            elif isinstance(part, str) != of_text:
+                await self._fail_fragments()
+                raise TypeError("data iterable must contain uniform types")
+            if not isinstance(part, (str, bytes, bytearray, memoryview)):
+                await self._fail_fragments()
+                raise TypeError("data iterable must contain bytes or str")
+            try:
+                await self._send_part(kind, part.encode() if isinstance(part, str) else bytes(part), 0)
+            except BaseException:
+                await self._fail_fragments()
+                raise
+        if kind:
+            try:
+                await self._send_part(kind, last, _ffi.WSOCK_SEND_LAST)
+            finally:
+                self._end_fragments()
+
+    async def _send_part(self, kind: int, data: bytes, flags: int) -> None:
+        status = _ffi.wsock_conn_send_part(self.handle, kind, data, len(data), flags)
+        self._runner.flush_soon()
+        if status == _ffi.WSOCK_BUFFERED:
+            await self._drain()
+        elif status == _ffi.WSOCK_ERR_LIMIT:
+            await self._drain()
+            await self._send_part(kind, data, flags)
+        elif status < 0:
+            await self._refused()
+
+    async def _fail_fragments(self) -> None:
+        """The message cannot be finished, and no other can follow it."""
+        self._end_fragments()
+        _ffi.wsock_conn_close(self.handle, 1011 if self.is_server else 1000, b"error in fragmented message")
+
+    def _end_fragments(self) -> None:
+        waiter, self._fragmented = self._fragmented, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def ping(self, data: Optional[DataLike] = None) -> Awaitable[float]:
+        """Sends a ping. What it returns can be awaited for the pong, and gives the seconds it took."""
+        if isinstance(data, str):
+            payload = data.encode()
+        elif data is None:
+            payload = os.urandom(4)
+            while payload in self._pings:
+                payload = os.urandom(4)
+        elif isinstance(data, (bytes, bytearray, memoryview)):
+            payload = bytes(data)
+        else:
+            raise TypeError("data must be str or bytes-like")
+        if payload in self._pings:
+            raise ConcurrencyError("already waiting for a pong with the same data")
+        if _ffi.wsock_conn_ping(self.handle, payload, len(payload)) < 0:
+            await self._refused()
+        self._runner.flush_soon()
+        waiter: asyncio.Future[float] = self._loop.create_future()
+        self._pings[payload] = (waiter, time.perf_counter())
+        return waiter
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Says goodbye, and waits for the other side to do so, at most `close_timeout`. Closing again does nothing but wait."""
+        if self._closed is None:
+            check(_ffi.wsock_conn_close(self.handle, code, reason.encode()))
+            self._runner.flush_soon()
+            await asyncio.shield(self._ended)
+
+    async def wait_closed(self) -> None:
+        """Waits until it is closed, by whoever."""
+        await asyncio.shield(self._ended)
+
+
+async def _as_async(items: Iterable[DataLike]) -> AsyncIterator[DataLike]:
+    for item in items:
+        yield item

@@ -1,0 +1,98 @@
+"""The native loop of an asyncio loop."""
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Dict
+
+from .._engine import Engine
+
+_runners: Dict[asyncio.AbstractEventLoop, Runner] = {}
+
+
+class Runner:
+    """Takes events out of an engine whenever its descriptor is readable, which covers its timers too. It lives as long as
+    anything lives in the engine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.engine = Engine()
+        self.users = 0
+        #: Tasks were woken that may send: what they send leaves together, once they have run.
+        self.woken = False
+        self._flushing = False
+        self._thread = threading.get_ident()
+        self._fd = self.engine.fd
+        loop.add_reader(self._fd, self._ready)
+
+    @classmethod
+    def current(cls) -> Runner:
+        """That of the running loop."""
+        loop = asyncio.get_running_loop()
+        runner = _runners.get(loop)
+        if runner is None:
+            for other in [other for other in _runners if other.is_closed()]:
+                _runners.pop(other).engine.free()
+            runner = _runners[loop] = cls(loop)
+        return runner
+
+    def enter(self) -> None:
+        """Something lives in it."""
+        self.users += 1
+
+    def leave(self) -> None:
+        """And is gone. The last one turns out the light, later: it may be told something right now."""
+        self.users -= 1
+        if self.users == 0:
+            self.loop.call_soon(self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.users == 0 and _runners.get(self.loop) is self:
+            del _runners[self.loop]
+            self.loop.remove_reader(self._fd)
+            self.engine.free()
+
+    def _ready(self) -> None:
+        try:
+            self.engine.take()
+        except Exception as error:
+            # The rest of the batch comes with the next turn, for which the descriptor stays readable or is not needed.
+            self.loop.call_exception_handler({"message": "exception in a WebSocket's handler", "exception": error})
+            self.loop.call_soon(self._go_on)
+        if self.woken:
+            self.woken = False
+            if not self._flushing:
+                self._flushing = True
+                self.loop.call_soon(self._flush)
+        else:
+            self.engine.flush()
+
+    def _go_on(self) -> None:
+        if _runners.get(self.loop) is self:
+            self._ready()
+
+    def flush_soon(self) -> None:
+        """Something was sent: it leaves when the tasks of this turn have run."""
+        # Another thread's message wakes the native loop by itself.
+        if not self._flushing and threading.get_ident() == self._thread:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if _runners.get(self.loop) is self:
+            self.engine.flush()
+
+    def call(self, function: Any, *args: Any) -> None:
+        """Calls something on the thread of the loop, from any thread."""
+        if threading.get_ident() == self._thread:
+            function(*args)
+        else:
+            self.loop.call_soon_threadsafe(function, *args)
+
+    @staticmethod
+    def flush_running() -> None:
+        """The same for the loop that runs on this thread, if it has an engine."""
+        loop = asyncio._get_running_loop()
+        if loop is not None and loop in _runners:
+            _runners[loop].flush_soon()
