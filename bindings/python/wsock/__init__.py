@@ -15,6 +15,7 @@ from .exceptions import *  # noqa: F403
 from .exceptions import __all__ as _exceptions
 from .http import Headers, HeadersLike, Request, Response
 from .hub import Hub
+from . import raw
 
 __all__ = [
     "ClientConnection", "Connection", "Headers", "HeadersLike", "Hub", "Request", "Response", "Server", "ServerConnection",

@@ -10,7 +10,7 @@ import struct
 import sys
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
-from . import _ffi, _library
+from . import _ffi, _glue, _library
 from ._status import Failure, check, failure_at, refused
 from .exceptions import Close
 
@@ -59,9 +59,13 @@ class Closed:
 
 
 class Hearer:
-    """Somebody who is told what happens to a connection. `received` is looked up once, when it is added."""
+    """Somebody who is told what happens to a connection. `received` and `raw` are looked up once, when it is added."""
 
     handle: int
+    #: Who hears messages in place of `received`, and what it is given before each: `handler(first, data)`.
+    raw: Optional[Tuple[Callable[[Any, Any], Any], Any]] = None
+    #: It is given text as bytes, too.
+    raw_bytes = False
 
     def received(self, kind: int, data: bytes) -> None:
         """A whole message."""
@@ -103,6 +107,9 @@ class Listener:
 class Engine:
     """One native loop. It is not for several threads at once."""
 
+    #: Whether messages are being told, so that what is sent leaves afterwards.
+    telling = False
+
     def __init__(self, capacity: int = 256) -> None:
         handle = ctypes.c_void_p()
         check(_ffi.wsock_loop_new(ctypes.byref(handle)))
@@ -113,7 +120,7 @@ class Engine:
         self._view = memoryview(self._array).cast("B")
         check(_ffi.wsock_loop_use_events(self.handle, self._array, _SIZE, capacity))
         #: Who hears what: messages go straight to `received`.
-        self._sinks: Dict[int, Callable[[int, bytes], None]] = {}
+        self._sinks: Dict[int, Callable[[int, bytes], Any]] = {}
         self.hearers: Dict[int, Hearer] = {}
         self.listeners: Dict[int, Listener] = {}
         #: What is left of a batch out of which an exception has come.
@@ -122,7 +129,7 @@ class Engine:
     def add(self, hearer: Hearer) -> None:
         """From now on it is told what happens to its connection."""
         self.hearers[hearer.handle] = hearer
-        self._sinks[hearer.handle] = hearer.received
+        self._sinks[hearer.handle] = hearer.received if hearer.raw is None else _raw_sink(hearer)
 
     def listen(self, handle: int, listener: Listener) -> None:
         """The same for a server."""
@@ -158,12 +165,19 @@ class Engine:
     def _tell(self, batch: Iterator[Tuple[int, ...]]) -> None:
         sinks = self._sinks
         self._rest = batch
+        self.telling = True
+        try:
+            self._tell_all(batch, sinks)
+            self._rest = None
+        finally:
+            self.telling = False
+
+    def _tell_all(self, batch: Iterator[Tuple[int, ...]], sinks: Dict[int, Callable[[int, bytes], Any]]) -> None:
         for handle, _, data, length, kind, code in batch:
             if kind <= 2 and code == 3:
                 sinks[handle](kind, MEMORY[data : data + length])
             else:
                 self._tell_other(handle, data, length, kind, code)
-        self._rest = None
 
     def _tell_other(self, handle: int, data: int, length: int, kind: int, code: int) -> None:
         if kind == _ffi.WSOCK_EVENT_REQUEST:
@@ -177,10 +191,12 @@ class Engine:
             hearer.opened()
         elif hearer is None:
             raise RuntimeError(f"an event {kind} of a connection that nobody knows")
+        elif kind <= 2 and code == 3:
+            self._sinks[handle](kind, MEMORY[data : data + length])
         elif kind <= 2:
             hearer.received_part(kind, MEMORY[data : data + length], bool(code & _ffi.WSOCK_PART_LAST))
         elif kind == _ffi.WSOCK_EVENT_CLOSE:
-            del self.hearers[handle], self._sinks[handle]
+            self.remove(handle)
             hearer.closed(Closed(_ffi.wsock_close_info.from_address(data)))
         elif kind == _ffi.WSOCK_EVENT_ERROR:
             hearer.failed(failure_at(data))
@@ -190,6 +206,45 @@ class Engine:
             hearer.pinged(MEMORY[data : data + length])
         elif kind == _ffi.WSOCK_EVENT_PONG:
             hearer.ponged(MEMORY[data : data + length])
+
+    def remove(self, handle: int) -> None:
+        """Its connection is gone."""
+        del self.hearers[handle], self._sinks[handle]
+
+    def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
+        """What sends str as text and bytes as binary; `other` does what is neither, and what is refused. Outside of telling,
+        what is sent leaves at once."""
+        boxed = ctypes.c_void_p(hearer.handle)
+
+        def send(data: Any) -> int:
+            if type(data) is bytes:
+                status = send_binary(boxed, data, len(data))
+            elif type(data) is str:
+                text = data.encode()
+                status = send_text(boxed, text, len(text))
+            else:
+                return other(data)
+            if status < 0:
+                return other(data)
+            if not self.telling:
+                flush(self._boxed)
+            return status
+
+        return send
+
+    def poster(self, hearer: Hearer) -> Callable[[Any], Optional[int]]:
+        """What sends so, too, but leaves with the next flush: it answers a status, or None for other kinds of data."""
+        boxed = ctypes.c_void_p(hearer.handle)
+
+        def post(data: Any) -> Optional[int]:
+            if type(data) is bytes:
+                return send_binary(boxed, data, len(data))
+            if type(data) is str:
+                text = data.encode()
+                return send_text(boxed, text, len(text))
+            return None
+
+        return post
 
     def flush(self) -> None:
         """What was sent since the last batch leaves now."""
@@ -201,3 +256,69 @@ class Engine:
         self._sinks.clear()
         self.listeners.clear()
         _ffi.wsock_loop_free(self.handle)
+
+
+def _raw_sink(hearer: Hearer) -> Callable[[int, bytes], Any]:
+    assert hearer.raw is not None
+    handler, first = hearer.raw
+    if hearer.raw_bytes:
+        return lambda kind, data: handler(first, data)
+    return lambda kind, data: handler(first, data.decode() if kind == 1 else data)
+
+
+class GluedEngine(Engine):
+    """The same with the glue: what is done for each message is done by builtin functions."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        super().__init__(capacity)
+        assert _glue.make is not None
+        self._loop = _glue.Loop(self.handle, ctypes.addressof(self._array), self._tell_other, 0, 0, 0)
+        self._address = ctypes.addressof(self._loop)
+        self._take, self._wait, self._flush = (
+            _glue.make(which, self._address) for which in (_glue.TAKE, _glue.WAIT, _glue.FLUSH))
+        #: What user words are the addresses of.
+        self._heard: Dict[int, Any] = {}
+
+    def add(self, hearer: Hearer) -> None:
+        super().add(hearer)
+        if hearer.raw is None:
+            how, heard = _glue.CALL, self._sinks[hearer.handle]
+        else:
+            how, heard = (_glue.RAW_BYTES if hearer.raw_bytes else _glue.RAW), hearer.raw  # type: ignore[assignment]
+        self._heard[hearer.handle] = heard
+        check(_ffi.wsock_conn_set_user_data(hearer.handle, id(heard) | how, _NO_RELEASE))
+
+    def remove(self, handle: int) -> None:
+        super().remove(handle)
+        del self._heard[handle]
+
+    def take(self) -> int:
+        count: int = self._take()
+        if count < 0:
+            refused()
+        return count
+
+    def wait(self, timeout_ms: int) -> int:
+        count: int = self._wait(timeout_ms)
+        if count < 0 and count != _ffi.WSOCK_ERR_INTERRUPTED:
+            refused()
+        return max(count, 0)
+
+    def flush(self) -> None:
+        self._flush()
+
+    def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
+        assert _glue.make is not None
+        return _glue.make(_glue.SEND, (self._address, hearer.handle, other))  # type: ignore[no-any-return]
+
+    def poster(self, hearer: Hearer) -> Callable[[Any], Optional[int]]:
+        assert _glue.make is not None
+        return _glue.make(_glue.POST, hearer.handle)  # type: ignore[no-any-return]
+
+
+_NO_RELEASE = _ffi.wsock_conn_set_user_data.argtypes[2]()  # type: ignore[attr-defined]
+
+
+def new_engine() -> Engine:
+    """The fastest that works here."""
+    return GluedEngine() if _glue.make is not None else Engine()

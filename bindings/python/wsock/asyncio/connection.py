@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import (Any, AsyncIterable, AsyncIterator, Awaitable, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union)
 
 from .. import _ffi
-from .._engine import Closed, send_binary, send_text
+from .._engine import Closed
 from .._peer import LoggerLike, Peer
 from .._status import check, exception_of, last_failure
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
@@ -17,8 +17,6 @@ from .runner import Runner
 
 Data = Union[str, bytes]
 DataLike = Union[str, bytes, bytearray, memoryview]
-
-
 Queue = Union[int, None, Tuple[Optional[int], Optional[int]]]
 
 
@@ -46,6 +44,7 @@ class Connection(Peer):
 
     def begin(self, handle: int) -> None:
         super().begin(handle)
+        self._post = self._runner.engine.poster(self)
         self._runner.enter()
 
     # What the engine tells
@@ -159,28 +158,30 @@ class Connection(Peer):
         """
         if self._fragmented is not None:
             await self._after_fragments()
-        status: int
-        if isinstance(message, str):
-            data = message.encode()
-            status = (send_binary if text is False else send_text)(self._boxed, data, len(data))
-        elif isinstance(message, bytes):
-            status = (send_text if text else send_binary)(self._boxed, message, len(message))
-        elif isinstance(message, (bytearray, memoryview)):
-            data = bytes(message)
-            status = (send_text if text else send_binary)(self._boxed, data, len(data))
-        elif isinstance(message, dict):
-            raise TypeError("data is a dict-like: send a str or bytes, such as json.dumps makes")
-        elif isinstance(message, AsyncIterable):
-            return await self._send_fragments(message, text)
-        elif isinstance(message, Iterable):
-            return await self._send_fragments(_as_async(message), text)
-        else:
-            raise TypeError("data must be str, bytes, iterable, or async iterable")
+        status = self._post(message) if text is None else None
+        if status is None:
+            status = await self._send_other(message, text)
         self._runner.flush_soon()
         if status != 0:
             await self._not_just_sent(status, message, text)
 
-    async def _not_just_sent(self, status: int, message: DataLike, text: Optional[bool]) -> None:
+    async def _send_other(self, message: Any, text: Optional[bool]) -> int:
+        """What is neither just a str nor just bytes."""
+        if isinstance(message, (str, bytes, bytearray, memoryview)):
+            data = message.encode() if isinstance(message, str) else bytes(message)
+            kind = _ffi.WSOCK_TEXT if (isinstance(message, str) if text is None else text) else _ffi.WSOCK_BINARY
+            return int(_ffi.wsock_conn_send(self.handle, kind, data, len(data), 0))
+        if isinstance(message, dict):
+            raise TypeError("data is a dict-like: send a str or bytes, such as json.dumps makes")
+        if isinstance(message, AsyncIterable):
+            await self._send_fragments(message, text)
+        elif isinstance(message, Iterable):
+            await self._send_fragments(_as_async(message), text)
+        else:
+            raise TypeError("data must be str, bytes, iterable, or async iterable")
+        return 0
+
+    async def _not_just_sent(self, status: int, message: Any, text: Optional[bool]) -> None:
         if status == _ffi.WSOCK_BUFFERED:
             await self._drain()
         elif status == _ffi.WSOCK_ERR_LIMIT:

@@ -5,7 +5,7 @@ import asyncio
 import threading
 from typing import Any, Dict
 
-from .._engine import Engine
+from .._engine import new_engine
 
 _runners: Dict[asyncio.AbstractEventLoop, Runner] = {}
 
@@ -16,7 +16,7 @@ class Runner:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.engine = Engine()
+        self.engine = new_engine()
         self.users = 0
         #: Tasks were woken that may send: what they send leaves together, once they have run.
         self.woken = False
