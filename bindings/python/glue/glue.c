@@ -123,13 +123,10 @@ static PyObject *tell(engine *it, int32_t answer) {
     return py.Long_FromLongLong(answer);
 }
 
-static PyObject *fetch(engine *it, int32_t timeout_ms) {
-    if (it->at < it->count) {
-        PyObject *rest = tell(it, 0);
-        if (!rest) return NULL;
-        py.DecRef(rest);
-    }
+/* Fills the array when nothing is left of it. */
+static int32_t fetch(engine *it, int32_t timeout_ms) {
     int32_t count;
+    if (it->at < it->count) return it->count - it->at;
     if (timeout_ms == 0) {
         count = py.events(it->loop, 0);
     } else {
@@ -139,18 +136,25 @@ static PyObject *fetch(engine *it, int32_t timeout_ms) {
     }
     it->at = 0;
     it->count = count > 0 ? count : 0;
-    return tell(it, count);
+    return count;
 }
 
 /* take(): tells what has happened up to now. Answers the number of events, or a status. */
 static PyObject *take(PyObject *self, PyObject *unused) {
+    engine *it = py.Long_AsVoidPtr(self);
     (void)unused;
-    return fetch(py.Long_AsVoidPtr(self), 0);
+    return tell(it, fetch(it, 0));
 }
 
-/* wait(milliseconds): the same after waiting, with Python's lock let go. */
+/* wait(milliseconds): waits for something to tell, with Python's lock let go. The answers are those of take. */
 static PyObject *wait(PyObject *self, PyObject *timeout_ms) {
-    return fetch(py.Long_AsVoidPtr(self), (int32_t)py.Long_AsLong(timeout_ms));
+    return py.Long_FromLongLong(fetch(py.Long_AsVoidPtr(self), (int32_t)py.Long_AsLong(timeout_ms)));
+}
+
+/* tell_rest(): tells what wait has found. */
+static PyObject *tell_rest(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return tell(py.Long_AsVoidPtr(self), 0);
 }
 
 /* flush(): what was sent leaves now. */
@@ -215,6 +219,7 @@ enum { METH_NOARGS = 4, METH_O = 8 };
 static method methods[] = {
     {"take", take, METH_NOARGS, NULL},
     {"wait", wait, METH_O, NULL},
+    {"tell", tell_rest, METH_NOARGS, NULL},
     {"flush", flush, METH_NOARGS, NULL},
     {"send", send, METH_O, NULL},
     {"post", post, METH_O, NULL},

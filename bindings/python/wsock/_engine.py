@@ -143,34 +143,34 @@ class Engine:
     def take(self) -> int:
         """Tells what has happened up to now, without waiting. Exceptions of hearers come out of here, and the rest of what
         there is to tell is told next time."""
-        if self._rest is not None:
-            self._tell(self._rest)
-        count = fetch(self._boxed, _NOW)
-        return self._told(count)
+        count = 1 if self._rest is not None else self._found(fetch(self._boxed, _NOW))
+        self.tell()
+        return count
 
     def wait(self, timeout_ms: int) -> int:
-        """The same after waiting, with Python's lock let go; -1 waits as long as it takes. A signal ends it."""
+        """Waits until there is something to tell, with Python's lock let go; -1 waits as long as it takes. A signal ends it,
+        and then the answer is 0."""
         if self._rest is not None:
-            self._tell(self._rest)
+            return 1
         count = _ffi.wsock_loop_events(self.handle, timeout_ms)
-        return 0 if count == _ffi.WSOCK_ERR_INTERRUPTED else self._told(count)
+        return 0 if count == _ffi.WSOCK_ERR_INTERRUPTED else self._found(count)
 
-    def _told(self, count: int) -> int:
+    def _found(self, count: int) -> int:
         if count > 0:
-            self._tell(_unpack(self._view[: _SIZE * count]))
+            self._rest = _unpack(self._view[: _SIZE * count])
         elif count < 0:
             refused()
         return count
 
-    def _tell(self, batch: Iterator[Tuple[int, ...]]) -> None:
-        sinks = self._sinks
-        self._rest = batch
-        self.telling = True
-        try:
-            self._tell_all(batch, sinks)
-            self._rest = None
-        finally:
-            self.telling = False
+    def tell(self) -> None:
+        """Tells what `wait` has found."""
+        if self._rest is not None:
+            self.telling = True
+            try:
+                self._tell_all(self._rest, self._sinks)
+                self._rest = None
+            finally:
+                self.telling = False
 
     def _tell_all(self, batch: Iterator[Tuple[int, ...]], sinks: Dict[int, Callable[[int, bytes], Any]]) -> None:
         for handle, _, data, length, kind, code in batch:
@@ -274,8 +274,8 @@ class GluedEngine(Engine):
         assert _glue.make is not None
         self._loop = _glue.Loop(self.handle, ctypes.addressof(self._array), self._tell_other, 0, 0, 0)
         self._address = ctypes.addressof(self._loop)
-        self._take, self._wait, self._flush = (
-            _glue.make(which, self._address) for which in (_glue.TAKE, _glue.WAIT, _glue.FLUSH))
+        self._take, self._wait, self._tell, self._flush = (
+            _glue.make(which, self._address) for which in (_glue.TAKE, _glue.WAIT, _glue.TELL, _glue.FLUSH))
         #: What user words are the addresses of.
         self._heard: Dict[int, Any] = {}
 
@@ -303,6 +303,9 @@ class GluedEngine(Engine):
         if count < 0 and count != _ffi.WSOCK_ERR_INTERRUPTED:
             refused()
         return max(count, 0)
+
+    def tell(self) -> None:
+        self._tell()
 
     def flush(self) -> None:
         self._flush()

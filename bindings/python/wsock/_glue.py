@@ -23,7 +23,7 @@ PYTHON = (
 #: And of libwsock's.
 WSOCK = ("wsock_loop_events", "wsock_loop_flush", "wsock_conn_send_text", "wsock_conn_send_binary")
 
-TAKE, WAIT, FLUSH, SEND, POST = range(5)
+TAKE, WAIT, TELL, FLUSH, SEND, POST = range(6)
 #: How the user word of a connection says that its messages are wanted.
 CALL, RAW, RAW_BYTES = range(3)
 
@@ -88,13 +88,14 @@ def _works(make: Callable[[int, Any], Any]) -> bool:
     for event, (handle, user, kind, code) in zip(events, rows):
         event.object, event.user, event.data, event.len, event.type, event.code = handle, user, address, 6, kind, code
     loop = Loop(None, ctypes.addressof(events), lambda *row: told.append(row), len(events), 0, 0)
-    # NULL is no loop, so that after telling what is there the answer is that.
+    count = make(TAKE, ctypes.addressof(loop))()
+    # NULL is no loop, so that once all is told the answer is that.
     answer = make(TAKE, ctypes.addressof(loop))()
     text = "h\u00e9llo"
     expected = [(7, address, 6, 3, 0), (2, text.encode()), ("conn", text), ("conn", text.encode())]
     post = make(POST, 0)
     nobody = _ffi.WSOCK_ERR_INVALID_HANDLE
-    return answer == nobody and told == expected and post(b"x") == nobody and post("x") == nobody and post(1) is None
+    return count == len(events) and answer == nobody and told == expected and post(b"x") == nobody and post("x") == nobody and post(1) is None
 
 
 make = bind()
