@@ -11,6 +11,7 @@ from .._engine import Closed
 from .._options import WriteLimit
 from .._peer import LoggerLike, Peer
 from .._server import SERVER, Acceptor, Origins, ServerSettings
+from ..exceptions import ConnectionClosed
 from ..http import Request, Response
 from .connection import Connection, Queue
 from .runner import Runner
@@ -73,6 +74,10 @@ class Server(Acceptor):
     async def _handle(self, connection: ServerConnection) -> None:
         try:
             await self.handler(connection)
+        except ConnectionClosed as error:
+            # The usual end of a handler that waits for messages, or sends some.
+            self.logger.info("connection closed: %s", error)
+            await connection.close()
         except Exception:
             self.logger.error("connection handler failed", exc_info=True)
             await connection.close(1011)

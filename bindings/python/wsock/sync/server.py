@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional, Sequence, Set, Type, Union
 from .._options import WriteLimit
 from .._peer import LoggerLike, Peer
 from .._server import SERVER, Acceptor, Origins, ServerSettings
+from ..exceptions import ConnectionClosed
 from ..http import Request, Response
 from .connection import Connection, Queue
 from .pump import Pump
@@ -75,6 +76,10 @@ class Server(Acceptor):
     def _handle(self, connection: ServerConnection) -> None:
         try:
             self.handler(connection)
+        except ConnectionClosed as error:
+            # The usual end of a handler that waits for messages, or sends some.
+            self.logger.info("connection closed: %s", error)
+            connection.close()
         except Exception:
             self.logger.error("connection handler failed", exc_info=True)
             connection.close(1011)
