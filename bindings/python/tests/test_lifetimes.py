@@ -1,0 +1,107 @@
+"""What happens to connections when Python goes: the end of the process, forks, collected objects."""
+import os
+import sys
+
+import pytest
+
+from conftest import script
+
+SERVER = """
+import asyncio, wsock
+async def echo(ws):
+    async for message in ws:
+        await ws.send(message)
+"""
+
+
+def test_the_glue_is_what_the_tests_think_it_is():
+    code, out = script("from wsock import _glue; print(_glue.make is not None)")
+    assert code == 0 and out == f"{os.environ.get('WSOCK_PURE') != '1'}\n", out
+
+
+def test_ending_with_open_connections():
+    code, out = script(SERVER + """
+async def main():
+    global server, ws
+    server = await wsock.serve(echo, "127.0.0.1", 0)
+    ws = await wsock.connect(server.url)
+    await ws.send("hello")
+    print(await ws.recv())
+asyncio.run(main())
+""")
+    assert code == 0 and "hello\n" in out and "Traceback" not in out, out
+
+
+def test_ending_with_open_connections_of_threads():
+    code, out = script("""
+import threading
+from wsock.sync import connect, serve
+def echo(ws):
+    for message in ws:
+        ws.send(message)
+server = serve(echo, "127.0.0.1", 0)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+ws = connect(server.url)
+ws.send("hello")
+print(ws.recv())
+threading.Thread(target=ws.recv, daemon=True).start()
+""")
+    assert code == 0 and out.startswith("hello\n") and "Fatal" not in out, out
+
+
+def test_one_loop_after_the_other():
+    code, out = script(SERVER + """
+async def main():
+    server = await wsock.serve(echo, "127.0.0.1", 0)
+    ws = await wsock.connect(server.url)
+    await ws.send("hello")
+    return await ws.recv()
+for _ in range(20):
+    assert asyncio.run(main()) == "hello"
+print(len(wsock.asyncio.runner._runners) < 3)
+""")
+    assert code == 0 and "True\n" in out, out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_fork_has_loops_of_its_own():
+    code, out = script(SERVER + """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+async def child(url):
+    async with wsock.connect(url) as ws:
+        await ws.send("from the child")
+        return await ws.recv()
+async def main():
+    async with wsock.serve(echo, "127.0.0.1", 0) as server:
+        async with wsock.connect(server.url) as ws:
+            pid = os.fork()
+            if pid == 0:
+                asyncio.events._set_running_loop(None)
+                told = asyncio.new_event_loop().run_until_complete(child(server.url))
+                sys.stdout.write(told + "\\n")
+                sys.stdout.flush()
+                os._exit(0)
+            while os.waitpid(pid, os.WNOHANG) == (0, 0):
+                await asyncio.sleep(0.01)
+            await ws.send("from the parent")
+            print(await ws.recv())
+asyncio.run(main())
+""")
+    assert code == 0 and "from the child\n" in out and out.endswith("from the parent\n"), out
+
+
+def test_ctrl_c_while_serving():
+    code, out = script(SERVER + """
+import os, signal, threading
+async def main():
+    async with wsock.serve(echo, "127.0.0.1", 0) as server:
+        ws = await wsock.connect(server.url)
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        await ws.recv()
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted")
+""")
+    assert code == 0 and out.endswith("interrupted\n"), out

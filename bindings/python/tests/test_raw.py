@@ -1,0 +1,141 @@
+"""The fast path."""
+import asyncio
+
+import pytest
+
+import wsock
+from wsock import raw
+
+
+def test_messages_and_events(run):
+    async def main():
+        log = []
+        done = asyncio.get_running_loop().create_future()
+
+        def on_message(ws, data):
+            log.append(data)
+            if len(log) == 5:
+                done.set_result(None)
+
+        opened = []
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+            async with raw.connect(server.url, on_message, on_open=opened.append,
+                                   on_close=lambda ws, code, reason: log.append((code, reason))) as ws:
+                assert opened == [ws] and len(server.connections) == 1
+                for data in ("text", b"binary", bytearray(b"array"), "", "ü" * 100_000):
+                    assert ws.send(data) in (0, 1)
+                await done
+            assert log == ["text", b"binary", b"array", "", "ü" * 100_000, (1000, "")]
+            with pytest.raises(wsock.ConnectionClosedOK):
+                ws.send("late")
+
+    run(main())
+
+
+def test_text_as_bytes(run):
+    async def main():
+        got = asyncio.get_running_loop().create_future()
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+            async with raw.connect(server.url, lambda ws, data: got.set_result(data), text_as_bytes=True) as ws:
+                ws.send("grüße")
+                assert await got == "grüße".encode()
+
+    run(main())
+
+
+def test_an_exception_goes_to_the_loop_and_the_next_message_comes(run):
+    async def main():
+        problems, got = [], []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: problems.append(context["exception"]))
+        done = loop.create_future()
+
+        def on_message(ws, data):
+            got.append(data)
+            if data == "9":
+                done.set_result(None)
+            if int(data) % 2:
+                raise LookupError(data)
+
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+            async with raw.connect(server.url, on_message) as ws:
+                for number in range(10):
+                    ws.send(str(number))
+                await done
+                await asyncio.sleep(0.01)
+        assert got == [str(number) for number in range(10)]
+        assert [str(it) for it in problems] == ["1", "3", "5", "7", "9"]
+
+    run(main())
+
+
+def test_what_is_sent_outside_of_a_handler_leaves_too(run):
+    async def main():
+        got = asyncio.Queue()
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+            async with raw.connect(server.url, lambda ws, data: got.put_nowait(data)) as ws:
+                for number in range(20):
+                    ws.send(str(number))
+                    assert await got.get() == str(number)
+                    await asyncio.sleep(0.001)
+
+    run(main())
+
+
+def test_closing_inside_of_a_handler(run):
+    async def main():
+        def on_message(ws, data):
+            ws.send("last")
+            ws.close(4000, "enough")
+            ws.close()
+            with pytest.raises(RuntimeError):
+                ws.send("too late")
+
+        got, end = [], asyncio.get_running_loop().create_future()
+        async with raw.serve(on_message, "127.0.0.1", 0) as server:
+            ws = await raw.connect(server.url, lambda ws, data: got.append(data),
+                                   on_close=lambda ws, code, reason: end.set_result((code, reason)))
+            ws.send("go")
+            assert await end == (4000, "enough") and got == ["last"]
+
+    run(main())
+
+
+def test_full_and_drained(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        drained = loop.create_future()
+        async with raw.serve(lambda ws, data: None, "127.0.0.1", 0, max_size=1 << 25) as server:
+            async with raw.connect(server.url, lambda ws, data: None,
+                                   on_drain=lambda ws: drained.done() or drained.set_result(None)) as ws:
+                assert ws.send(bytes(1 << 24)) == 1 and ws.buffered_amount > 0
+                await drained
+                assert ws.buffered_amount == 0
+                with pytest.raises(TypeError):
+                    ws.send(1)
+
+    run(main())
+
+
+def test_pause_and_resume(run):
+    async def main():
+        got = []
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+            async with raw.connect(server.url, lambda ws, data: got.append(data)) as ws:
+                ws.pause()
+                ws.send("a")
+                await asyncio.sleep(0.05)
+                assert got == []
+                ws.resume()
+                await asyncio.sleep(0.05)
+                assert got == ["a"]
+
+    run(main())
+
+
+def test_nobody_is_there(run):
+    async def main():
+        with pytest.raises(ConnectionRefusedError):
+            await raw.connect("ws://127.0.0.1:1/", lambda ws, data: None)
+
+    run(main())

@@ -1,0 +1,248 @@
+"""Clients and servers for threads."""
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import wsock
+from conftest import script
+from wsock.sync import connect, serve, unix_connect, unix_serve
+
+
+def echo(ws):
+    for message in ws:
+        ws.send(message)
+
+
+class serving:
+    """A server that serves on a thread of its own."""
+
+    def __init__(self, handler=echo, *args, **settings):
+        self.server = serve(handler, "127.0.0.1", 0, **settings)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self.server
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        self.server._pump.free()
+
+
+def test_messages():
+    with serving(max_size=1 << 24) as server, connect(server.url, max_size=None) as ws:
+        for data in ["text", b"binary", "", b"", "grüße" * 1000, bytes(1 << 24)]:
+            ws.send(data)
+            assert ws.recv(timeout=20) == data
+        ws.send(["a", "b"])
+        assert ws.recv() == "ab"
+        ws.send(bytearray(b"x"), text=True)
+        assert ws.recv() == "x"
+        ws.send("x", text=False)
+        assert ws.recv(decode=True) == "x"
+        for bad in (1, None, {"a": 1}):
+            with pytest.raises(TypeError):
+                ws.send(bad)
+        ws.send("one more")
+        assert list(ws.recv_streaming()) == ["one more"]
+
+
+def test_a_timeout_loses_nothing():
+    with serving() as server, connect(server.url) as ws:
+        for timeout in (0, 0.01, 0.1):
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                ws.recv(timeout=timeout)
+            assert timeout <= time.monotonic() - began + 0.002
+        ws.send("after")
+        assert ws.recv(timeout=10) == "after"
+
+
+def test_threads_send_and_receive_at_once():
+    with serving() as server, connect(server.url) as ws:
+        def send(mark):
+            for number in range(500):
+                ws.send(f"{mark} {number}")
+
+        senders = [threading.Thread(target=send, args=(mark,)) for mark in range(4)]
+        for sender in senders:
+            sender.start()
+        got = [ws.recv(timeout=20).split() for _ in range(2000)]
+        for sender in senders:
+            sender.join()
+        for mark in range(4):
+            assert [int(number) for it, number in got if it == str(mark)] == list(range(500))
+
+
+def test_two_threads_cannot_receive_at_once():
+    with serving() as server, connect(server.url) as ws:
+        got = []
+        thread = threading.Thread(target=lambda: got.append(ws.recv()))
+        thread.start()
+        while not ws._receiving:
+            time.sleep(0.001)
+        with pytest.raises(wsock.ConcurrencyError):
+            ws.recv()
+        ws.send("for the first")
+        thread.join(10)
+        assert got == ["for the first"]
+
+
+def test_close():
+    ended = []
+
+    def handler(ws):
+        ended.append(list(ws))
+
+    with serving(handler) as server:
+        with connect(server.url) as ws:
+            ws.send("a")
+            ws.close(1000, "done")
+            assert (ws.close_code, ws.close_reason) == (1000, "done")
+            with pytest.raises(wsock.ConnectionClosedOK):
+                ws.recv()
+            with pytest.raises(wsock.ConnectionClosedOK):
+                ws.send("late")
+    assert ended == [["a"]]
+
+
+def test_a_handler_that_fails(caplog):
+    def handler(ws):
+        raise LookupError("in the handler")
+
+    with serving(handler) as server, connect(server.url) as ws:
+        with pytest.raises(wsock.ConnectionClosedError) as caught:
+            ws.recv()
+        assert caught.value.rcvd.code == 1011
+    assert "in the handler" in caplog.text
+
+
+def test_shutdown_ends_connections():
+    with serving() as server:
+        ws = connect(server.url)
+        server.shutdown()
+        with pytest.raises(wsock.ConnectionClosedOK):
+            ws.recv()
+        assert ws.close_code == 1001
+        ws.close()
+
+
+def test_ping():
+    with serving() as server, connect(server.url) as ws:
+        pong = ws.ping()
+        assert pong.wait(10) and 0 < ws.latency < 10
+        with pytest.raises(ValueError):
+            ws.ping(b"x" * 126)
+
+
+def test_pings_are_answered_while_nobody_waits():
+    with serving(lambda ws: ws.send("ok") or time.sleep(1), ping_interval=0.1, ping_timeout=0.2) as server:
+        with connect(server.url) as ws:
+            time.sleep(0.7)
+            assert ws.recv() == "ok"
+            assert ws.state is wsock.State.OPEN
+
+
+def test_sending_waits_while_the_peer_does_not_read():
+    reading = threading.Event()
+
+    def slow(ws):
+        reading.wait(20)
+        for _ in ws:
+            pass
+
+    with serving(slow, max_queue=1) as server, connect(server.url) as ws:
+        sent = []
+
+        def send():
+            for number in range(400):
+                ws.send(bytes(100_000))
+                sent.append(number)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        time.sleep(0.5)
+        stuck = len(sent)
+        time.sleep(0.1)
+        assert len(sent) == stuck < 400
+        reading.set()
+        thread.join(20)
+        assert len(sent) == 400
+
+
+def test_process_request_and_subprotocols():
+    def decide(ws, request):
+        return ws.respond(403, "no\n") if request.path == "/no" else None
+
+    with serving(process_request=decide, subprotocols=["v1"]) as server:
+        with connect(server.url, subprotocols=["v1"]) as ws:
+            assert ws.subprotocol == "v1" and ws.response.status_code == 101
+        with pytest.raises(wsock.InvalidStatus) as caught:
+            connect(server.url + "no")
+        assert caught.value.response.status_code == 403
+
+
+def test_failures():
+    with pytest.raises(ConnectionRefusedError):
+        connect("ws://127.0.0.1:1/")
+    with pytest.raises(wsock.InvalidURI):
+        connect("ftp://x/")
+
+
+def test_unix_socket(tmp_path):
+    path = str(tmp_path / "socket")
+    server = unix_serve(echo, path)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with unix_connect(path) as ws:
+        ws.send("over a file")
+        assert ws.recv(timeout=10) == "over a file"
+    server.shutdown()
+    thread.join(10)
+    server._pump.free()
+
+
+def test_ctrl_c_ends_a_wait_at_once():
+    with serving() as server, connect(server.url) as ws:
+        times = []
+        for _ in range(5):
+            def interrupt():
+                times.append(time.monotonic())
+                os.kill(os.getpid(), signal.SIGINT)
+
+            timer = threading.Timer(0.05, interrupt)
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                ws.recv()
+            times.append(time.monotonic())
+            timer.join()
+        ws.send("still here")
+        assert ws.recv(timeout=10) == "still here"
+
+
+def test_a_connection_that_is_forgotten_is_closed_with_a_warning():
+    code, out = script("""
+import gc, threading, warnings, wsock
+from wsock.sync import connect, serve
+gone = threading.Event()
+def handler(ws):
+    try:
+        ws.recv()
+    except wsock.ConnectionClosed:
+        gone.set()
+server = serve(handler, "127.0.0.1", 0)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    ws = connect(server.url)
+    del ws
+    gc.collect()
+    print([str(it.category.__name__) for it in seen])
+print(gone.wait(10))
+""")
+    assert code == 0 and out == "['ResourceWarning']\nTrue\n", out
