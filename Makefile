@@ -39,7 +39,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
+.PHONY: help run build examples embed test test-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -72,6 +72,7 @@ test: need-cargo need-python examples embed bench-programs ## run every test tha
 	$(PYTHON) tests/benches.py
 	$(PYTHON) tests/counts.py
 	$(PYTHON) tests/flame.py
+	bindings/python/tests/run.sh $(LIB) target/python
 	tests/autobahn/install.sh $(VENV)
 	$(PYTHON) tests/autobahn/run.py --timeout 300 server target/c/echo_server --deflate
 	$(PYTHON) tests/autobahn/run.py --timeout 300 client target/c/autobahn_client
@@ -111,6 +112,15 @@ bench-ways: $(BENCH)/ways/threads $(BENCH)/ways/broadcast ## measure one way to 
 	@for each in $^; do $$each && echo || exit 1; done
 
 bench-programs: need-python $(PROGRAMS) target/c/echo_server
+
+wheel: $(LIB) need-cc need-python ## build the Python package's wheel (target/python/dist)
+	$(PYTHON) -m venv target/python/build
+	target/python/build/bin/pip install -q --disable-pip-version-check build hatchling
+	WSOCK_LIBRARY=$(CURDIR)/$(LIB) target/python/build/bin/python -m build --wheel --no-isolation \
+		--outdir target/python/dist bindings/python
+
+test-python: $(LIB) need-cc need-python ## the Python package's tests alone
+	bindings/python/tests/run.sh $(LIB) target/python
 
 counts: $(COUNTS)/api need-counts ## count instructions below valgrind; fails when something became dearer
 	$(PYTHON) benches/counts/count.py

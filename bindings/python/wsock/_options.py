@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import os
 import ssl as stdlib_ssl
 from typing import Any, Iterable, Optional, Sequence, Tuple, Union
@@ -15,29 +14,32 @@ Path = Union[str, "os.PathLike[str]"]
 WriteLimit = Union[int, None, Tuple[Optional[int], Optional[int]]]
 
 
-@dataclasses.dataclass(frozen=True)
 class TLS:
     """How to speak TLS, in place of an `ssl.SSLContext`: the library has its own TLS, which cannot read from one.
 
     A client needs none of it for a server with a public certificate.
+
+    certfile, keyfile: your certificate with those behind it, and its key: files in PEM. Servers need both.
+    cafile, cadata: whom to trust, in place of what the system trusts: a file in PEM, or its text.
+    system_trust: trust what the system trusts, too.
+    minimum_version: "1.2" or "1.3".
+    client_certificates: servers: whether clients need a certificate: "ignored", "optional" or "required".
+    pins: clients: `sha256//...` of the public keys that a server may have.
+    verify: DANGER: False takes any certificate, so that whoever is between you and the server can read and change everything.
     """
 
-    #: Your certificate with those behind it, and its key: files in PEM. Servers need both.
-    certfile: Optional[Path] = None
-    keyfile: Optional[Path] = None
-    #: Whom to trust, in place of what the system trusts: a file in PEM, or its text.
-    cafile: Optional[Path] = None
-    cadata: Optional[str] = None
-    #: Trust what the system trusts, too.
-    system_trust: bool = False
-    #: "1.2" or "1.3".
-    minimum_version: str = "1.2"
-    #: Servers: whether clients need a certificate: "ignored", "optional" or "required".
-    client_certificates: str = "ignored"
-    #: Clients: `sha256//...` of the public keys that a server may have.
-    pins: Sequence[str] = ()
-    #: DANGER: False takes any certificate, so that whoever is between you and the server can read and change everything.
-    verify: bool = True
+    def __init__(self, certfile: Optional[Path] = None, keyfile: Optional[Path] = None, *, cafile: Optional[Path] = None,
+                 cadata: Optional[str] = None, system_trust: bool = False, minimum_version: str = "1.2",
+                 client_certificates: str = "ignored", pins: Sequence[str] = (), verify: bool = True) -> None:
+        self.certfile = certfile
+        self.keyfile = keyfile
+        self.cafile = cafile
+        self.cadata = cadata
+        self.system_trust = system_trust
+        self.minimum_version = minimum_version
+        self.client_certificates = client_certificates
+        self.pins = pins
+        self.verify = verify
 
     def apply(self, options: Options) -> None:
         """Puts it into a set of options."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 import ctypes
 import enum
 import logging
-import uuid
 from typing import Any, Callable, Optional, Union
 
 from . import _ffi
@@ -34,7 +33,7 @@ class Peer(Hearer):
     subprotocol: Optional[str] = None
 
     def __init__(self, logger: LoggerLike) -> None:
-        self.id = uuid.uuid4()
+        self._id: Any = None
         self.logger = logger
         #: Seconds that the last ping took, there and back.
         self.latency = 0.0
@@ -66,6 +65,16 @@ class Peer(Hearer):
             headers = headers_at(self.handle, _ffi.wsock_conn_header_at)
             body = text_of(self.handle, _ffi.WSOCK_CONN_RESPONSE_BODY).encode()
             self._refusal = Response(failure.http_status, phrase(failure.http_status), headers, body)
+
+    @property
+    def id(self) -> Any:
+        """A `uuid.UUID` of its own."""
+        if self._id is None:
+            # Takes its time to import, and is not needed mostly.
+            import uuid
+
+            self._id = uuid.uuid4()
+        return self._id
 
     @property
     def local_address(self) -> Any:

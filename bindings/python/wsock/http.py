@@ -1,8 +1,6 @@
 """Headers, requests and responses of the opening handshake."""
 from __future__ import annotations
 
-import dataclasses
-import http
 from typing import Dict, Iterable, Iterator, List, Mapping, MutableMapping, Tuple, Union
 
 __all__ = ["Headers", "HeadersLike", "MultipleValuesError", "Request", "Response"]
@@ -95,35 +93,46 @@ class Headers(MutableMapping[str, str]):
 HeadersLike = Union[Headers, Mapping[str, str], Iterable[Tuple[str, str]]]
 
 
-@dataclasses.dataclass
 class Request:
     """What a client asks for."""
 
-    path: str
-    headers: Headers
-    #: `GET` for every WebSocket.
-    method: str = "GET"
+    def __init__(self, path: str, headers: Headers, method: str = "GET") -> None:
+        self.path = path
+        self.headers = headers
+        #: `GET` for every WebSocket.
+        self.method = method
+
+    def __repr__(self) -> str:
+        return f"Request(path={self.path!r}, headers={self.headers!r}, method={self.method!r})"
 
 
-@dataclasses.dataclass
 class Response:
     """What a server answers."""
 
-    status_code: int
-    reason_phrase: str
-    headers: Headers
-    body: bytes = b""
+    def __init__(self, status_code: int, reason_phrase: str, headers: Headers, body: bytes = b"") -> None:
+        self.status_code = status_code
+        self.reason_phrase = reason_phrase
+        self.headers = headers
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"Response({self.status_code!r}, {self.reason_phrase!r}, {self.headers!r}, {self.body!r})"
 
     @classmethod
     def of_text(cls, status: int, text: str) -> Response:
         """A plain text."""
         headers = Headers({"Content-Type": "text/plain; charset=utf-8"})
-        return cls(int(status), phrase(status), headers, text.encode())
+        return cls(int(status), phrase(int(status)), headers, text.encode())
 
 
 def phrase(status: int) -> str:
     """What a status is called."""
+    if status == 101:
+        return "Switching Protocols"
+    # Takes its time to import, and is not needed mostly.
+    from http import HTTPStatus
+
     try:
-        return http.HTTPStatus(status).phrase
+        return HTTPStatus(status).phrase
     except ValueError:
         return ""
