@@ -311,8 +311,8 @@ impl Core {
 
     /// The earliest deadline that still means something.
     pub fn next_deadline(&mut self) -> Option<Time> {
-        let pool = self.cx.pool.next_timeout();
-        [self.next_timer(), pool].into_iter().flatten().min()
+        let memory = [self.cx.pool.next_timeout(), self.arena.next_timeout()];
+        memory.into_iter().chain([self.next_timer()]).flatten().min()
     }
 
     fn next_timer(&mut self) -> Option<Time> {

@@ -148,6 +148,7 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
             core.current = None;
         }
         core.cx.pool.tidy(core.now);
+        core.arena.tidy(core.now);
         core.count_turn(woken);
         core.update_beacon();
         Ok(core.callbacks)

@@ -3,12 +3,14 @@
 //! A piece that is kept holds the whole buffer, and is never written to again: the arena goes on behind
 //! it, or in another buffer when there is no room.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use super::pages::Pages;
+use super::time::Time;
 
 /// Bytes that somebody may hold on to.
 struct Buffer {
@@ -56,10 +58,18 @@ impl Buffer {
 #[derive(Default)]
 pub struct Arena {
     buffer: Option<Arc<Buffer>>,
-    /// The one before. Its pieces are most likely gone when this one is full, and new memory costs more
-    /// than what is read into it.
-    last: Option<Arc<Buffer>>,
+    /// Those before, the oldest first. Their pieces are most likely gone when this one is full, and new
+    /// memory costs more than what is read into it.
+    full: VecDeque<Arc<Buffer>>,
+    /// Whether one of them was needed since the last look, and when the next is.
+    changed: bool,
+    look_at: Option<Time>,
 }
+
+/// So many are kept: as much as may be told in one batch of large messages.
+const KEPT: usize = 8;
+/// What was not needed for so long is not kept any longer.
+const UNUSED_MS: u64 = 1_000;
 
 /// A look at what is fixed in one buffer. It holds nothing but while it shows it. Not `Send`: it counts
 /// without locks.
@@ -133,13 +143,39 @@ impl Arena {
                 return start..start + size;
             }
         }
-        let mut next = self.last.take();
-        match next.as_ref().filter(|buffer| Buffer::is_free(buffer)) {
-            Some(free) => free.fixed.store(0, Ordering::Relaxed),
-            None => next = Some(Buffer::new(Arena::SIZE)),
+        let free = self.full.iter().position(Buffer::is_free);
+        let next = free.and_then(|index| self.full.remove(index));
+        let next = next.unwrap_or_else(|| Buffer::new(Arena::SIZE));
+        next.fixed.store(0, Ordering::Relaxed);
+        self.full.extend(self.buffer.replace(next));
+        if self.full.len() > KEPT {
+            self.full.pop_front();
         }
-        self.last = std::mem::replace(&mut self.buffer, next);
+        self.changed = true;
         0..size
+    }
+
+    /// When to call `tidy`, once it was called.
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.look_at
+    }
+
+    /// Lets go of memory that nobody has needed lately. To be called at the end of whatever may have read, and
+    /// when `next_timeout` says.
+    #[inline]
+    pub fn tidy(&mut self, now: Time) {
+        if !self.full.is_empty() && self.look_at.is_none_or(|at| now >= at) {
+            self.forget_unused(now);
+        }
+    }
+
+    #[cold]
+    fn forget_unused(&mut self, now: Time) {
+        if self.look_at.is_some() && !self.changed {
+            self.full.clear();
+        }
+        self.changed = false;
+        self.look_at = (!self.full.is_empty()).then(|| now.plus_ms(UNUSED_MS));
     }
 
     /// The bytes of a range that is not fixed.
@@ -209,6 +245,37 @@ mod tests {
         assert_eq!(arena.room(10), 1..11);
         drop(last);
         assert_eq!(arena.room(10), 0..10, "nobody holds a piece any more");
+    }
+
+    #[test]
+    fn a_few_buffers_are_kept_while_pieces_are_held_in_many_and_go_when_they_are_not_needed() {
+        let mut arena = Arena::default();
+        let address = |piece: &Piece| piece.as_ref().as_ptr();
+        let batch = |arena: &mut Arena| {
+            let pieces = (0..KEPT).map(|_| {
+                let room = arena.room(SIZE);
+                arena.keep(room)
+            });
+            pieces.collect::<Vec<_>>()
+        };
+        let known: Vec<_> = batch(&mut arena).iter().map(address).collect();
+        for _ in 0..3 {
+            assert!(batch(&mut arena).iter().all(|piece| known.contains(&address(piece))));
+        }
+        assert_eq!(arena.next_timeout(), None);
+        arena.tidy(Time(1));
+        let at = arena.next_timeout().unwrap();
+        drop(batch(&mut arena));
+        arena.tidy(Time(at.0 - 1));
+        assert_eq!((arena.next_timeout(), arena.full.len()), (Some(at), KEPT - 1));
+        arena.tidy(at);
+        assert_eq!(arena.full.len(), KEPT - 1, "they were needed");
+        arena.tidy(arena.next_timeout().unwrap());
+        assert_eq!((arena.next_timeout(), arena.full.len()), (None, 0));
+        let held = batch(&mut arena);
+        batch(&mut arena);
+        assert_eq!(arena.full.len(), KEPT);
+        assert!(held.iter().all(|piece| piece.as_ref().len() == SIZE));
     }
 
     #[test]

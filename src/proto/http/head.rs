@@ -85,6 +85,14 @@ impl HeadReader {
         self.bytes.reserve(input.len().min(room));
         let mut at = 0;
         while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
+            if let Some(line) = self.good_line(rest) {
+                self.bytes.extend_from_slice(line);
+                at += line.len();
+                match self.end_line() {
+                    Ok(()) => continue,
+                    Err(fault) => return (at, Some(Err(fault))),
+                }
+            }
             let run = self.plain_run(rest);
             self.bytes.extend_from_slice(&rest[..run]);
             at += run;
@@ -97,6 +105,25 @@ impl HeadReader {
             }
         }
         (input.len(), None)
+    }
+
+    /// The next line with its end, when all of it is there and no rule could refuse it: most are.
+    fn good_line<'a>(&self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        if self.line_start != self.bytes.len() {
+            return None;
+        }
+        let plain = leading_plain(rest);
+        let line = rest.get(..plain + b"\r\n".len()).filter(|line| line.ends_with(b"\r\n"))?;
+        let fits = self.spent + self.bytes.len() + line.len() <= self.limits.max_bytes;
+        let good = match (self.lines, self.kind) {
+            (0, Kind::Request) => plain <= self.limits.max_line && is_token_byte(line[0]),
+            (0, Kind::Response) => plain <= self.limits.max_line && line.starts_with(b"HTTP/"),
+            (lines, _) => {
+                let folded = matches!(line[0], b' ' | b'\t');
+                plain > 0 && !folded && lines <= self.limits.max_headers
+            }
+        };
+        (fits && good).then_some(line)
     }
 
     /// How many of the next bytes no rule could refuse: those inside of a line, as far as the limits allow.
@@ -131,12 +158,7 @@ impl HeadReader {
             return Ok(false);
         }
         if self.bytes.len() - self.line_start > b"\r\n".len() {
-            if self.lines == 0 && self.kind == Kind::Request && !ends_with_version(&self.bytes) {
-                return Err(Fault::StartLine);
-            }
-            self.lines += 1;
-            self.line_start = self.bytes.len();
-            return Ok(false);
+            return self.end_line().map(|()| false);
         }
         // RFC 9112 section 2.2: empty lines before a request are ignored.
         if self.lines == 0 {
@@ -144,6 +166,16 @@ impl HeadReader {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// A line that is not empty is complete.
+    fn end_line(&mut self) -> Result<(), Fault> {
+        if self.lines == 0 && self.kind == Kind::Request && !ends_with_version(&self.bytes) {
+            return Err(Fault::StartLine);
+        }
+        self.lines += 1;
+        self.line_start = self.bytes.len();
+        Ok(())
     }
 
     /// What may be said about a byte that follows `line`, the part of its line before it.
