@@ -86,8 +86,13 @@ def test_subprotocols(run):
     async def main():
         async with pair(server={"subprotocols": ["v2", "v1"]}, client={"subprotocols": ["v0", "v1"]}) as ws:
             assert ws.subprotocol == "v1"
-        async with pair(server={"subprotocols": ["v2"]}, client={"subprotocols": ["v0"]}) as ws:
-            assert ws.subprotocol is None
+        async with pair(server={"subprotocols": ["v2", "v1"]}, client={"subprotocols": ["v1", "v2"]}) as ws:
+            assert ws.subprotocol == "v2"
+        for offered, told in ((["v0"], b"expected one of v2"), (None, b"missing subprotocol")):
+            with pytest.raises(wsock.InvalidStatus) as caught:
+                async with pair(server={"subprotocols": ["v2"]}, client={"subprotocols": offered}):
+                    pass
+            assert caught.value.response.status_code == 400 and told in caught.value.response.body
 
         def choose(ws, offered):
             assert list(offered) == ["a", "b"]
@@ -285,3 +290,50 @@ def test_headers_are_a_mapping():
     assert list(headers.raw_items()) == [("b", "2")]
     headers.clear()
     assert not headers and headers.get("b") is None
+
+
+@pytest.mark.parametrize("answer", [
+    "no response", (200, [], b"legacy"), wsock.Response(101, "", wsock.Headers()), wsock.Response(700, "", wsock.Headers()),
+    wsock.Response(200, "", wsock.Headers([("X", "a\r\nb")])), wsock.Response(200, "", wsock.Headers([("X", 1)])),
+])
+def test_answers_that_are_none(run, caplog, answer):
+    async def main():
+        async with wsock.serve(echo, "127.0.0.1", 0, process_request=lambda ws, request: answer) as server:
+            with pytest.raises(wsock.InvalidStatus) as caught:
+                await wsock.connect(server.url)
+            assert caught.value.response.status_code == 500
+
+    run(main())
+    assert "opening handshake failed" in caplog.text
+
+
+def test_who_asks_is_known_to_process_request(run):
+    async def main():
+        def decide(ws, request):
+            with pytest.raises(RuntimeError):
+                ws._post("too early")
+            return ws.respond(200, repr(ws.remote_address))
+
+        async with wsock.serve(echo, "127.0.0.1", 0, process_request=decide) as server:
+            with pytest.raises(wsock.InvalidStatus) as caught:
+                await wsock.connect(server.url)
+            assert caught.value.response.body.startswith(b"('127.0.0.1', ")
+
+    run(main())
+
+
+def test_clients_with_the_same_key(run, tmp_path):
+    async def main():
+        path = str(tmp_path / "socket")
+        request = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                   b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        async with wsock.unix_serve(lambda ws: ws.send("hello"), path):
+            opened = [await asyncio.open_unix_connection(path) for _ in range(5)]
+            for _, writer in opened:
+                writer.write(request)
+            for reader, writer in opened:
+                assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+                assert await reader.readexactly(7) == b"\x81\x05hello"
+                writer.close()
+
+    run(main())

@@ -88,7 +88,7 @@ def test_closing_inside_of_a_handler(run):
             ws.send("last")
             ws.close(4000, "enough")
             ws.close()
-            with pytest.raises(RuntimeError):
+            with pytest.raises(wsock.ConnectionClosed):
                 ws.send("too late")
 
         got, end = [], asyncio.get_running_loop().create_future()
@@ -107,7 +107,7 @@ def test_full_and_drained(run):
         drained = loop.create_future()
         async with raw.serve(lambda ws, data: None, "127.0.0.1", 0, max_size=1 << 25) as server:
             async with raw.connect(server.url, lambda ws, data: None,
-                                   on_drain=lambda ws: drained.done() or drained.set_result(None)) as ws:
+                                   on_drain=lambda ws: drained.done() or drained.set_result(None), compression=None) as ws:
                 assert ws.send(bytes(1 << 24)) == 1 and ws.buffered_amount > 0
                 await drained
                 assert ws.buffered_amount == 0
@@ -137,5 +137,21 @@ def test_nobody_is_there(run):
     async def main():
         with pytest.raises(ConnectionRefusedError):
             await raw.connect("ws://127.0.0.1:1/", lambda ws, data: None)
+
+    run(main())
+
+
+def test_an_exception_of_on_close_hangs_nobody(run):
+    async def main():
+        problems = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(str(context["exception"])))
+
+        def on_close(ws, code, reason):
+            raise LookupError("at the end")
+
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0, on_close=on_close) as server:
+            async with raw.connect(server.url, lambda ws, data: None, on_close=on_close):
+                pass
+        assert problems == ["at the end"] * 2
 
     run(main())

@@ -103,7 +103,7 @@ def test_close():
         with connect(server.url) as ws:
             ws.send("a")
             ws.close(1000, "done")
-            assert (ws.close_code, ws.close_reason) == (1000, "done")
+            assert (ws.close_code, ws.close_reason) == (1000, "")
             with pytest.raises(wsock.ConnectionClosedOK):
                 ws.recv()
             with pytest.raises(wsock.ConnectionClosedOK):
@@ -156,7 +156,7 @@ def test_sending_waits_while_the_peer_does_not_read():
         for _ in ws:
             pass
 
-    with serving(slow, max_queue=1) as server, connect(server.url) as ws:
+    with serving(slow, max_queue=1) as server, connect(server.url, compression=None) as ws:
         sent = []
 
         def send():
@@ -246,3 +246,176 @@ with warnings.catch_warnings(record=True) as seen:
 print(gone.wait(10))
 """)
     assert code == 0 and out == "['ResourceWarning']\nTrue\n", out
+
+
+def test_what_is_sent_after_a_wait_leaves_at_once():
+    got = []
+
+    def handler(ws):
+        ws.send("first")
+        for message in ws:
+            got.append(message)
+
+    with serving(handler) as server, connect(server.url) as ws:
+        assert ws.recv() == "first"
+        for number in range(3):
+            ws.send(str(number))
+            until = time.monotonic() + 10
+            while len(got) <= number and time.monotonic() < until:
+                time.sleep(0.005)
+            assert got[-1:] == [str(number)]
+        ws.ping()
+
+
+def test_somebody_always_takes_events():
+    def handler(ws):
+        time.sleep(0.6)
+        ws.send("at last")
+
+    with serving(handler, ping_interval=None) as server, connect(server.url, ping_interval=None) as ws:
+        got = []
+
+        def leader():
+            try:
+                ws.recv(timeout=0.3)
+            except TimeoutError:
+                got.append(ws.recv(timeout=10))
+
+        def waiter(timeout):
+            ws._pump.wait(ws._changed, lambda: bool(ws._closed or got), timeout)
+
+        threads = [threading.Thread(target=leader)] + [threading.Thread(target=waiter, args=(it,)) for it in (0.1, 0.2, None)]
+        for thread in threads:
+            thread.start()
+        threads[0].join(10)
+        assert got == ["at last"]
+        ws.close()
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_long_timeouts():
+    with serving() as server, connect(server.url) as ws:
+        for timeout in (86400 * 365, 1e9, float("inf")):
+            ws.send("x")
+            assert ws.recv(timeout=timeout) == "x"
+
+
+def test_shutdown_waits_for_slow_handlers():
+    ended = []
+
+    def handler(ws):
+        try:
+            ws.recv()
+        finally:
+            time.sleep(0.2)
+            ended.append(ws)
+
+    for _ in range(3):
+        with serving(handler) as server:
+            clients = [connect(server.url) for _ in range(3)]
+        assert len(ended) == 3
+        ended.clear()
+        for ws in clients:
+            ws.close()
+
+
+def test_shutdown_in_a_signal_handler():
+    code, out = script("""
+import os, signal, threading
+from wsock.sync import connect, serve
+def echo(ws):
+    for message in ws:
+        ws.send(message)
+server = serve(echo, "127.0.0.1", 0)
+signal.signal(signal.SIGTERM, lambda *_: server.shutdown())
+def client():
+    with connect(server.url) as ws:
+        ws.send("hello")
+        print(ws.recv(), flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        list(ws)
+thread = threading.Thread(target=client)
+thread.start()
+with server:
+    server.serve_forever()
+thread.join()
+print("over")
+""")
+    assert code == 0 and out == "hello\nover\n", out
+
+
+def test_ctrl_c_while_serving():
+    code, out = script("""
+import os, signal, threading, time
+from wsock.sync import connect, serve
+def slow(ws):
+    try:
+        ws.recv()
+    finally:
+        time.sleep(0.2)
+def client():
+    with connect(server.url) as ws:
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+        list(ws)
+try:
+    with serve(slow, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=client)
+        thread.start()
+        server.serve_forever()
+except KeyboardInterrupt:
+    thread.join()
+    print("over")
+""")
+    assert code == 0 and out == "over\n", out
+
+
+def test_a_coroutine_cannot_decide_here(caplog):
+    async def decide(ws, request):
+        return None
+
+    with serving(process_request=decide) as server:
+        with pytest.raises(wsock.InvalidStatus) as caught:
+            connect(server.url)
+        assert caught.value.response.status_code == 500
+    assert "coroutine function" in caplog.text
+
+
+def test_no_thread_for_a_connection(monkeypatch, caplog):
+    with serving() as server:
+        start = threading.Thread.start
+
+        def refuse(thread):
+            if thread.name == "wsock.server":
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(wsock.InvalidStatus) as caught:
+            connect(server.url)
+        assert caught.value.response.status_code == 503
+        monkeypatch.undo()
+        with connect(server.url) as ws:
+            ws.send("still there")
+            assert ws.recv() == "still there"
+
+
+def test_topics():
+    with wsock.Hub() as hub:
+        def handler(ws):
+            for topic in ws:
+                hub.subscribe(ws, topic)
+                hub.publish("joined", topic)
+
+        with serving(handler) as server, connect(server.url) as first, connect(server.url) as second:
+            for ws, topic in ((first, "joined"), (second, "*")):
+                ws.send(topic)
+                assert ws.recv(timeout=10) == topic
+            hub.publish("other", b"for the second")
+            assert first.recv(timeout=10) == "*" and second.recv(timeout=10) == b"for the second"
+            hub.publish("kept", "value", keep=True)
+            assert second.recv(timeout=10) == "value"
+            first.send("kept")
+            assert first.recv(timeout=10) == "value"

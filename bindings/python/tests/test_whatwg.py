@@ -47,7 +47,7 @@ def test_a_connection_from_beginning_to_end(run):
             ws.onopen, ws.onmessage = on_open, on_message
             close = await done
             assert data == ["text", b"bytes", "\ufffd"]
-            assert (close.code, close.reason, close.wasClean, close.type) == (3001, "bye", True, "close")
+            assert (close.code, close.reason, close.wasClean, close.type) == (3001, "", True, "close")
             assert log == ["open", "message", "message", "message", "close"]
             assert ws.readyState == ws.CLOSED
             ws.send("discarded")
@@ -154,5 +154,26 @@ def test_listeners(run):
             ws.onclose = done.set_result
             assert (await done).code == 1000
             assert calls == ["first", "second"] and [str(it) for it in problems] == ["in a listener"]
+
+    run(main())
+
+
+def test_nothing_is_told_after_close_was_called(run):
+    async def main():
+        async def flood(ws):
+            for number in range(100):
+                await ws.send(str(number))
+
+        async with wsock.serve(flood, "127.0.0.1", 0) as server:
+            got, done = [], asyncio.get_running_loop().create_future()
+            ws = WebSocket(server.url)
+
+            def on_message(event):
+                got.append(event.data)
+                ws.close()
+
+            ws.onmessage, ws.onclose = on_message, done.set_result
+            await done
+            assert got == ["0"]
 
     run(main())

@@ -21,6 +21,8 @@ MEMORY: Any = (ctypes.c_char * sys.maxsize).from_address(0)
 _unpack = struct.Struct("=QQQQII").iter_unpack
 _SIZE = 40
 _NOW = ctypes.c_int32(0)
+#: A number without a declared type goes as a C int.
+_MOST = 2**31 - 1
 
 
 def _quick(name: str) -> Callable[..., int]:
@@ -147,6 +149,11 @@ class Engine:
         self.tell()
         return count
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether an exception has left something to tell."""
+        return self._rest is not None
+
     def wait(self, timeout_ms: int) -> int:
         """Waits until there is something to tell, with Python's lock let go; -1 waits as long as it takes. A signal ends it,
         and then the answer is 0."""
@@ -181,16 +188,22 @@ class Engine:
 
     def _tell_other(self, handle: int, data: int, length: int, kind: int, code: int) -> None:
         if kind == _ffi.WSOCK_EVENT_REQUEST:
-            self.listeners[data].asked(handle)
+            listener = self.listeners.get(data)
+            if listener is None:
+                # Its server has just ended.
+                _ffi.wsock_request_answer(handle, 503)
+            else:
+                listener.asked(handle)
             return
         hearer = self.hearers.get(handle)
         if kind == _ffi.WSOCK_EVENT_OPEN:
             if hearer is None:
-                hearer = self.listeners[_ffi.wsock_conn_server(handle)].accepted(handle)
+                hearer = self._accepted(handle)
+                hearer.handle = handle
                 self.add(hearer)
             hearer.opened()
         elif hearer is None:
-            raise RuntimeError(f"an event {kind} of a connection that nobody knows")
+            return
         elif kind <= 2 and code == 3:
             self._sinks[handle](kind, MEMORY[data : data + length])
         elif kind <= 2:
@@ -207,6 +220,18 @@ class Engine:
         elif kind == _ffi.WSOCK_EVENT_PONG:
             hearer.ponged(MEMORY[data : data + length])
 
+    def _accepted(self, handle: int) -> Hearer:
+        listener = self.listeners.get(_ffi.wsock_conn_server(handle) or 0)
+        try:
+            if listener is not None:
+                return listener.accepted(handle)
+        except Exception:
+            _ffi.wsock_conn_abort(handle)
+            raise
+        # Its server has just ended.
+        _ffi.wsock_conn_abort(handle)
+        return Hearer()
+
     def remove(self, handle: int) -> None:
         """Its connection is gone."""
         del self.hearers[handle], self._sinks[handle]
@@ -214,17 +239,11 @@ class Engine:
     def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
         """What sends str as text and bytes as binary; `other` does what is neither, and what is refused. Outside of telling,
         what is sent leaves at once."""
-        boxed = ctypes.c_void_p(hearer.handle)
+        post = self.poster(hearer)
 
         def send(data: Any) -> int:
-            if type(data) is bytes:
-                status = send_binary(boxed, data, len(data))
-            elif type(data) is str:
-                text = data.encode()
-                status = send_text(boxed, text, len(text))
-            else:
-                return other(data)
-            if status < 0:
+            status = post(data)
+            if status is None or status < 0:
                 return other(data)
             if not self.telling:
                 flush(self._boxed)
@@ -238,10 +257,10 @@ class Engine:
 
         def post(data: Any) -> Optional[int]:
             if type(data) is bytes:
-                return send_binary(boxed, data, len(data))
+                return send_binary(boxed, data, len(data)) if len(data) <= _MOST else None
             if type(data) is str:
                 text = data.encode()
-                return send_text(boxed, text, len(text))
+                return send_text(boxed, text, len(text)) if len(text) <= _MOST else None
             return None
 
         return post
@@ -252,10 +271,11 @@ class Engine:
 
     def free(self) -> None:
         """Ends everything in it at once, without telling anybody."""
+        self._rest = None
         self.hearers.clear()
         self._sinks.clear()
         self.listeners.clear()
-        _ffi.wsock_loop_free(self.handle)
+        check(_ffi.wsock_loop_free(self.handle))
 
 
 def _raw_sink(hearer: Hearer) -> Callable[[int, bytes], Any]:
@@ -291,6 +311,16 @@ class GluedEngine(Engine):
     def remove(self, handle: int) -> None:
         super().remove(handle)
         del self._heard[handle]
+
+    def free(self) -> None:
+        # Nothing of the last batch is told from memory that is gone.
+        self._loop.count = self._loop.at = 0
+        super().free()
+        self._heard.clear()
+
+    @property
+    def has_rest(self) -> bool:
+        return bool(self._loop.at < self._loop.count)
 
     def take(self) -> int:
         count: int = self._take()

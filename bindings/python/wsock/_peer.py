@@ -35,8 +35,6 @@ class Peer(Hearer):
     def __init__(self, logger: LoggerLike) -> None:
         self._id: Any = None
         self.logger = logger
-        #: Seconds that the last ping took, there and back.
-        self.latency = 0.0
         self.handle = 0
         self.is_server = False
         # For calls without conversion.
@@ -46,6 +44,15 @@ class Peer(Hearer):
         self._closed: Optional[Closed] = None
         self._local_address: Any = None
         self._remote_address: Any = None
+
+    def set_remote_address(self, text: str) -> None:
+        """Who asks, before there is a connection."""
+        self._remote_address = address(text)
+
+    def abort(self) -> None:
+        """Ends it at once, without saying goodbye."""
+        if self._closed is None:
+            _ffi.wsock_conn_abort(self.handle)
 
     def begin(self, handle: int) -> None:
         """It has a native connection."""
@@ -85,6 +92,14 @@ class Peer(Hearer):
     def remote_address(self) -> Any:
         """Host and port of the other side, as `socket.getpeername` tells them."""
         return self._remote_address
+
+    @property
+    def latency(self) -> float:
+        """Seconds that the last ping took, there and back, yours or the library's; 0 before the first."""
+        if self._closed is not None:
+            return self._closed.rtt_us / 1e6
+        stats = _ffi.wsock_conn_stats(ctypes.sizeof(_ffi.wsock_conn_stats))
+        return stats.rtt_us / 1e6 if _ffi.wsock_conn_get_stats(self.handle, stats) == 0 else 0.0
 
     @property
     def state(self) -> State:
@@ -134,7 +149,11 @@ def text_of(handle: int, what: int) -> str:
 
 def address_of(handle: int, what: int) -> Any:
     """An address as the socket module has it: host and port, or the path of a Unix socket."""
-    text = text_of(handle, what)
+    return address(text_of(handle, what))
+
+
+def address(text: str) -> Any:
+    """The same of the library's words."""
     if text.startswith("unix:"):
         return text[len("unix:"):]
     host, colon, port = text.rpartition(":")

@@ -12,12 +12,12 @@ from typing import Any, Callable, Dict, List, Optional, Pattern, Sequence, Tuple
 
 from . import _ffi
 from ._engine import Engine, Listener
-from ._options import Options, WriteLimit, tls_of
+from ._options import Options, Path, WriteLimit, c_text, tls_of
 from ._peer import LoggerLike, Peer, headers_at
 from ._status import check
 from ._version import VERSION
 from .exceptions import NegotiationError
-from .http import Request, Response
+from .http import Headers, Request, Response
 
 SERVER = f"Python/{sys.version_info[0]}.{sys.version_info[1]} wsock/{VERSION}"
 
@@ -46,7 +46,7 @@ class ServerSettings:
         write_limit: WriteLimit = 2**15,
         ssl: Any = None,
         sock: Optional[socket.socket] = None,
-        path: Optional[str] = None,
+        path: Optional[Path] = None,
         backlog: int = 4096,
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
@@ -57,9 +57,10 @@ class ServerSettings:
         self.select_subprotocol = select_subprotocol
         self.process_request = process_request
         self.server_header = server_header
+        self.subprotocols = subprotocols
         self.open_timeout = open_timeout
         self.sock = sock
-        self.path = path
+        self.path = None if path is None else os.fspath(path)
         self.tls = tls_of(ssl, server=True)
         if self.tls is not None and self.tls.certfile is None:
             raise ValueError("a server needs a certificate: ssl=wsock.TLS(certfile=..., keyfile=...)")
@@ -100,7 +101,7 @@ class Acceptor(Listener):
         self._settings = settings
         self._handles: List[int] = []
         #: Requests that are answered and not open yet, by whom they are from and their key.
-        self._accepted: Dict[Tuple[str, str], Tuple[Peer, float]] = {}
+        self._accepted: Dict[Tuple[str, str], List[Tuple[Peer, float]]] = {}
         self._addresses: List[Any] = []
         #: It ends: nobody is let in.
         self._draining = False
@@ -113,9 +114,12 @@ class Acceptor(Listener):
         """It is open."""
         raise NotImplementedError
 
+    #: Whether `process_request` may be a coroutine function.
+    awaits = False
+
     def later(self, waits: Any) -> None:
-        """Sees to it that something that was to be awaited is."""
-        raise TypeError("process_request must not be a coroutine function here")
+        """Sees to it that something that is to be awaited is."""
+        raise NotImplementedError
 
     def listen(self) -> None:
         """Listens where the settings say."""
@@ -161,7 +165,9 @@ class Acceptor(Listener):
     def close_native(self, code: int = 1001, reason: str = "") -> None:
         """Ends the listeners, and connections with this code."""
         for handle in self._handles:
-            _ffi.wsock_server_close(handle, 0, code, reason.encode())
+            status = _ffi.wsock_server_close(handle, 0, code, c_text(reason))
+            if status != _ffi.WSOCK_ERR_INVALID_HANDLE:  # it has ended already
+                check(status)
 
     # What the engine tells
 
@@ -179,12 +185,21 @@ class Acceptor(Listener):
         self.logger.error("opening handshake failed", exc_info=True)
         return Response.of_text(500, "Failed to open a WebSocket connection.\n")
 
+    def refuse(self, request: int) -> None:
+        """There is nobody who could decide."""
+        self._answer(request, Response.of_text(503, "Server is too busy.\n"))
+
     async def _answer_later(self, request: int, answer: Any) -> None:
+        decided: Any = None
         try:
             decided = await answer
         except Exception:
             decided = self._failed()
-        self._answer(request, decided)
+        except BaseException:
+            decided = self._failed()
+            raise
+        finally:
+            self._answer(request, decided)
 
     def _decide(self, handle: int) -> Any:
         """An answer, None to go on, or something to wait for that becomes one of these."""
@@ -192,13 +207,18 @@ class Acceptor(Listener):
         if self._draining:
             return Response.of_text(503, "Server is shutting down.\n")
         request = request_of(handle)
+        peer = _ffi.wsock_request_get_str(handle, _ffi.WSOCK_REQUEST_PEER_ADDRESS, None)
         upgrade = bool(_ffi.wsock_request_is_upgrade(handle))
         connection = self.make()
         connection.request = request
+        connection.set_remote_address(peer.decode() if peer else "")
         if upgrade and not settings.lets_in(request.headers.get("Origin")):
             return Response.of_text(403, "Failed to open a WebSocket connection: invalid Origin header.\n")
         decided = settings.process_request(connection, request) if settings.process_request else None
         if inspect.isawaitable(decided):
+            if not self.awaits:
+                decided.close()  # type: ignore[attr-defined]
+                raise TypeError("process_request must not be a coroutine function where there are threads")
             return self._decide_later(handle, upgrade, connection, decided)
         return decided if decided is not None else self._accept(handle, upgrade, connection)
 
@@ -210,49 +230,72 @@ class Acceptor(Listener):
         settings = self._settings
         if not upgrade:
             return None
-        if settings.select_subprotocol is not None:
-            try:
-                chosen = settings.select_subprotocol(connection, offered(handle))
-            except NegotiationError as error:
-                return Response.of_text(400, f"Failed to open a WebSocket connection: {error}.\n")
-            check(_ffi.wsock_request_select_protocol(handle, None if chosen is None else chosen.encode()))
+        try:
+            chosen = self._subprotocol(connection, offered(handle))
+        except NegotiationError as error:
+            return Response.of_text(400, f"Failed to open a WebSocket connection: {error}.\n")
+        check(_ffi.wsock_request_select_protocol(handle, None if chosen is None else c_text(chosen)))
         if settings.server_header is not None:
             check(_ffi.wsock_request_add_header(handle, b"Server", settings.server_header.encode()))
         key = request_key(_ffi.wsock_request_get_str(handle, _ffi.WSOCK_REQUEST_PEER_ADDRESS, None),
                           _ffi.wsock_request_header(handle, b"Sec-WebSocket-Key", 0, None))
         now = time.monotonic()
         self._forget_lost(now)
-        self._accepted[key] = (connection, now)
+        self._accepted.setdefault(key, []).append((connection, now))
         return None
+
+    def _subprotocol(self, connection: Peer, offers: Sequence[str]) -> Optional[str]:
+        settings = self._settings
+        if settings.select_subprotocol is not None:
+            return settings.select_subprotocol(connection, offers)
+        if not settings.subprotocols:
+            return None
+        for known in settings.subprotocols:
+            if known in offers:
+                return known
+        raise NegotiationError("missing subprotocol" if not offers else
+                               f"invalid subprotocol; expected one of {', '.join(settings.subprotocols)}")
 
     def _forget_lost(self, now: float) -> None:
         """Those whose client has gone between request and answer never open."""
         patience = 2 * (self._settings.open_timeout or 3600)
-        for key, (_, since) in list(self._accepted.items()):
-            if now - since < patience:
+        for key, waiting in list(self._accepted.items()):
+            if now - waiting[0][1] < patience:
                 break
             del self._accepted[key]
 
-    def _answer(self, handle: int, response: Optional[Response]) -> None:
-        if response is None:
-            # Refused when the client has gone, which is fine.
-            _ffi.wsock_request_answer(handle, 0)
-            return
+    def _answer(self, handle: int, response: Any) -> None:
+        """Whatever it is, the client is answered."""
+        try:
+            status = 0 if response is None else self._fill_in(handle, response)
+        except Exception:
+            self._failed()
+            status = 500
+        # Refused when the client has gone, which is fine.
+        _ffi.wsock_request_answer(handle, status)
+
+    def _fill_in(self, handle: int, response: Any) -> int:
+        """Puts a response into a request, and tells the status to answer with."""
+        if not isinstance(response, Response):
+            raise TypeError(f"process_request must return a wsock.Response or None, not {type(response).__name__}")
+        if not 200 <= response.status_code <= 599:
+            raise ValueError(f"a response cannot have the status {response.status_code}: it must be from 200 to 599")
         kind = None
-        for name, value in response.headers.raw_items():
+        for name, value in Headers(response.headers).raw_items():
             if name.lower() == "content-type":
-                kind = value.encode()
+                kind = c_text(value)
             elif name.lower() not in ("content-length", "connection", "date"):
-                _ffi.wsock_request_add_header(handle, name.encode(), value.encode())
-        _ffi.wsock_request_set_body(handle, kind, response.body, len(response.body))
-        if _ffi.wsock_request_answer(handle, response.status_code) == _ffi.WSOCK_ERR_INVALID_ARGUMENT:
-            self.logger.error("a response cannot have the status %d", response.status_code)
-            _ffi.wsock_request_answer(handle, 500)
+                check(_ffi.wsock_request_add_header(handle, c_text(name), c_text(value)))
+        check(_ffi.wsock_request_set_body(handle, kind, response.body, len(response.body)))
+        return int(response.status_code)
 
     def accepted(self, handle: int) -> Peer:
         key = request_key(_ffi.wsock_conn_get_str(handle, _ffi.WSOCK_CONN_PEER_ADDRESS, None),
                           _ffi.wsock_conn_header(handle, b"Sec-WebSocket-Key", 0, None))
-        connection, _ = self._accepted.pop(key)
+        waiting = self._accepted[key]
+        connection, _ = waiting.pop(0)
+        if not waiting:
+            del self._accepted[key]
         connection.begin(handle)
         self.begin(connection)
         return connection

@@ -14,9 +14,9 @@ import sys
 import threading
 from typing import Any, List, Optional
 
-from . import TLS, broadcast, connect, serve
+from ._options import TLS
 from ._version import VERSION
-from .asyncio import ServerConnection
+from .asyncio import ServerConnection, broadcast, connect, serve
 from .exceptions import ConnectionClosed, WebSocketException
 from .http import Headers, Request, Response
 
@@ -123,14 +123,14 @@ def page(ws: ServerConnection, request: Request) -> Optional[Response]:
 
 async def run_server(args: argparse.Namespace) -> int:
     tls = TLS(certfile=args.certfile, keyfile=args.keyfile) if args.certfile or args.keyfile else None
-    stop = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: stop.done() or stop.set_result(None))
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(chat if args.chat else echo, args.host, args.port, ssl=tls, process_request=page if args.chat else None,
                      max_size=None) as server:
         print(f"listening on {server.url}" + (f" - chat at {server.url.replace('ws', 'http', 1)}" if args.chat else ""),
               flush=True)
-        await stop
+        await stop.wait()
     return 0
 
 

@@ -22,6 +22,7 @@ class Hub:
     def subscribe(self, connection: Any, topic: str) -> None:
         """Lets a connection get what is published to a topic from now on, and first what was kept."""
         check(_ffi.wsock_hub_subscribe(self._handle, connection.handle, topic.encode()))
+        flush_here()
 
     def unsubscribe(self, connection: Any, topic: Optional[str] = None) -> None:
         """Takes a subscription back; without a topic, all of this connection."""
@@ -68,7 +69,9 @@ class Hub:
 
 
 def flush_here() -> None:
-    """What was published leaves soon from the loop that runs here, if one does."""
+    """What was published leaves soon, from the asyncio loop that runs here if one does, or from what this thread waited for."""
     from .asyncio.runner import Runner
+    from .sync.pump import flush_last
 
     Runner.flush_running()
+    flush_last()

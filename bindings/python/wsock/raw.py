@@ -24,6 +24,7 @@ from ._peer import LoggerLike, Peer
 from ._server import Acceptor, ServerSettings
 from ._status import check, exception_of, last_failure
 from .asyncio.runner import Runner
+from .exceptions import ConnectionClosedError
 from .http import Request, Response
 
 __all__ = ["Connection", "Server", "connect", "serve"]
@@ -85,12 +86,12 @@ class Connection(Peer):
         self.send = self._send_closed
         self.raw = None
         self._runner.leave()
+        if not self._ended.done():
+            self._ended.set_result(None)
         if not self._open.done():
             self._open.set_exception(self.open_exception())
         elif self._events.close is not None:
             self._events.close(self, closed.code, closed.reason)
-        if not self._ended.done():
-            self._ended.set_result(None)
 
     def _send_other(self, data: Any) -> int:
         """What is neither str nor bytes, and what was refused."""
@@ -102,8 +103,8 @@ class Connection(Peer):
         status: int = _ffi.wsock_conn_send(self.handle, kind, payload, len(payload), 0)
         if status < 0:
             failure = last_failure()
-            if self._closed is not None:
-                raise self.closed_exception()
+            if failure.code in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
+                raise ConnectionClosedError(None, None)
             raise exception_of(failure)
         if not self._runner.engine.telling:
             self._runner.engine.flush()
@@ -136,11 +137,6 @@ class Connection(Peer):
             check(_ffi.wsock_conn_close(self.handle, code, reason.encode()))
             self._runner.flush_soon()
 
-    def abort(self) -> None:
-        """Ends it at once, without saying goodbye."""
-        if self._closed is None:
-            check(_ffi.wsock_conn_abort(self.handle))
-
     async def wait_closed(self) -> None:
         """Waits for the end."""
         await asyncio.shield(self._ended)
@@ -172,9 +168,9 @@ class connect:
 
     async def _connect(self) -> Connection:
         runner = Runner.current()
-        connection = Connection(runner, self._events, self.logger)
         runner.enter()
         try:
+            connection = Connection(runner, self._events, self.logger)
             connection.begin(self._settings.dial(runner.engine, self.uri, self._sock))
             connection.request = Request(self.uri, self._settings.headers.copy())
             runner.engine.add(connection)
@@ -208,6 +204,8 @@ class connect:
 
 class Server(Acceptor):
     """A server that runs."""
+
+    awaits = True
 
     def __init__(self, runner: Runner, events: Events, settings: ServerSettings, logger: LoggerLike) -> None:
         super().__init__(runner.engine, settings, logger)
@@ -249,8 +247,8 @@ class Server(Acceptor):
     def close(self, code: int = 1001, reason: str = "") -> None:
         """Ends it, and its connections with this code."""
         if not self._draining:
-            self._draining = True
             self.close_native(code, reason)
+            self._draining = True
             self._runner.flush_soon()
             self._end_if_over()
 

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 from . import _ffi
 from ._client import ClientSettings
 from ._engine import Closed
-from ._peer import Peer, text_of
+from ._peer import Peer, State, text_of
 from .asyncio.runner import Runner
 from .exceptions import InvalidURI
 
@@ -123,19 +123,22 @@ class WebSocket(EventTarget):
         self.onclose: Optional[Listener] = None
         self._binary_type = "blob"
         self._discarded = 0
-        self._runner = Runner.current()
         names = [protocols] if isinstance(protocols, str) else list(protocols or ())
         if len({name.lower() for name in names}) < len(names):
             raise DOMException("a subprotocol is there twice", "SyntaxError")
         # As pages do: no redirects, no limit to what fits into memory, no end to connecting but the system's.
         settings = {"redirects": 0, "max_size": None, "open_timeout": None, **settings}
+        self._runner = Runner.current()
         self._peer = _Peer(self, self._runner)
+        self._runner.enter()
         try:
             made = ClientSettings(subprotocols=names, **settings)
             self._peer.begin(made.dial(self._runner.engine, url))
+            self._runner.engine.add(self._peer)
         except (InvalidURI, ValueError) as error:
             raise DOMException(str(error), "SyntaxError") from None
-        self._runner.engine.add(self._peer)
+        finally:
+            self._runner.leave()
         self._url = text_of(self._peer.handle, _ffi.WSOCK_CONN_URL)
 
     @property
@@ -146,7 +149,7 @@ class WebSocket(EventTarget):
     @property
     def readyState(self) -> int:
         """CONNECTING, OPEN, CLOSING or CLOSED."""
-        return int(self._peer.state)
+        return self._peer.ready
 
     @property
     def bufferedAmount(self) -> int:
@@ -203,17 +206,20 @@ class WebSocket(EventTarget):
         if data and code is None:
             code = 1000
         if self.readyState < self.CLOSING:
+            self._peer.ready = self.CLOSING
             _ffi.wsock_conn_close(self._peer.handle, code or 0, data)
             self._runner.flush_soon()
 
     def __repr__(self) -> str:
-        return f"<WebSocket {self._url} {self._peer.state.name}>"
+        return f"<WebSocket {self._url} {State(self.readyState).name}>"
 
 
 class _Peer(Peer):
     """What hears of the connection, and makes events of it."""
 
     extensions = ""
+    #: As far as the page has been told: messages may still wait for their turn when the end has arrived.
+    ready = WebSocket.CONNECTING
 
     def __init__(self, owner: WebSocket, runner: Runner) -> None:
         super().__init__(logging.getLogger("wsock.client"))
@@ -230,9 +236,14 @@ class _Peer(Peer):
         self.extensions = text_of(self.handle, _ffi.WSOCK_CONN_EXTENSIONS)
         scheme, _, rest = self._owner.url.partition("://")
         self._origin = f"{scheme}://{rest.partition('/')[0]}"
+        if self.ready != WebSocket.CONNECTING:
+            return
+        self.ready = WebSocket.OPEN
         self._owner.dispatchEvent(Event("open"))
 
     def received(self, kind: int, data: bytes) -> None:
+        if self.ready != WebSocket.OPEN:
+            return
         message: Union[str, bytes, bytearray] = data
         if kind == _ffi.WSOCK_TEXT:
             message = data.decode()
@@ -242,6 +253,7 @@ class _Peer(Peer):
 
     def closed(self, closed: Closed) -> None:
         self._closed = closed
+        self.ready = WebSocket.CLOSED
         self._runner.leave()
         if self._failure is not None:
             self._owner.dispatchEvent(ErrorEvent(self._failure.message))

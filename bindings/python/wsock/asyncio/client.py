@@ -3,15 +3,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import socket
 from types import TracebackType
 from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, Tuple, Type, Union
 
 from .. import _ffi
-from .._client import USER_AGENT, ClientSettings, unix_socket
+from .._client import USER_AGENT, ClientSettings
 from .._engine import Closed
-from .._options import WriteLimit
+from .._options import Path, WriteLimit
 from .._peer import LoggerLike
 from ..exceptions import InvalidStatus
 from ..http import HeadersLike, Request
@@ -94,15 +95,17 @@ class connect:
         self._max_queue = max_queue
         self._make = create_connection or ClientConnection
         self._sock = sock
+        self._had_sock = sock is not None
+        self._path: Optional[str] = None
         self._connection: Optional[ClientConnection] = None
 
     async def _connect(self) -> ClientConnection:
         runner = Runner.current()
-        connection = self._make(runner, self._max_queue, self.logger)
         # The loop is kept also when nothing comes of it.
         runner.enter()
         try:
-            connection.begin(self._settings.dial(runner.engine, self.uri, self._sock))
+            connection = self._make(runner, self._max_queue, self.logger)
+            connection.begin(self._settings.dial(runner.engine, self.uri, await self._socket()))
             connection.request = Request(self.uri, self._settings.headers.copy())
             runner.engine.add(connection)
             timeout = self._settings.open_timeout
@@ -120,6 +123,24 @@ class connect:
             return connection
         finally:
             runner.leave()
+
+    async def _socket(self) -> Optional[socket.socket]:
+        if self._path is not None:
+            return await self._connect_unix(self._path)
+        sock, self._sock = self._sock, None
+        if sock is None and self._had_sock:
+            raise RuntimeError("the socket is used up: give connect a new one")
+        return sock
+
+    async def _connect_unix(self, path: str) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, path), self._settings.open_timeout)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def __await__(self) -> Generator[Any, None, ClientConnection]:
         return self._connect().__await__()
@@ -165,6 +186,8 @@ def reconnect_delay(failures: int) -> float:
     return random.uniform(0, min(30.0, 2.0 ** (failures - 1)))
 
 
-def unix_connect(path: str, uri: str = "ws://localhost/", **settings: Any) -> connect:
+def unix_connect(path: Path, uri: str = "ws://localhost/", **settings: Any) -> connect:
     """The same over a Unix domain socket; `uri` says what to ask the server for."""
-    return connect(uri, sock=unix_socket(path), **settings)
+    made = connect(uri, **settings)
+    made._path = os.fspath(path)
+    return made

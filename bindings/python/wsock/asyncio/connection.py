@@ -6,10 +6,11 @@ import collections
 import os
 import time
 from types import TracebackType
-from typing import (Any, AsyncIterable, AsyncIterator, Awaitable, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union)
+from typing import (Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union)
 
 from .. import _ffi
 from .._engine import Closed
+from .._options import c_text
 from .._peer import LoggerLike, Peer
 from .._status import check, exception_of, last_failure
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
@@ -40,6 +41,7 @@ class Connection(Peer):
         #: A message that is sent in fragments; others wait for its end.
         self._fragmented: Optional[asyncio.Future[None]] = None
         self._pings: Dict[bytes, Tuple[asyncio.Future[float], float]] = {}
+        self._post: Callable[[Any], Optional[int]] = _not_open
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     def begin(self, handle: int) -> None:
@@ -97,7 +99,6 @@ class Connection(Peer):
             if not waiter.done():
                 waiter.set_result(now - sent)
             if known == data:
-                self.latency = now - sent
                 break
 
     # For the application
@@ -208,28 +209,27 @@ class Connection(Peer):
             await asyncio.shield(self._fragmented)
 
     async def _send_fragments(self, message: AsyncIterable[DataLike], text: Optional[bool]) -> None:
-        kind, last = 0, b""
-        async for part in message:
-            if kind == 0:
-                kind = _ffi.WSOCK_TEXT if (isinstance(part, str) if text is None else text) else _ffi.WSOCK_BINARY
-                self._fragmented = self._loop.create_future()
-                of_text = isinstance(part, str)
-            elif isinstance(part, str) != of_text:
-                await self._fail_fragments()
-                raise TypeError("data iterable must contain uniform types")
-            if not isinstance(part, (str, bytes, bytearray, memoryview)):
-                await self._fail_fragments()
-                raise TypeError("data iterable must contain bytes or str")
-            try:
+        kind, of_text = 0, False
+        try:
+            async for part in message:
+                if not isinstance(part, (str, bytes, bytearray, memoryview)):
+                    raise TypeError("data iterable must contain bytes or str")
+                if kind == 0:
+                    await self._after_fragments()
+                    of_text = isinstance(part, str)
+                    kind = _ffi.WSOCK_TEXT if (of_text if text is None else text) else _ffi.WSOCK_BINARY
+                    self._fragmented = self._loop.create_future()
+                elif isinstance(part, str) != of_text:
+                    raise TypeError("data iterable must contain uniform types")
                 await self._send_part(kind, part.encode() if isinstance(part, str) else bytes(part), 0)
-            except BaseException:
+            if kind:
+                await self._send_part(kind, b"", _ffi.WSOCK_SEND_LAST)
+        except BaseException:
+            if kind:
                 await self._fail_fragments()
-                raise
+            raise
         if kind:
-            try:
-                await self._send_part(kind, last, _ffi.WSOCK_SEND_LAST)
-            finally:
-                self._end_fragments()
+            self._end_fragments()
 
     async def _send_part(self, kind: int, data: bytes, flags: int) -> None:
         status = _ffi.wsock_conn_send_part(self.handle, kind, data, len(data), flags)
@@ -246,6 +246,7 @@ class Connection(Peer):
         """The message cannot be finished, and no other can follow it."""
         self._end_fragments()
         _ffi.wsock_conn_close(self.handle, 1011 if self.is_server else 1000, b"error in fragmented message")
+        self._runner.flush_soon()
 
     def _end_fragments(self) -> None:
         waiter, self._fragmented = self._fragmented, None
@@ -276,13 +277,17 @@ class Connection(Peer):
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Says goodbye, and waits for the other side to do so, at most `close_timeout`. Closing again does nothing but wait."""
         if self._closed is None:
-            check(_ffi.wsock_conn_close(self.handle, code, reason.encode()))
+            check(_ffi.wsock_conn_close(self.handle, code, c_text(reason)))
             self._runner.flush_soon()
             await asyncio.shield(self._ended)
 
     async def wait_closed(self) -> None:
         """Waits until it is closed, by whoever."""
         await asyncio.shield(self._ended)
+
+
+def _not_open(data: Any) -> int:
+    raise RuntimeError("the connection is not open yet: process_request decides whether it will be")
 
 
 async def _as_async(items: Iterable[DataLike]) -> AsyncIterator[DataLike]:

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any, Dict
+from typing import Dict
 
 from .._engine import new_engine
 
 _runners: Dict[asyncio.AbstractEventLoop, Runner] = {}
+#: Loops of several threads have theirs there.
+_lock = threading.Lock()
 
 
 class Runner:
@@ -21,7 +23,6 @@ class Runner:
         #: Tasks were woken that may send: what they send leaves together, once they have run.
         self.woken = False
         self._flushing = False
-        self._thread = threading.get_ident()
         self._fd = self.engine.fd
         loop.add_reader(self._fd, self._ready)
 
@@ -31,9 +32,11 @@ class Runner:
         loop = asyncio.get_running_loop()
         runner = _runners.get(loop)
         if runner is None:
-            for other in [other for other in _runners if other.is_closed()]:
-                _runners.pop(other).engine.free()
-            runner = _runners[loop] = cls(loop)
+            with _lock:
+                gone = [_runners.pop(other) for other in list(_runners) if other.is_closed()]
+                runner = _runners[loop] = cls(loop)
+            for other in gone:
+                other.engine.free()
         return runner
 
     def enter(self) -> None:
@@ -48,7 +51,8 @@ class Runner:
 
     def _close_if_idle(self) -> None:
         if self.users == 0 and _runners.get(self.loop) is self:
-            del _runners[self.loop]
+            with _lock:
+                del _runners[self.loop]
             self.loop.remove_reader(self._fd)
             self.engine.free()
 
@@ -56,9 +60,9 @@ class Runner:
         try:
             self.engine.take()
         except Exception as error:
-            # The rest of the batch comes with the next turn, for which the descriptor stays readable or is not needed.
             self.loop.call_exception_handler({"message": "exception in a WebSocket's handler", "exception": error})
-            self.loop.call_soon(self._go_on)
+            if self.engine.has_rest:
+                self.loop.call_soon(self._go_on)
         if self.woken:
             self.woken = False
             if not self._flushing:
@@ -74,7 +78,7 @@ class Runner:
     def flush_soon(self) -> None:
         """Something was sent: it leaves when the tasks of this turn have run."""
         # Another thread's message wakes the native loop by itself.
-        if not self._flushing and threading.get_ident() == self._thread:
+        if not self._flushing and asyncio._get_running_loop() is self.loop:
             self._flushing = True
             self.loop.call_soon(self._flush)
 
@@ -82,13 +86,6 @@ class Runner:
         self._flushing = False
         if _runners.get(self.loop) is self:
             self.engine.flush()
-
-    def call(self, function: Any, *args: Any) -> None:
-        """Calls something on the thread of the loop, from any thread."""
-        if threading.get_ident() == self._thread:
-            function(*args)
-        else:
-            self.loop.call_soon_threadsafe(function, *args)
 
     @staticmethod
     def flush_running() -> None:

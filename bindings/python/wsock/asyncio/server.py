@@ -7,8 +7,9 @@ import socket
 from types import TracebackType
 from typing import Any, Awaitable, Callable, Generator, Optional, Sequence, Set, Type, Union
 
+from .. import _ffi
 from .._engine import Closed
-from .._options import WriteLimit
+from .._options import Path, WriteLimit
 from .._peer import LoggerLike, Peer
 from .._server import SERVER, Acceptor, Origins, ServerSettings
 from ..exceptions import ConnectionClosed
@@ -40,6 +41,8 @@ class ServerConnection(Connection):
 
 class Server(Acceptor):
     """A server that runs; what `async with serve(...)` gives."""
+
+    awaits = True
 
     def __init__(self, runner: Runner, handler: Handler, settings: ServerSettings, max_queue: Queue, logger: LoggerLike,
                  make: Callable[..., ServerConnection]) -> None:
@@ -81,6 +84,11 @@ class Server(Acceptor):
         except Exception:
             self.logger.error("connection handler failed", exc_info=True)
             await connection.close(1011)
+        except BaseException:
+            # Cancelled: nobody waits any more.
+            _ffi.wsock_conn_close(connection.handle, 1011, b"")
+            self._runner.flush_soon()
+            raise
         else:
             await connection.close()
 
@@ -128,10 +136,10 @@ class Server(Acceptor):
         """Ends it: no new connections from now on, and those that are open are closed with this code, or stay until their
         handlers are done. Calling it again does nothing. `wait_closed` waits for the end."""
         if not self._draining:
-            self._draining = True
             if close_connections:
                 self.close_native(code, reason)
                 self._runner.flush_soon()
+            self._draining = True
             self._end_if_over()
 
     async def wait_closed(self) -> None:
@@ -176,7 +184,7 @@ class serve:
         create_connection: Optional[Callable[..., ServerConnection]] = None,
         ssl: Any = None,
         sock: Optional[socket.socket] = None,
-        path: Optional[str] = None,
+        path: Optional[Path] = None,
         backlog: int = 4096,
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
@@ -217,6 +225,6 @@ class serve:
         await server.__aexit__(kind, error, traceback)
 
 
-def unix_serve(handler: Handler, path: Optional[str] = None, **settings: Any) -> serve:
+def unix_serve(handler: Handler, path: Optional[Path] = None, **settings: Any) -> serve:
     """Serves on a Unix domain socket."""
     return serve(handler, path=path, **settings)

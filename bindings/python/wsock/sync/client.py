@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import warnings
 from typing import Any, Callable, Optional, Sequence, Tuple, Union
 
 from .. import _ffi
 from .._client import USER_AGENT, ClientSettings, unix_socket
-from .._options import WriteLimit
+from .._options import Path, WriteLimit
 from .._peer import LoggerLike
 from ..http import HeadersLike, Request
 from .connection import Connection, Queue
@@ -86,6 +87,6 @@ def connect(
         raise
 
 
-def unix_connect(path: str, uri: str = "ws://localhost/", **settings: Any) -> ClientConnection:
+def unix_connect(path: Path, uri: str = "ws://localhost/", **settings: Any) -> ClientConnection:
     """The same over a Unix domain socket; `uri` says what to ask the server for."""
-    return connect(uri, sock=unix_socket(path), **settings)
+    return connect(uri, sock=unix_socket(os.fspath(path)), **settings)

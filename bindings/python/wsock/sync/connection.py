@@ -4,14 +4,13 @@ from __future__ import annotations
 import collections
 import os
 import threading
-import time
 from types import TracebackType
 from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Tuple, Type, Union
 
 from .. import _ffi
 from .._engine import Closed
 from .._peer import LoggerLike, Peer
-from .._status import check, exception_of, last_failure
+from .._status import exception_of, last_failure
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from .pump import Pump
 
@@ -54,7 +53,7 @@ class Connection(Peer):
         self._receiving = False
         #: One message in fragments at a time.
         self._sending = threading.RLock()
-        self._pings: Dict[bytes, Tuple[Pong, float]] = {}
+        self._pings: Dict[bytes, Pong] = {}
 
     # What the engine tells, with the lock of the pump held
 
@@ -78,11 +77,8 @@ class Connection(Peer):
         if data not in self._pings:
             return
         # A pong answers all pings before it (RFC 6455 section 5.5.3).
-        now = time.perf_counter()
         for known in list(self._pings):
-            event, sent = self._pings.pop(known)
-            self.latency = now - sent
-            event.set()
+            self._pings.pop(known).set()
             if known == data:
                 break
         self._changed.notify_all()
@@ -111,11 +107,13 @@ class Connection(Peer):
     def recv(self, timeout: Optional[float] = None, decode: Optional[bool] = None) -> Data:
         """The next message: text is a str and binary is bytes, unless `decode` says otherwise. When it does not come within
         `timeout` seconds that is a `TimeoutError`; 0 does not wait."""
-        with self._pump.lock:
-            if self._receiving:
-                raise ConcurrencyError("cannot call recv while another thread is already running recv or recv_streaming")
-            self._receiving = True
+        mine = False
         try:
+            with self._pump.lock:
+                if self._receiving:
+                    raise ConcurrencyError(
+                        "cannot call recv while another thread is already running recv or recv_streaming")
+                self._receiving = mine = True
             came = self._pump.wait(self._changed, lambda: bool(self._messages or self._closed), timeout)
             with self._pump.lock:
                 if not self._messages:
@@ -127,7 +125,8 @@ class Connection(Peer):
                     self._paused = False
                     _ffi.wsock_conn_resume(self.handle)
         finally:
-            self._receiving = False
+            if mine:
+                self._receiving = False
         if decode is None or decode == isinstance(data, str):
             return data
         return data.decode() if isinstance(data, bytes) else data.encode()
@@ -160,6 +159,8 @@ class Connection(Peer):
         while True:
             drains = self._drains
             status = send()
+            # Else it would wait for the next batch, which this thread may never fetch.
+            self._pump.engine.flush()
             if status < 0:
                 failure = last_failure()
                 if failure.code in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
@@ -188,6 +189,7 @@ class Connection(Peer):
             if kind:
                 # The message cannot be finished, and no other can follow it.
                 _ffi.wsock_conn_close(self.handle, 1011 if self.is_server else 1000, b"error in fragmented message")
+                self._pump.engine.flush()
             raise
         if kind:
             self._send_part(kind, b"", _ffi.WSOCK_SEND_LAST)
@@ -205,7 +207,7 @@ class Connection(Peer):
             if payload in self._pings:
                 raise ConcurrencyError("already waiting for a pong with the same data")
             event = Pong(self)
-            self._pings[payload] = (event, time.perf_counter())
+            self._pings[payload] = event
         if _ffi.wsock_conn_ping(self.handle, payload, len(payload)) < 0:
             failure = last_failure()
             with self._pump.lock:
@@ -214,10 +216,19 @@ class Connection(Peer):
                 self._pump.wait(self._changed, lambda: self._closed is not None)
                 raise self.closed_exception()
             raise exception_of(failure)
+        self._pump.engine.flush()
         return event
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Says goodbye, and waits for the other side to do so, at most `close_timeout`. Closing again does nothing but wait."""
         if self._closed is None:
-            check(_ffi.wsock_conn_close(self.handle, code, reason.encode()))
+            if _ffi.wsock_conn_close(self.handle, code, reason.encode()) < 0:
+                self._refused_to_close()
+            self._pump.engine.flush()
             self._pump.wait(self._changed, lambda: self._closed is not None)
+
+    def _refused_to_close(self) -> None:
+        failure = last_failure()
+        # It may have ended just now.
+        if failure.code not in (_ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
+            raise exception_of(failure)

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any, Callable, Optional, Sequence, Set, Type, Union
 
-from .._options import WriteLimit
+from .._options import Path, WriteLimit
 from .._peer import LoggerLike, Peer
 from .._server import SERVER, Acceptor, Origins, ServerSettings
 from ..exceptions import ConnectionClosed
@@ -45,22 +45,23 @@ class Server(Acceptor):
         self._make = make
         self._changed = self._pump.condition()
         self._threads: Set[threading.Thread] = set()
-        self._over = False
+        #: The thread in `serve_forever`.
+        self._serving = 0
 
     # What the engine tells, with the lock of the pump held
 
     def asked(self, request: int) -> None:
         # What decides may wait for something.
-        self._start(lambda: super(Server, self).asked(request))
+        self._start(lambda: super(Server, self).asked(request), lambda: self.refuse(request))
 
     def make(self) -> ServerConnection:
         return self._make(self, self._pump, self._max_queue, self.logger)
 
     def begin(self, connection: Peer) -> None:
         assert isinstance(connection, ServerConnection)
-        self._start(lambda: self._handle(connection))
+        self._start(lambda: self._handle(connection), connection.abort)
 
-    def _start(self, work: Callable[[], None]) -> None:
+    def _start(self, work: Callable[[], None], give_up: Callable[[], None]) -> None:
         def run() -> None:
             try:
                 work()
@@ -68,10 +69,17 @@ class Server(Acceptor):
                 with self._pump.lock:
                     self._threads.discard(thread)
                     self._changed.notify_all()
+                # Who waits for that may be the one that takes events out.
+                self._pump.wakeup()
 
         thread = threading.Thread(target=run, name="wsock.server", daemon=True)
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._threads.discard(thread)
+            self.logger.error("no thread for a connection: %s", error)
+            give_up()
 
     def _handle(self, connection: ServerConnection) -> None:
         try:
@@ -88,20 +96,29 @@ class Server(Acceptor):
 
     # For the application
 
+    def _is_over(self) -> bool:
+        return self._draining and not self._threads
+
     def serve_forever(self) -> None:
-        """Lets it work until `shutdown` is called, from another thread or a signal handler."""
-        self._pump.wait(self._changed, lambda: self._over)
+        """Lets it work until `shutdown` is called, from another thread or a signal handler, and all handlers are done."""
+        self._serving = threading.get_ident()
+        try:
+            self._pump.wait(self._changed, self._is_over)
+        finally:
+            self._serving = 0
 
     def shutdown(self, code: int = 1001, reason: str = "") -> None:
-        """Ends it, and its connections with this code, and waits for their handlers."""
-        if self._over:
-            return
-        self._draining = True
+        """Ends it, and its connections with this code, and waits for their handlers: here, or in `serve_forever` when a
+        signal handler calls it on that thread."""
         self.close_native(code, reason)
+        self._engine.flush()
+        self._draining = True
+        self._pump.wakeup()
+        if self._serving == threading.get_ident():
+            return
         own = threading.current_thread()
         self._pump.wait(self._changed, lambda: not (self._threads - {own}))
         with self._pump.lock:
-            self._over = True
             self._changed.notify_all()
         self._pump.wakeup()
 
@@ -136,7 +153,7 @@ def serve(
     write_limit: WriteLimit = 2**15,
     logger: Optional[LoggerLike] = None,
     create_connection: Optional[Callable[..., ServerConnection]] = None,
-    path: Optional[str] = None,
+    path: Optional[Path] = None,
     backlog: int = 4096,
     reuse_port: bool = False,
     trusted_proxies: Sequence[str] = (),
@@ -159,6 +176,6 @@ def serve(
     return server
 
 
-def unix_serve(handler: Handler, path: Optional[str] = None, **settings: Any) -> Server:
+def unix_serve(handler: Handler, path: Optional[Path] = None, **settings: Any) -> Server:
     """Serves on a Unix domain socket."""
     return serve(handler, path=path, **settings)
