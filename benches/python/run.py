@@ -87,8 +87,7 @@ def plot(path):
             bars.append((record["title"], kind, middle, low, high, f"{middle:.2f}, {results.median(results.figures(record)):,.0f} ns"))
         if bars:
             panels.append((config.title, sorted(bars, key=lambda bar: -bar[2])))
-    note = ("CPU time per message, on uvloop where nothing else is said: the dashed line is picows, longer is better, "
-            "thin lines are the spread; and nanoseconds.")
+    note = "CPU time per message, on uvloop where nothing else is said: the dashed line is picows, longer is better."
     most = max(bar[2] for _, bars in panels for bar in bars)
     PLOT.write_text(svg.figure("Python", panels, note, svg.linear(most), 1.0))
     print(f"wrote {PLOT}")

@@ -30,6 +30,7 @@ async def main():
 asyncio.run(main())
 """)
     assert code == 0 and "hello\n" in out and "Traceback" not in out, out
+    assert "ResourceWarning: unclosed <Server ws://127.0.0.1:" in out, out
 
 
 def test_ending_with_open_connections_of_threads():
@@ -56,6 +57,8 @@ async def main():
     ws = await wsock.connect(server.url)
     await ws.send("hello")
     return await ws.recv()
+import warnings
+warnings.simplefilter("ignore")
 for _ in range(20):
     assert asyncio.run(main()) == "hello"
 print(len(wsock.asyncio.runner._runners) < 3)
@@ -105,3 +108,55 @@ except KeyboardInterrupt:
     print("interrupted")
 """)
     assert code == 0 and out.endswith("interrupted\n"), out
+
+
+def test_a_fork_while_a_thread_waits():
+    code, out = script("""
+import gc, os, threading, time, warnings
+warnings.simplefilter("ignore")
+from wsock.sync import connect, serve
+def echo(ws):
+    for message in ws:
+        ws.send(message)
+server = serve(echo, "127.0.0.1", 0)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+ws = connect(server.url)
+waiting = threading.Thread(target=lambda: print(ws.recv(), flush=True))
+waiting.start()
+time.sleep(0.1)
+pid = os.fork()
+if pid == 0:
+    del ws, server
+    gc.collect()
+    print("child", flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+ws.send("parent")
+waiting.join(10)
+ws.close()
+""")
+    assert code == 0 and out == "child\nparent\n", out
+
+
+def test_a_loop_that_is_closed_with_a_connection_open():
+    code, out = script("""
+import asyncio, threading, wsock
+from wsock.sync import serve
+ended = threading.Event()
+def handler(ws):
+    try:
+        ws.recv()
+    except wsock.ConnectionClosed:
+        ended.set()
+server = serve(handler, "127.0.0.1", 0)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+async def main():
+    await wsock.connect(server.url)
+asyncio.run(main())
+async def other():
+    async with wsock.connect(server.url):
+        pass
+asyncio.run(other())
+print(ended.wait(10))
+""")
+    assert code == 0 and "ResourceWarning: unclosed <ClientConnection" in out and out.endswith("True\n"), out

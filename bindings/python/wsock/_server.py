@@ -302,6 +302,9 @@ class Acceptor(Listener):
 
     # For the application
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>" if self._addresses else f"<{type(self).__name__}>"
+
     @property
     def addresses(self) -> List[Any]:
         """Where it listens, as `socket.getsockname` tells it: with the ports that were free, or the path of a Unix socket."""

@@ -117,7 +117,16 @@ class Connection(Peer):
             while True:
                 while messages and not self._paused:
                     yield messages.popleft()
-                yield await self.recv()
+                if messages or self._getter is not None or self._closed is not None:
+                    yield await self.recv()
+                    continue
+                # As recv waits, without its coroutine.
+                getter = self._getter = self._loop.create_future()
+                try:
+                    await getter
+                finally:
+                    if self._getter is getter:
+                        self._getter = None
         except ConnectionClosedOK:
             return
 
@@ -162,7 +171,8 @@ class Connection(Peer):
         status = self._post(message) if text is None else None
         if status is None:
             status = await self._send_other(message, text)
-        self._runner.flush_soon()
+        if not self._runner.flushing:
+            self._runner.flush_soon()
         if status != 0:
             await self._not_just_sent(status, message, text)
 

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import threading
+import warnings
 from typing import Dict
 
 from .._engine import new_engine
@@ -22,7 +25,8 @@ class Runner:
         self.users = 0
         #: Tasks were woken that may send: what they send leaves together, once they have run.
         self.woken = False
-        self._flushing = False
+        #: It is going to happen.
+        self.flushing = False
         self._fd = self.engine.fd
         loop.add_reader(self._fd, self._ready)
 
@@ -32,11 +36,9 @@ class Runner:
         loop = asyncio.get_running_loop()
         runner = _runners.get(loop)
         if runner is None:
+            free_closed()
             with _lock:
-                gone = [_runners.pop(other) for other in list(_runners) if other.is_closed()]
                 runner = _runners[loop] = cls(loop)
-            for other in gone:
-                other.engine.free()
         return runner
 
     def enter(self) -> None:
@@ -65,8 +67,8 @@ class Runner:
                 self.loop.call_soon(self._go_on)
         if self.woken:
             self.woken = False
-            if not self._flushing:
-                self._flushing = True
+            if not self.flushing:
+                self.flushing = True
                 self.loop.call_soon(self._flush)
         else:
             self.engine.flush()
@@ -78,12 +80,12 @@ class Runner:
     def flush_soon(self) -> None:
         """Something was sent: it leaves when the tasks of this turn have run."""
         # Another thread's message wakes the native loop by itself.
-        if not self._flushing and asyncio._get_running_loop() is self.loop:
-            self._flushing = True
+        if not self.flushing and asyncio._get_running_loop() is self.loop:
+            self.flushing = True
             self.loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._flushing = False
+        self.flushing = False
         if _runners.get(self.loop) is self:
             self.engine.flush()
 
@@ -93,3 +95,26 @@ class Runner:
         loop = asyncio._get_running_loop()
         if loop is not None and loop in _runners:
             _runners[loop].flush_soon()
+
+
+def free_closed() -> None:
+    """Loops that were closed with connections open: those end here."""
+    with _lock:
+        gone = [_runners.pop(loop) for loop in list(_runners) if loop.is_closed()]
+    for runner in gone:
+        for left in {*runner.engine.hearers.values(), *runner.engine.listeners.values()}:
+            warnings.warn(f"unclosed {left!r}", ResourceWarning, source=left)
+        runner.engine.free()
+
+
+def _in_child() -> None:
+    """After a fork the loops are the parent's: only copies of their descriptors are closed here, unnoticed by anybody."""
+    global _lock
+    _lock = threading.Lock()
+    for runner in _runners.values():
+        runner.engine.free()
+    _runners.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
+atexit.register(free_closed)

@@ -1,6 +1,7 @@
 """A native loop that threads share: whoever waits takes events out for all."""
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -35,6 +36,7 @@ class Pump:
         #: For everything that the engine tells, and whoever waits for it.
         self.lock = threading.Lock()
         self.freed = False
+        self._process = os.getpid()
         self._taking = False
         #: Those who do not take, and how many threads wait with each.
         self._waiting: Dict[threading.Condition, int] = {}
@@ -113,6 +115,11 @@ class Pump:
 
     def free(self) -> None:
         """Ends everything in it at once, and whoever takes events out first."""
+        if os.getpid() != self._process:
+            # In the child of a fork, where whoever took events out is not: only copies of descriptors are closed.
+            self.freed = True
+            self.engine.free()
+            return
         while True:
             with self.lock:
                 if self.freed:
