@@ -27,7 +27,8 @@ echo "== mypy --strict"
 (cd "$here" && "$venv/bin/mypy" --cache-dir "$work/mypy" --config-file pyproject.toml)
 for pure in 0 1; do
     echo "== pytest, WSOCK_PURE=$pure"
-    (cd "$here" && WSOCK_PURE=$pure "$venv/bin/python" -m pytest -p no:cacheprovider)
+    # Not from beside the source, where that would be imported.
+    (cd "$work" && WSOCK_PURE=$pure "$venv/bin/pytest" -c "$here/pyproject.toml" -p no:cacheprovider "$here/tests")
 done
 
 echo "== the three lines, in an empty environment and with every Python"
