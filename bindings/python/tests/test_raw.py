@@ -155,3 +155,30 @@ def test_an_exception_of_on_close_hangs_nobody(run):
         assert problems == ["at the end"] * 2
 
     run(main())
+
+
+def test_views(run):
+    async def main():
+        kept = []
+        done = asyncio.get_running_loop().create_future()
+        messages = [b"binary", "text", bytes(range(256)) * 400, b""] + [bytes([number]) * 50_000 for number in range(100)]
+
+        def on_message(ws, view):
+            assert isinstance(view, memoryview) and view.readonly and view.format == "B"
+            # Of each second one only a part is kept.
+            kept.append(view if len(kept) % 2 else view[1:])
+            if len(kept) == len(messages):
+                done.set_result(None)
+
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0, views=True) as server:
+            async with raw.connect(server.url, on_message, views=True, compression=None) as ws:
+                for message in messages:
+                    ws.send(message)
+                await done
+            # The memory would have been used again many times by now.
+            for number, (message, view) in enumerate(zip(messages, kept)):
+                data = message.encode() if isinstance(message, str) else message
+                assert bytes(view) == (data if number % 2 else data[1:])
+        kept.clear()
+
+    run(main())

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+import weakref
+from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
 
 from . import _ffi, _glue, _library
 from ._status import Failure, check, failure_at, refused
@@ -66,8 +67,8 @@ class Hearer:
     handle: int
     #: Who hears messages in place of `received`, and what it is given before each: `handler(first, data)`.
     raw: Optional[Tuple[Callable[[Any, Any], Any], Any]] = None
-    #: It is given text as bytes, too.
-    raw_bytes = False
+    #: It is given text as bytes, too; or views of where messages were received.
+    raw_bytes = raw_views = False
 
     def received(self, kind: int, data: bytes) -> None:
         """A whole message."""
@@ -125,6 +126,8 @@ class Engine:
         self._sinks: Dict[int, Callable[[int, bytes], Any]] = {}
         self.hearers: Dict[int, Hearer] = {}
         self.listeners: Dict[int, Listener] = {}
+        #: Those who want views.
+        self._views: Set[int] = set()
         #: What is left of a batch out of which an exception has come.
         self._rest: Optional[Iterator[Tuple[int, ...]]] = None
 
@@ -132,6 +135,8 @@ class Engine:
         """From now on it is told what happens to its connection."""
         self.hearers[hearer.handle] = hearer
         self._sinks[hearer.handle] = hearer.received if hearer.raw is None else _raw_sink(hearer)
+        if hearer.raw_views:
+            self._views.add(hearer.handle)
 
     def listen(self, handle: int, listener: Listener) -> None:
         """The same for a server."""
@@ -180,9 +185,13 @@ class Engine:
                 self.telling = False
 
     def _tell_all(self, batch: Iterator[Tuple[int, ...]], sinks: Dict[int, Callable[[int, bytes], Any]]) -> None:
+        views = self._views
         for handle, _, data, length, kind, code in batch:
             if kind <= 2 and code == 3:
-                sinks[handle](kind, MEMORY[data : data + length])
+                if views and handle in views:
+                    self._tell_view(handle, data, length)
+                else:
+                    sinks[handle](kind, MEMORY[data : data + length])
             else:
                 self._tell_other(handle, data, length, kind, code)
 
@@ -204,6 +213,8 @@ class Engine:
             hearer.opened()
         elif hearer is None:
             return
+        elif kind <= 2 and code == 3 and hearer.raw_views:
+            self._tell_view(handle, data, length)
         elif kind <= 2 and code == 3:
             self._sinks[handle](kind, MEMORY[data : data + length])
         elif kind <= 2:
@@ -220,6 +231,21 @@ class Engine:
         elif kind == _ffi.WSOCK_EVENT_PONG:
             hearer.ponged(MEMORY[data : data + length])
 
+    def _tell_view(self, handle: int, data: int, length: int) -> None:
+        raw = self.hearers[handle].raw
+        if raw is None:
+            return
+        handler, first = raw
+        memory = (ctypes.c_char * length).from_address(data)
+        try:
+            handler(first, memoryview(memory).cast("B").toreadonly())
+        finally:
+            # Who keeps it, or a part of it, keeps the message: its memory is another's soon, else.
+            if sys.getrefcount(memory) > 2:
+                message = ctypes.c_void_p()
+                check(_ffi.wsock_conn_retain(handle, data, ctypes.byref(message)))
+                weakref.finalize(memory, _ffi.wsock_message_free, message.value)
+
     def _accepted(self, handle: int) -> Hearer:
         listener = self.listeners.get(_ffi.wsock_conn_server(handle) or 0)
         try:
@@ -235,6 +261,7 @@ class Engine:
     def remove(self, handle: int) -> None:
         """Its connection is gone."""
         del self.hearers[handle], self._sinks[handle]
+        self._views.discard(handle)
 
     def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
         """What sends str as text and bytes as binary; `other` does what is neither, and what is refused. Outside of telling,
@@ -301,6 +328,8 @@ class GluedEngine(Engine):
 
     def add(self, hearer: Hearer) -> None:
         super().add(hearer)
+        if hearer.raw_views:
+            return
         if hearer.raw is None:
             how, heard = _glue.CALL, self._sinks[hearer.handle]
         else:
@@ -310,7 +339,7 @@ class GluedEngine(Engine):
 
     def remove(self, handle: int) -> None:
         super().remove(handle)
-        del self._heard[handle]
+        self._heard.pop(handle, None)
 
     def free(self) -> None:
         # Nothing of the last batch is told from memory that is gone.

@@ -40,12 +40,13 @@ class Events:
     """Your functions."""
 
     def __init__(self, on_message: OnMessage, on_open: Optional[OnOpen], on_close: Optional[OnClose],
-                 on_drain: Optional[OnDrain], text_as_bytes: bool) -> None:
+                 on_drain: Optional[OnDrain], text_as_bytes: bool, views: bool) -> None:
         self.message = on_message
         self.open = on_open
         self.close = on_close
         self.drain = on_drain
         self.text_as_bytes = text_as_bytes
+        self.views = views
 
 
 class Connection(Peer):
@@ -63,6 +64,7 @@ class Connection(Peer):
         self._ended: asyncio.Future[None] = runner.loop.create_future()
         self.raw = (events.message, self)
         self.raw_bytes = events.text_as_bytes
+        self.raw_views = events.views
 
     def begin(self, handle: int) -> None:
         super().begin(handle)
@@ -153,15 +155,16 @@ class Connection(Peer):
 class connect:
     """Connects to a server: `async with connect(uri, on_message) as ws`, or `ws = await connect(uri, on_message)`.
 
-    `settings` are those of `wsock.connect`. `text_as_bytes` gives text as the bytes that it came as.
+    `settings` are those of `wsock.connect`. `text_as_bytes` gives text as the bytes that it came as. `views` gives all
+    messages as memoryviews of where they were received, without a copy; the memory stays as long as you keep one, or a part of it.
     """
 
     def __init__(self, uri: str, on_message: OnMessage, *, on_open: Optional[OnOpen] = None,
                  on_close: Optional[OnClose] = None, on_drain: Optional[OnDrain] = None, text_as_bytes: bool = False,
-                 sock: Optional[socket.socket] = None, logger: Optional[LoggerLike] = None, **settings: Any) -> None:
+                 views: bool = False, sock: Optional[socket.socket] = None, logger: Optional[LoggerLike] = None, **settings: Any) -> None:
         self.uri = uri
         self.logger = logger or logging.getLogger("wsock.client")
-        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes)
+        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views)
         self._settings = ClientSettings(**settings)
         self._sock = sock
         self._connection: Optional[Connection] = None
@@ -296,14 +299,14 @@ class _Accepted(Connection):
 class serve:
     """Serves: `async with serve(on_message, host, port) as server`, or `server = await serve(...)`.
 
-    `settings` are those of `wsock.serve`.
+    `settings` are those of `wsock.serve`; `text_as_bytes` and `views` are as in `connect`.
     """
 
     def __init__(self, on_message: OnMessage, host: Any = None, port: Optional[int] = None, *, on_open: Optional[OnOpen] = None,
                  on_close: Optional[OnClose] = None, on_drain: Optional[OnDrain] = None, text_as_bytes: bool = False,
-                 logger: Optional[LoggerLike] = None, **settings: Any) -> None:
+                 views: bool = False, logger: Optional[LoggerLike] = None, **settings: Any) -> None:
         self.logger = logger or logging.getLogger("wsock.server")
-        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes)
+        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views)
         self._settings = ServerSettings(host, port, **settings)
         self._server: Optional[Server] = None
 
