@@ -39,7 +39,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test test-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
+.PHONY: help run build examples embed test test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -121,6 +121,13 @@ wheel: $(LIB) need-cc need-python ## build the Python package's wheel (target/py
 
 test-python: $(LIB) need-cc need-python ## the Python package's tests alone
 	bindings/python/tests/run.sh $(LIB) target/python
+
+autobahn-python: test-python ## run the quick Autobahn cases against the Python package, both roles (CASES=all: all)
+	tests/autobahn/install.sh $(VENV)
+	$(PYTHON) tests/autobahn/run.py --cases $(or $(CASES),quick) --timeout 600 server \
+		env PYTHONSAFEPATH=1 target/python/venv/bin/python -m wsock serve --port 0
+	$(PYTHON) tests/autobahn/run.py --cases $(or $(CASES),quick) --timeout 600 client \
+		target/python/venv/bin/python bindings/python/tests/autobahn_client.py
 
 counts: $(COUNTS)/api need-counts ## count instructions below valgrind; fails when something became dearer
 	$(PYTHON) benches/counts/count.py
