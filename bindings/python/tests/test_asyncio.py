@@ -654,3 +654,74 @@ def test_loops_in_several_threads():
     for thread in threads:
         thread.join(60)
     assert not failures
+
+
+def test_streaming(run):
+    async def main():
+        text = "grüße, мир! " * 150_000
+        async with pair(server={"max_size": None, "streaming": True},
+                        client={"max_size": None, "streaming": True, "compression": None}) as ws:
+            for message in (text, text.encode(), "short", b""):
+                await ws.send(message)
+                parts = [part async for part in ws.recv_streaming()]
+                assert all(type(part) is type(message) for part in parts)
+                assert (len(parts) > 1) == (len(message) > 100_000)
+                assert (b"" if isinstance(message, bytes) else "").join(parts) == message
+                await ws.send(message)
+                assert await ws.recv() == message
+
+    run(main())
+
+
+def test_streaming_holds_the_peer_back(run):
+    async def main():
+        sent = 0
+
+        async def parts():
+            nonlocal sent
+            for sent in range(1, 1001):
+                yield bytes(100_000)
+
+        async def handler(ws):
+            await ws.send(parts())
+            await ws.send("after it")
+
+        async with pair(handler, client={"max_size": None, "streaming": True, "max_queue": 4, "compression": None}) as ws:
+            received = 0
+            async for part in ws.recv_streaming():
+                received += len(part)
+                if received < 1_000_000:
+                    await asyncio.sleep(0.05)
+                    assert sent < 1000
+            assert received == 100_000_000
+            assert await ws.recv() == "after it"
+
+    run(main())
+
+
+def test_a_stream_that_is_left_early_and_one_that_ends_early(run):
+    async def main():
+        async def two(ws):
+            await ws.send([b"x" * 300_000] * 10)
+            await ws.send("next")
+
+        async with pair(two, client={"max_size": None, "streaming": True, "compression": None}) as ws:
+            stream = ws.recv_streaming()
+            assert len(await stream.__anext__()) > 0
+            await stream.aclose()
+            assert await ws.recv() == "next"
+
+        async def broken(ws):
+            async def parts():
+                yield b"x" * 300_000
+                await asyncio.sleep(0.05)
+                raise asyncio.CancelledError
+
+            await ws.send(parts())
+
+        async with pair(broken, client={"max_size": None, "streaming": True, "compression": None}) as ws:
+            with pytest.raises(ConnectionClosedError):
+                async for _ in ws.recv_streaming():
+                    pass
+
+    run(main())

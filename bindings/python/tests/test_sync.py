@@ -84,7 +84,7 @@ def test_two_threads_cannot_receive_at_once():
         got = []
         thread = threading.Thread(target=lambda: got.append(ws.recv()))
         thread.start()
-        while not ws._receiving:
+        while not ws._turn.locked():
             time.sleep(0.001)
         with pytest.raises(wsock.ConcurrencyError):
             ws.recv()
@@ -419,3 +419,41 @@ def test_topics():
             assert second.recv(timeout=10) == "value"
             first.send("kept")
             assert first.recv(timeout=10) == "value"
+
+
+def test_streaming():
+    text = "grüße, мир! " * 150_000
+    settings = {"max_size": None, "streaming": True}
+    with serving(**settings) as server, connect(server.url, compression=None, **settings) as ws:
+        for message in (text, text.encode(), "short", b""):
+            ws.send(message)
+            parts = list(ws.recv_streaming())
+            assert all(type(part) is type(message) for part in parts)
+            assert (len(parts) > 1) == (len(message) > 100_000)
+            assert (b"" if isinstance(message, bytes) else "").join(parts) == message
+            ws.send(message)
+            assert ws.recv(timeout=20) == message
+        ws.send([b"x" * 300_000] * 10)
+        for part in ws.recv_streaming():
+            break
+        ws.send("next")
+        assert ws.recv(timeout=20) == "next"
+
+
+def test_streaming_holds_the_peer_back():
+    sent = []
+
+    def handler(ws):
+        ws.send(sent.append(number) or bytes(100_000) for number in range(1000))
+        ws.send("after it")
+
+    with serving(handler) as server:
+        with connect(server.url, max_size=None, streaming=True, max_queue=4, compression=None) as ws:
+            received = 0
+            for part in ws.recv_streaming():
+                received += len(part)
+                if received < 1_000_000:
+                    time.sleep(0.05)
+                    assert len(sent) < 1000
+            assert received == 100_000_000
+            assert ws.recv() == "after it"

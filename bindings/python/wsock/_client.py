@@ -11,6 +11,7 @@ from . import _ffi
 from ._engine import Engine
 from ._options import Options, WriteLimit, tls_of
 from ._status import exception_of, last_failure
+from ._stream import handlers_for
 from ._version import VERSION
 from .exceptions import InvalidProxy, InvalidURI
 from .http import Headers, HeadersLike
@@ -41,6 +42,7 @@ class ClientSettings:
         server_hostname: Optional[str] = None,
         local_addr: Optional[Tuple[str, int]] = None,
         redirects: int = 10,
+        streaming: bool = False,
     ) -> None:
         if additional_headers is not None and extra_headers is not None:
             raise TypeError("additional_headers and extra_headers are the same: give one of them")
@@ -59,6 +61,7 @@ class ClientSettings:
             self.texts[_ffi.WSOCK_OPT_SOURCE_ADDRESS] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.proxy = proxy
         self.redirects = redirects
+        self.streaming = streaming
 
     def _fill(self, options: Options) -> None:
         options.common(**self.common)  # type: ignore[arg-type]
@@ -80,14 +83,15 @@ class ClientSettings:
         """Begins to connect: the handle of what becomes a connection, or an exception when there is nothing to try."""
         handle = ctypes.c_void_p()
         url = uri.encode()
+        handlers = handlers_for(self.streaming)
         with Options() as options:
             self._fill(options)
             if sock is None:
-                status = _ffi.wsock_connect(engine.handle, url, options.handle, None, None, ctypes.byref(handle))
+                status = _ffi.wsock_connect(engine.handle, url, options.handle, handlers, None, ctypes.byref(handle))
             else:
                 # A copy, so that the original can be closed as Python does it.
                 fd = os.dup(sock.fileno())
-                status = _ffi.wsock_connect_fd(engine.handle, fd, url, options.handle, None, None, None, 0,
+                status = _ffi.wsock_connect_fd(engine.handle, fd, url, options.handle, handlers, None, None, 0,
                                                ctypes.byref(handle))
                 if status < 0:
                     os.close(fd)

@@ -15,6 +15,7 @@ from ._engine import Engine, Listener
 from ._options import Options, Path, WriteLimit, c_text, tls_of
 from ._peer import LoggerLike, Peer, headers_at
 from ._status import check
+from ._stream import handlers_for
 from ._version import VERSION
 from .exceptions import NegotiationError
 from .http import Headers, Request, Response
@@ -50,7 +51,9 @@ class ServerSettings:
         backlog: int = 4096,
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
+        streaming: bool = False,
     ) -> None:
+        self.streaming = streaming
         self.hosts: List[Optional[str]] = [host] if host is None or isinstance(host, str) else list(host)
         self.port = port or 0
         self.origins = origins
@@ -142,14 +145,15 @@ class Acceptor(Listener):
 
     def _listen(self, host: Optional[str], port: int, options: Options) -> int:
         handle = ctypes.c_void_p()
-        check(_ffi.wsock_listen(self._engine.handle, None if host is None else host.encode(), port, options.handle, None, None,
-                                ctypes.byref(handle)))
+        check(_ffi.wsock_listen(self._engine.handle, None if host is None else host.encode(), port, options.handle,
+                                handlers_for(self._settings.streaming), None, ctypes.byref(handle)))
         return self._listens(handle)
 
     def _listen_on(self, sock: socket.socket, options: Options) -> int:
         handle = ctypes.c_void_p()
         fd = os.dup(sock.fileno())
-        status = _ffi.wsock_listen_fd(self._engine.handle, fd, options.handle, None, None, ctypes.byref(handle))
+        handlers = handlers_for(self._settings.streaming)
+        status = _ffi.wsock_listen_fd(self._engine.handle, fd, options.handle, handlers, None, ctypes.byref(handle))
         if status < 0:
             os.close(fd)
         check(status)

@@ -82,6 +82,7 @@ class connect:
         server_hostname: Optional[str] = None,
         sock: Optional[socket.socket] = None,
         local_addr: Optional[Tuple[str, int]] = None,
+        streaming: bool = False,
     ) -> None:
         self.uri = uri
         self.logger = logger or logging.getLogger("wsock.client")
@@ -90,6 +91,7 @@ class connect:
             extra_headers=extra_headers, user_agent_header=user_agent_header, proxy=proxy, open_timeout=open_timeout,
             ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
             write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr,
+            streaming=streaming,
         )
         self._process_exception = process_exception
         self._max_queue = max_queue

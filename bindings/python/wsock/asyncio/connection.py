@@ -13,6 +13,7 @@ from .._engine import Closed
 from .._options import c_text
 from .._peer import LoggerLike, Peer
 from .._status import check, exception_of, last_failure
+from .._stream import Stream, converted
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from .runner import Runner
 
@@ -31,11 +32,14 @@ class Connection(Peer):
             raise ValueError(f"max_queue must not be negative; it is {high}")
         self._runner = runner
         self._loop = runner.loop
-        self._messages: Deque[Data] = collections.deque()
+        #: Whole ones, and with `streaming` such that still arrive.
+        self._messages: Deque[Any] = collections.deque()
+        self._incoming: Optional[Stream] = None
         self._getter: Optional[asyncio.Future[None]] = None
         self._high = float("inf") if high is None else high
         self._low = float("inf") if high is None else high // 4 if low is None else low
         self._paused = False
+        self._joining = False
         #: Whoever waits for room in the send queue.
         self._senders: List[asyncio.Future[None]] = []
         #: A message that is sent in fragments; others wait for its end.
@@ -54,22 +58,42 @@ class Connection(Peer):
     def received(self, kind: int, data: bytes) -> None:
         messages = self._messages
         messages.append(data.decode() if kind == 1 else data)
-        getter = self._getter
-        if getter is not None:
-            self._getter = None
-            self._runner.woken = True
-            if not getter.done():
-                getter.set_result(None)
+        if self._getter is not None:
+            self._wake()
         if len(messages) > self._high and not self._paused:
-            self._paused = True
-            _ffi.wsock_conn_pause(self.handle)
+            self._pause()
+
+    def received_part(self, kind: int, data: bytes, last: bool) -> None:
+        stream = self._incoming
+        if stream is None:
+            stream = self._incoming = Stream(kind)
+            self._messages.append(stream)
+        stream.add(data, last)
+        if last:
+            self._incoming = None
+        if self._getter is not None:
+            self._wake()
+        # Whoever wants it as a whole cannot make the peer wait before that.
+        if len(stream.parts) > self._high and not self._paused and not self._joining:
+            self._pause()
+
+    def _wake(self) -> None:
+        getter, self._getter = self._getter, None
+        self._runner.woken = True
+        if getter is not None and not getter.done():
+            getter.set_result(None)
+
+    def _pause(self) -> None:
+        self._paused = True
+        _ffi.wsock_conn_pause(self.handle)
+
+    def _resume(self) -> None:
+        self._paused = False
+        _ffi.wsock_conn_resume(self.handle)
 
     def closed(self, closed: Closed) -> None:
         self._closed = closed
-        self._runner.woken = True
-        if self._getter is not None and not self._getter.done():
-            self._getter.set_result(None)
-        self._getter = None
+        self._wake()
         self.drained()
         for waiter, _ in self._pings.values():
             if not waiter.done():
@@ -115,12 +139,12 @@ class Connection(Peer):
         messages = self._messages
         try:
             while True:
-                while messages and not self._paused:
+                while messages and not self._paused and type(messages[0]) is not Stream:
                     yield messages.popleft()
                 if messages or self._getter is not None or self._closed is not None:
                     yield await self.recv()
                     continue
-                # As recv waits, without its coroutine.
+                # As _wait, without its coroutine.
                 getter = self._getter = self._loop.create_future()
                 try:
                     await getter
@@ -136,28 +160,51 @@ class Connection(Peer):
         Cancelling it loses nothing: the next call gives the same message.
         """
         messages = self._messages
-        while not messages:
-            if self._getter is not None:
-                raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
-            if self._closed is not None:
-                raise self.closed_exception()
-            getter = self._getter = self._loop.create_future()
+        while not messages or type(messages[0]) is Stream and not messages[0].done:
+            if self._paused and messages:
+                self._resume()
+            self._joining = True
             try:
-                await getter
+                await self._wait()
             finally:
-                if self._getter is getter:
-                    self._getter = None
+                self._joining = False
         data = messages.popleft()
         if self._paused and len(messages) <= self._low:
-            self._paused = False
-            _ffi.wsock_conn_resume(self.handle)
-        if decode is None or decode == isinstance(data, str):
-            return data
-        return data.decode() if isinstance(data, bytes) else data.encode()
+            self._resume()
+        return converted(data.joined() if type(data) is Stream else data, decode)
 
     async def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Data]:
-        """The next message in pieces, as it was received: in one."""
-        yield await self.recv(decode)
+        """The next message in pieces, as they arrive, when the connection was made with `streaming`; else in one."""
+        while not self._messages:
+            await self._wait()
+        if type(self._messages[0]) is not Stream:
+            yield await self.recv(decode)
+            return
+        stream = self._messages.popleft()
+        try:
+            while True:
+                while stream.parts:
+                    yield converted(stream.parts.popleft(), decode)
+                if stream.done:
+                    return
+                if self._paused:
+                    self._resume()
+                await self._wait()
+        finally:
+            stream.abandoned = True
+
+    async def _wait(self) -> None:
+        """Until something has come, or the end."""
+        if self._getter is not None:
+            raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
+        if self._closed is not None:
+            raise self.closed_exception()
+        getter = self._getter = self._loop.create_future()
+        try:
+            await getter
+        finally:
+            if self._getter is getter:
+                self._getter = None
 
     async def send(self, message: Union[DataLike, Iterable[DataLike], AsyncIterable[DataLike]],
                    text: Optional[bool] = None) -> None:

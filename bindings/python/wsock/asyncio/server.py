@@ -188,6 +188,7 @@ class serve:
         backlog: int = 4096,
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
+        streaming: bool = False,
     ) -> None:
         self.handler = handler
         self.logger = logger or logging.getLogger("wsock.server")
@@ -196,7 +197,7 @@ class serve:
             compression=compression, process_request=process_request, server_header=server_header, open_timeout=open_timeout,
             ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
             write_limit=write_limit, ssl=ssl, sock=sock, path=path, backlog=backlog, reuse_port=reuse_port,
-            trusted_proxies=trusted_proxies,
+            trusted_proxies=trusted_proxies, streaming=streaming,
         )
         self._max_queue = max_queue
         self._make = create_connection or ServerConnection

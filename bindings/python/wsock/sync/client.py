@@ -57,6 +57,7 @@ def connect(
     logger: Optional[LoggerLike] = None,
     create_connection: Optional[Callable[..., ClientConnection]] = None,
     local_addr: Optional[Tuple[str, int]] = None,
+    streaming: bool = False,
 ) -> ClientConnection:
     """Connects to a server: `with connect(uri) as ws`."""
     settings = ClientSettings(
@@ -64,6 +65,7 @@ def connect(
         extra_headers=extra_headers, user_agent_header=user_agent_header, proxy=proxy, open_timeout=open_timeout,
         ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
         write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr,
+        streaming=streaming,
     )
     pump = Pump()
     try:

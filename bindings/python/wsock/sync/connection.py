@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import threading
 from types import TracebackType
-from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Tuple, Type, Union
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Tuple, Type, Union
 
 from .. import _ffi
 from .._engine import Closed
 from .._peer import LoggerLike, Peer
 from .._status import exception_of, last_failure
+from .._stream import Stream, converted
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from .pump import Pump
 
@@ -43,14 +45,18 @@ class Connection(Peer):
             raise ValueError(f"max_queue must not be negative; it is {high}")
         self._pump = pump
         self._changed = pump.condition()
-        self._messages: Deque[Data] = collections.deque()
+        #: Whole ones, and with `streaming` such that still arrive.
+        self._messages: Deque[Any] = collections.deque()
+        self._incoming: Optional[Stream] = None
+        self._joining = False
         self._high = float("inf") if high is None else high
         self._low = float("inf") if high is None else high // 4 if low is None else low
         self._paused = False
         self._open = False
         #: How often the send queue has had room again.
         self._drains = 0
-        self._receiving = False
+        #: Whoever receives has it.
+        self._turn = threading.Lock()
         #: One message in fragments at a time.
         self._sending = threading.RLock()
         self._pings: Dict[bytes, Pong] = {}
@@ -66,8 +72,28 @@ class Connection(Peer):
         self._messages.append(data.decode() if kind == 1 else data)
         self._changed.notify_all()
         if len(self._messages) > self._high and not self._paused:
-            self._paused = True
-            _ffi.wsock_conn_pause(self.handle)
+            self._pause()
+
+    def received_part(self, kind: int, data: bytes, last: bool) -> None:
+        stream = self._incoming
+        if stream is None:
+            stream = self._incoming = Stream(kind)
+            self._messages.append(stream)
+        stream.add(data, last)
+        if last:
+            self._incoming = None
+        self._changed.notify_all()
+        # Whoever wants it as a whole cannot make the peer wait before that.
+        if len(stream.parts) > self._high and not self._paused and not self._joining:
+            self._pause()
+
+    def _pause(self) -> None:
+        self._paused = True
+        _ffi.wsock_conn_pause(self.handle)
+
+    def _resume(self) -> None:
+        self._paused = False
+        _ffi.wsock_conn_resume(self.handle)
 
     def drained(self) -> None:
         self._drains += 1
@@ -107,33 +133,72 @@ class Connection(Peer):
     def recv(self, timeout: Optional[float] = None, decode: Optional[bool] = None) -> Data:
         """The next message: text is a str and binary is bytes, unless `decode` says otherwise. When it does not come within
         `timeout` seconds that is a `TimeoutError`; 0 does not wait."""
-        mine = False
-        try:
+        with self._receiving():
+            came = self._wait(self._has_whole, timeout)
             with self._pump.lock:
-                if self._receiving:
-                    raise ConcurrencyError(
-                        "cannot call recv while another thread is already running recv or recv_streaming")
-                self._receiving = mine = True
-            came = self._pump.wait(self._changed, lambda: bool(self._messages or self._closed), timeout)
-            with self._pump.lock:
-                if not self._messages:
+                if not self._has_whole():
                     if not came:
                         raise TimeoutError(f"timed out in {timeout:.1f}s")
                     raise self.closed_exception()
                 data = self._messages.popleft()
                 if self._paused and len(self._messages) <= self._low:
-                    self._paused = False
-                    _ffi.wsock_conn_resume(self.handle)
-        finally:
-            if mine:
-                self._receiving = False
-        if decode is None or decode == isinstance(data, str):
-            return data
-        return data.decode() if isinstance(data, bytes) else data.encode()
+                    self._resume()
+        return converted(data.joined() if type(data) is Stream else data, decode)
 
     def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Data]:
-        """The next message in pieces, as it was received: in one."""
-        yield self.recv(None, decode)
+        """The next message in pieces, as they arrive, when the connection was made with `streaming`; else in one."""
+        with self._receiving():
+            self._pump.wait(self._changed, lambda: bool(self._messages or self._closed))
+            with self._pump.lock:
+                if not self._messages:
+                    raise self.closed_exception()
+                stream = self._messages.popleft()
+                if self._paused and len(self._messages) <= self._low:
+                    self._resume()
+            if type(stream) is not Stream:
+                yield converted(stream, decode)
+                return
+            try:
+                while True:
+                    while stream.parts:
+                        yield converted(stream.parts.popleft(), decode)
+                    with self._pump.lock:
+                        if stream.done and not stream.parts:
+                            return
+                        if self._closed is not None and not stream.parts:
+                            raise self.closed_exception()
+                        if self._paused:
+                            self._resume()
+                    self._pump.wait(self._changed, lambda: bool(stream.parts or stream.done or self._closed))
+            finally:
+                stream.abandoned = True
+
+    def _has_whole(self) -> bool:
+        messages = self._messages
+        return bool(messages) and (type(messages[0]) is not Stream or messages[0].done)
+
+    def _wait(self, done: Callable[[], bool], timeout: Optional[float]) -> bool:
+        with self._pump.lock:
+            self._joining = True
+            if self._paused and self._messages and not done():
+                self._resume()
+        try:
+            return self._pump.wait(self._changed, lambda: done() or self._closed is not None, timeout)
+        finally:
+            self._joining = False
+
+    @contextlib.contextmanager
+    def _receiving(self) -> Iterator[None]:
+        """One thread at a time."""
+        mine = False
+        try:
+            mine = self._turn.acquire(blocking=False)
+            if not mine:
+                raise ConcurrencyError("cannot call recv while another thread is already running recv or recv_streaming")
+            yield
+        finally:
+            if mine:
+                self._turn.release()
 
     def send(self, message: Union[DataLike, Iterable[DataLike]], text: Optional[bool] = None) -> None:
         """Sends a message: a str as text, bytes-like objects as binary, and an iterable of either in fragments.

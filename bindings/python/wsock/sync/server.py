@@ -157,6 +157,7 @@ def serve(
     backlog: int = 4096,
     reuse_port: bool = False,
     trusted_proxies: Sequence[str] = (),
+    streaming: bool = False,
 ) -> Server:
     """Serves `handler`, which is called with each connection on a thread of its own: `with serve(...) as server`. The
     connection is closed when it returns."""
@@ -164,7 +165,7 @@ def serve(
         host, port, origins=origins, subprotocols=subprotocols, select_subprotocol=select_subprotocol, compression=compression,
         process_request=process_request, server_header=server_header, open_timeout=open_timeout, ping_interval=ping_interval,
         ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size, write_limit=write_limit, ssl=ssl, sock=sock,
-        path=path, backlog=backlog, reuse_port=reuse_port, trusted_proxies=trusted_proxies,
+        path=path, backlog=backlog, reuse_port=reuse_port, trusted_proxies=trusted_proxies, streaming=streaming,
     )
     logger = logger or logging.getLogger("wsock.server")
     server = Server(handler, settings, max_queue, logger, create_connection or ServerConnection)
