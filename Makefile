@@ -124,9 +124,9 @@ test-python: $(LIB) need-cc need-python ## the Python package's tests alone
 
 autobahn-python: test-python ## run the quick Autobahn cases against the Python package, both roles (CASES=all: all)
 	tests/autobahn/install.sh $(VENV)
-	$(PYTHON) tests/autobahn/run.py --cases $(or $(CASES),quick) --timeout 600 server \
+	$(PYTHON) tests/autobahn/run.py --queued --cases $(or $(CASES),quick) --timeout 600 server \
 		target/python/venv/bin/python -m wsock serve --port 0
-	$(PYTHON) tests/autobahn/run.py --cases $(or $(CASES),quick) --timeout 600 client \
+	$(PYTHON) tests/autobahn/run.py --queued --cases $(or $(CASES),quick) --timeout 600 client \
 		target/python/venv/bin/python bindings/python/tests/autobahn_client.py
 
 counts: $(COUNTS)/api need-counts ## count instructions below valgrind; fails when something became dearer
