@@ -7,13 +7,12 @@
 `connect` and `serve` are for asyncio, and at home for whoever knows `websockets`. `wsock.sync` is the same with threads and
 without asyncio, `wsock.WebSocket` is the browser's, `wsock.raw` is the fast path.
 """
-from . import raw, sync
+from . import exceptions, raw, sync
 from ._options import TLS
 from ._version import VERSION as __version__
 from .asyncio import (ClientConnection, Connection, Server, ServerConnection, State, broadcast, connect, serve, unix_connect,
                       unix_serve)
 from .exceptions import *  # noqa: F403
-from .exceptions import __all__ as _exceptions
 from .http import Headers, HeadersLike, Request, Response
 from .hub import Hub
 from .whatwg import WebSocket
@@ -22,4 +21,5 @@ __all__ = [
     "ClientConnection", "Connection", "Headers", "HeadersLike", "Hub", "Request", "Response", "Server", "ServerConnection",
     "State", "TLS", "WebSocket", "__version__", "broadcast", "connect", "raw", "serve", "sync", "unix_connect",
     "unix_serve",
-] + _exceptions
+]
+__all__ += exceptions.__all__

@@ -1,7 +1,7 @@
 """Headers, requests and responses of the opening handshake."""
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, List, Mapping, MutableMapping, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, MutableMapping, Tuple, Union, cast
 
 __all__ = ["Headers", "HeadersLike", "MultipleValuesError", "Request", "Response"]
 
@@ -75,7 +75,7 @@ class Headers(MutableMapping[str, str]):
             if isinstance(source, Headers):
                 pairs: Iterable[Tuple[str, str]] = source.raw_items()
             else:
-                pairs = source.items() if isinstance(source, Mapping) else source
+                pairs = cast(Iterable[Tuple[str, str]], source.items() if isinstance(source, Mapping) else source)
             for name, value in pairs:
                 self[name] = value
         for name, value in kwargs.items():
