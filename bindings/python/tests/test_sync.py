@@ -141,9 +141,9 @@ def test_ping():
 
 
 def test_pings_are_answered_while_nobody_waits():
-    with serving(lambda ws: ws.send("ok") or time.sleep(1), ping_interval=0.1, ping_timeout=0.2) as server:
+    with serving(lambda ws: ws.send("ok") or time.sleep(2), ping_interval=0.1, ping_timeout=0.8) as server:
         with connect(server.url) as ws:
-            time.sleep(0.7)
+            time.sleep(1.5)
             assert ws.recv() == "ok"
             assert ws.state is wsock.State.OPEN
 
