@@ -9,7 +9,7 @@ import ctypes
 import struct
 import sys
 import weakref
-from typing import Any, Callable, Dict, Iterator, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 from . import _ffi, _glue, _library
 from ._status import Failure, check, failure_at, refused
@@ -43,13 +43,12 @@ send_binary = _quick("wsock_conn_send_binary")
 class Closed:
     """How a connection ended."""
 
-    __slots__ = ("code", "reason", "sent", "received", "received_first", "was_clean", "status", "rtt_us")
+    __slots__ = ("code", "reason", "sent", "received", "received_first", "was_clean", "rtt_us")
 
     def __init__(self, info: _ffi.wsock_close_info) -> None:
         self.code: int = info.code
         self.reason: str = info.reason.decode("utf-8", "replace")
         self.was_clean = bool(info.was_clean)
-        self.status: int = info.status
         self.rtt_us: int = info.rtt_us
         self.sent: Optional[Close] = None
         if info.sent_code:
@@ -110,8 +109,6 @@ class Listener:
 class Engine:
     """One native loop. It is not for several threads at once."""
 
-    #: Whether messages are being told, so that what is sent leaves afterwards.
-    telling = False
 
     def __init__(self, capacity: int = 256) -> None:
         handle = ctypes.c_void_p()
@@ -122,21 +119,19 @@ class Engine:
         self._array = (_ffi.wsock_event * capacity)()
         self._view = memoryview(self._array).cast("B")
         check(_ffi.wsock_loop_use_events(self.handle, self._array, _SIZE, capacity))
-        #: Who hears what: messages go straight to `received`.
+        #: Where whole messages go straight to, of all but those who want views.
         self._sinks: Dict[int, Callable[[int, bytes], Any]] = {}
         self.hearers: Dict[int, Hearer] = {}
         self.listeners: Dict[int, Listener] = {}
-        #: Those who want views.
-        self._views: Set[int] = set()
+        self._telling = False
         #: What is left of a batch out of which an exception has come.
         self._rest: Optional[Iterator[Tuple[int, ...]]] = None
 
     def add(self, hearer: Hearer) -> None:
         """From now on it is told what happens to its connection."""
         self.hearers[hearer.handle] = hearer
-        self._sinks[hearer.handle] = hearer.received if hearer.raw is None else _raw_sink(hearer)
-        if hearer.raw_views:
-            self._views.add(hearer.handle)
+        if not hearer.raw_views:
+            self._sinks[hearer.handle] = hearer.received if hearer.raw is None else _raw_sink(hearer)
 
     def listen(self, handle: int, listener: Listener) -> None:
         """The same for a server."""
@@ -153,6 +148,11 @@ class Engine:
         count = 1 if self._rest is not None else self._found(fetch(self._boxed, _NOW))
         self.tell()
         return count
+
+    @property
+    def telling(self) -> bool:
+        """Whether messages are being told, so that what is sent leaves afterwards."""
+        return self._telling
 
     @property
     def has_rest(self) -> bool:
@@ -177,21 +177,17 @@ class Engine:
     def tell(self) -> None:
         """Tells what `wait` has found."""
         if self._rest is not None:
-            self.telling = True
+            self._telling = True
             try:
                 self._tell_all(self._rest, self._sinks)
                 self._rest = None
             finally:
-                self.telling = False
+                self._telling = False
 
     def _tell_all(self, batch: Iterator[Tuple[int, ...]], sinks: Dict[int, Callable[[int, bytes], Any]]) -> None:
-        views = self._views
         for handle, _, data, length, kind, code in batch:
-            if kind <= 2 and code == 3:
-                if views and handle in views:
-                    self._tell_view(handle, data, length)
-                else:
-                    sinks[handle](kind, MEMORY[data : data + length])
+            if kind <= 2 and code == 3 and handle in sinks:
+                sinks[handle](kind, MEMORY[data : data + length])
             else:
                 self._tell_other(handle, data, length, kind, code)
 
@@ -214,7 +210,7 @@ class Engine:
         elif hearer is None:
             return
         elif kind <= 2 and code == 3 and hearer.raw_views:
-            self._tell_view(handle, data, length)
+            self._tell_view(hearer, data, length)
         elif kind <= 2 and code == 3:
             self._sinks[handle](kind, MEMORY[data : data + length])
         elif kind <= 2:
@@ -231,11 +227,9 @@ class Engine:
         elif kind == _ffi.WSOCK_EVENT_PONG:
             hearer.ponged(MEMORY[data : data + length])
 
-    def _tell_view(self, handle: int, data: int, length: int) -> None:
-        raw = self.hearers[handle].raw
-        if raw is None:
-            return
-        handler, first = raw
+    def _tell_view(self, hearer: Hearer, data: int, length: int) -> None:
+        assert hearer.raw is not None
+        handler, first = hearer.raw
         memory = (ctypes.c_char * length).from_address(data)
         try:
             handler(first, memoryview(memory).cast("B").toreadonly())
@@ -243,7 +237,7 @@ class Engine:
             # Who keeps it, or a part of it, keeps the message: its memory is another's soon, else.
             if sys.getrefcount(memory) > 2:
                 message = ctypes.c_void_p()
-                check(_ffi.wsock_conn_retain(handle, data, ctypes.byref(message)))
+                check(_ffi.wsock_conn_retain(hearer.handle, data, ctypes.byref(message)))
                 weakref.finalize(memory, _ffi.wsock_message_free, message.value)
 
     def _accepted(self, handle: int) -> Hearer:
@@ -260,8 +254,8 @@ class Engine:
 
     def remove(self, handle: int) -> None:
         """Its connection is gone."""
-        del self.hearers[handle], self._sinks[handle]
-        self._views.discard(handle)
+        del self.hearers[handle]
+        self._sinks.pop(handle, None)
 
     def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
         """What sends str as text and bytes as binary; `other` does what is neither, and what is refused. Outside of telling,
@@ -272,7 +266,7 @@ class Engine:
             status = post(data)
             if status is None or status < 0:
                 return other(data)
-            if not self.telling:
+            if not self._telling:
                 flush(self._boxed)
             return status
 
@@ -346,6 +340,10 @@ class GluedEngine(Engine):
         self._loop.count = self._loop.at = 0
         super().free()
         self._heard.clear()
+
+    @property
+    def telling(self) -> bool:
+        return bool(self._loop.telling)
 
     @property
     def has_rest(self) -> bool:

@@ -2,8 +2,7 @@
 
 The documentation of all of it is that header. Handles are `int`, or None for NULL; text is NUL-terminated `bytes`.
 """
-import ctypes
-from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint16,
+from ctypes import (CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint16,
                     c_uint32, c_uint64, c_void_p)
 from typing import Any, Callable
 

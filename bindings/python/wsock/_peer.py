@@ -31,12 +31,12 @@ class Peer(Hearer):
     request: Optional[Request] = None
     response: Optional[Response] = None
     subprotocol: Optional[str] = None
+    is_server = False
 
     def __init__(self, logger: LoggerLike) -> None:
         self._id: Any = None
         self.logger = logger
         self.handle = 0
-        self.is_server = False
         # For calls without conversion.
         self._boxed = ctypes.c_void_p(0)
         self._failure: Optional[Failure] = None

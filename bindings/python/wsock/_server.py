@@ -95,6 +95,16 @@ class ServerSettings:
             check(_ffi.wsock_options_add_trusted_proxy(options.handle, proxies.encode()))
 
 
+class ServerSide(Peer):
+    """The server's side of a connection, whoever waits for it."""
+
+    is_server = True
+
+    def respond(self, status: int, text: str) -> Response:
+        """An answer that refuses the connection, to be returned by `process_request`."""
+        return Response.of_text(status, text)
+
+
 class Acceptor(Listener):
     """The listening part of a server: what becomes of requests."""
 

@@ -38,6 +38,8 @@ def last_failure() -> Failure:
     return failure_of(info)
 
 
+#: A connection that is closing, closed or broken: nothing more can be sent.
+GONE = (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED)
 TIMEOUTS = (
     _ffi.WSOCK_ERR_CONNECT_TIMEOUT,
     _ffi.WSOCK_ERR_HANDSHAKE_TIMEOUT,

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from . import _ffi
+from ._message import DataLike, payload_of
 from ._status import check
 
 
@@ -28,19 +29,14 @@ class Hub:
         """Takes a subscription back; without a topic, all of this connection."""
         check(_ffi.wsock_hub_unsubscribe(self._handle, connection.handle, None if topic is None else topic.encode()))
 
-    def publish(self, topic: str, message: Union[str, bytes, bytearray, memoryview], *, keep: bool = False,
+    def publish(self, topic: str, message: DataLike, *, keep: bool = False,
                 key: int = 0, exclude: Any = None) -> None:
         """Sends a message to every subscriber of the topic but `exclude`, without waiting for any.
 
         keep: whoever subscribes later gets it at once, until another is kept. key: while a message with the same key still
         waits for a slow subscriber, this one takes its place.
         """
-        if isinstance(message, str):
-            kind, data = _ffi.WSOCK_TEXT, message.encode()
-        elif isinstance(message, (bytes, bytearray, memoryview)):
-            kind, data = _ffi.WSOCK_BINARY, bytes(message)
-        else:
-            raise TypeError("message must be str or bytes-like")
+        kind, data = payload_of(message)
         options = _ffi.wsock_publish_options(ctypes.sizeof(_ffi.wsock_publish_options))
         options.flags = _ffi.WSOCK_PUBLISH_KEEP if keep else 0
         options.key = key

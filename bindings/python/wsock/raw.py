@@ -15,21 +15,22 @@ import asyncio
 import logging
 import socket
 from types import TracebackType
-from typing import Any, Callable, Generator, Optional, Set, Type, Union
+from typing import Any, Callable, Optional, Type
 
 from . import _ffi
 from ._client import ClientSettings
 from ._engine import Closed
+from ._message import payload_of
+from ._options import c_text
 from ._peer import LoggerLike, Peer
-from ._server import Acceptor, ServerSettings
-from ._status import check, exception_of, last_failure
+from ._server import ServerSettings
+from ._status import GONE, check, exception_of, last_failure
+from .asyncio.lifetime import Dialling, RunningServer, Served, Serving
 from .asyncio.runner import Runner
 from .exceptions import ConnectionClosedError
-from .http import Request, Response
 
 __all__ = ["Connection", "Server", "connect", "serve"]
 
-Data = Union[str, bytes]
 OnMessage = Callable[["Connection", Any], Any]
 OnOpen = Callable[["Connection"], Any]
 OnClose = Callable[["Connection", int, str], Any]
@@ -97,15 +98,11 @@ class Connection(Peer):
 
     def _send_other(self, data: Any) -> int:
         """What is neither str nor bytes, and what was refused."""
-        text = isinstance(data, str)
-        if not isinstance(data, (str, bytes, bytearray, memoryview)):
-            raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
-        payload = data.encode() if isinstance(data, str) else bytes(data)
-        kind = _ffi.WSOCK_TEXT if text else _ffi.WSOCK_BINARY
+        kind, payload = payload_of(data)
         status: int = _ffi.wsock_conn_send(self.handle, kind, payload, len(payload), 0)
         if status < 0:
             failure = last_failure()
-            if failure.code in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
+            if failure.code in GONE:
                 raise ConnectionClosedError(None, None)
             raise exception_of(failure)
         if not self._runner.engine.telling:
@@ -136,7 +133,7 @@ class Connection(Peer):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begins to say goodbye; `on_close` tells the end. Closing again does nothing."""
         if self._closed is None:
-            check(_ffi.wsock_conn_close(self.handle, code, reason.encode()))
+            check(_ffi.wsock_conn_close(self.handle, code, c_text(reason)))
             self._runner.flush_soon()
 
     async def wait_closed(self) -> None:
@@ -152,7 +149,7 @@ class Connection(Peer):
         await self.wait_closed()
 
 
-class connect:
+class connect(Dialling[Connection]):
     """Connects to a server: `async with connect(uri, on_message) as ws`, or `ws = await connect(uri, on_message)`.
 
     `settings` are those of `wsock.connect`. `text_as_bytes` gives text as the bytes that it came as. `views` gives all
@@ -161,142 +158,35 @@ class connect:
 
     def __init__(self, uri: str, on_message: OnMessage, *, on_open: Optional[OnOpen] = None,
                  on_close: Optional[OnClose] = None, on_drain: Optional[OnDrain] = None, text_as_bytes: bool = False,
-                 views: bool = False, sock: Optional[socket.socket] = None, logger: Optional[LoggerLike] = None, **settings: Any) -> None:
-        self.uri = uri
-        self.logger = logger or logging.getLogger("wsock.client")
+                 views: bool = False, sock: Optional[socket.socket] = None, logger: Optional[LoggerLike] = None,
+                 **settings: Any) -> None:
+        super().__init__(uri, ClientSettings(**settings), sock, logger or logging.getLogger("wsock.client"))
         self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views)
-        self._settings = ClientSettings(**settings)
-        self._sock = sock
-        self._connection: Optional[Connection] = None
 
-    async def _connect(self) -> Connection:
-        runner = Runner.current()
-        runner.enter()
-        try:
-            connection = Connection(runner, self._events, self.logger)
-            connection.begin(self._settings.dial(runner.engine, self.uri, self._sock))
-            connection.request = Request(self.uri, self._settings.headers.copy())
-            runner.engine.add(connection)
-            try:
-                await asyncio.wait_for(asyncio.shield(connection._open), self._settings.open_timeout)
-            except BaseException as error:
-                _ffi.wsock_conn_abort(connection.handle)
-                if connection._open.done():
-                    connection._open.exception()
-                else:
-                    connection._open.cancel()
-                    if isinstance(error, asyncio.TimeoutError):
-                        raise TimeoutError("timed out during opening handshake") from None
-                raise
-            return connection
-        finally:
-            runner.leave()
-
-    def __await__(self) -> Generator[Any, None, Connection]:
-        return self._connect().__await__()
-
-    async def __aenter__(self) -> Connection:
-        self._connection = await self._connect()
-        return self._connection
-
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                        traceback: Optional[TracebackType]) -> None:
-        assert self._connection is not None
-        await self._connection.__aexit__(kind, error, traceback)
+    def _make(self, runner: Runner) -> Connection:
+        return Connection(runner, self._events, self.logger)
 
 
-class Server(Acceptor):
+class Server(RunningServer):
     """A server that runs."""
 
-    awaits = True
-
     def __init__(self, runner: Runner, events: Events, settings: ServerSettings, logger: LoggerLike) -> None:
-        super().__init__(runner.engine, settings, logger)
-        self._runner = runner
+        super().__init__(runner, settings, logger)
         self._events = events
-        self._connections: Set[Connection] = set()
-        self._tasks: Set[asyncio.Task[None]] = set()
-        self._over: asyncio.Future[None] = runner.loop.create_future()
-        runner.enter()
 
-    def make(self) -> Connection:
-        return _Accepted(self)
-
-    def begin(self, connection: Peer) -> None:
-        assert isinstance(connection, Connection)
-        self._connections.add(connection)
-
-    def later(self, waits: Any) -> None:
-        task = self._runner.loop.create_task(waits)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _left(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        self._end_if_over()
-
-    def _end_if_over(self) -> None:
-        if self._draining and not self._connections and not self._over.done():
-            for handle in self._handles:
-                self._engine.listeners.pop(handle, None)
-            self._over.set_result(None)
-            self._runner.leave()
-
-    @property
-    def connections(self) -> Set[Connection]:
-        """Those that are open now."""
-        return set(self._connections)
-
-    def close(self, code: int = 1001, reason: str = "") -> None:
-        """Ends it, and its connections with this code."""
-        if not self._draining:
-            self.close_native(code, reason)
-            self._draining = True
-            self._runner.flush_soon()
-            self._end_if_over()
-
-    async def wait_closed(self) -> None:
-        """Waits until all connections are closed."""
-        await asyncio.shield(self._over)
-
-    async def serve_forever(self) -> None:
-        """Waits until the server is closed; being cancelled closes it."""
-        try:
-            await asyncio.shield(self._over)
-        except asyncio.CancelledError:
-            self.close()
-            await self.wait_closed()
-            raise
-
-    async def __aenter__(self) -> Server:
-        return self
-
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                        traceback: Optional[TracebackType]) -> None:
-        self.close()
-        await self.wait_closed()
+    def make(self) -> ServerConnection:
+        return ServerConnection(self, self._runner, self._events, self.logger)
 
 
-class _Accepted(Connection):
+class ServerConnection(Served, Connection):
     """A connection of a server."""
 
-    def __init__(self, server: Server) -> None:
-        super().__init__(server._runner, server._events, server.logger)
+    def __init__(self, server: Server, runner: Runner, events: Events, logger: LoggerLike) -> None:
+        super().__init__(runner, events, logger)
         self.server = server
-        self.is_server = True
-
-    def respond(self, status: int, text: str) -> Response:
-        """An answer that refuses the connection, to be returned by `process_request`."""
-        return Response.of_text(status, text)
-
-    def closed(self, closed: Closed) -> None:
-        try:
-            super().closed(closed)
-        finally:
-            self.server._left(self)
 
 
-class serve:
+class serve(Serving[Server]):
     """Serves: `async with serve(on_message, host, port) as server`, or `server = await serve(...)`.
 
     `settings` are those of `wsock.serve`; `text_as_bytes` and `views` are as in `connect`.
@@ -308,25 +198,6 @@ class serve:
         self.logger = logger or logging.getLogger("wsock.server")
         self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views)
         self._settings = ServerSettings(host, port, **settings)
-        self._server: Optional[Server] = None
 
-    async def _serve(self) -> Server:
-        server = Server(Runner.current(), self._events, self._settings, self.logger)
-        try:
-            server.listen()
-        except BaseException:
-            server.close()
-            raise
-        return server
-
-    def __await__(self) -> Generator[Any, None, Server]:
-        return self._serve().__await__()
-
-    async def __aenter__(self) -> Server:
-        self._server = await self._serve()
-        return self._server
-
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                        traceback: Optional[TracebackType]) -> None:
-        assert self._server is not None
-        await self._server.__aexit__(kind, error, traceback)
+    def _make_server(self, runner: Runner) -> Server:
+        return Server(runner, self._events, self._settings, self.logger)

@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 from . import _ffi
 from ._client import ClientSettings
 from ._engine import Closed
+from ._message import DataLike, payload_of
 from ._peer import Peer, State, text_of
 from .asyncio.runner import Runner
 from .exceptions import InvalidURI
@@ -176,31 +177,24 @@ class WebSocket(EventTarget):
         if value in ("blob", "arraybuffer"):
             self._binary_type = value
 
-    def send(self, data: Union[str, bytes, bytearray, memoryview]) -> None:
+    def send(self, data: DataLike) -> None:
         """Sends a message; what is sent after the end is only counted in bufferedAmount."""
         if self.readyState == self.CONNECTING:
             raise DOMException("the connection is not open yet", "InvalidStateError")
-        if isinstance(data, str):
-            # A lone surrogate is no text: the standard has it replaced.
-            kind, payload = _ffi.WSOCK_TEXT, data.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-        elif isinstance(data, (bytes, bytearray, memoryview)):
-            kind, payload = _ffi.WSOCK_BINARY, bytes(data)
-        else:
-            raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+        kind, payload = payload_of(_scalars(data) if isinstance(data, str) else data)
         status = _ffi.wsock_conn_send(self._peer.handle, kind, payload, len(payload), 0)
+        if status < 0:
+            self._discarded += len(payload)
         if status == _ffi.WSOCK_ERR_LIMIT:
             # As when the buffer of a browser is full: the connection fails.
-            self._discarded += len(payload)
-            _ffi.wsock_conn_abort(self._peer.handle)
-        elif status < 0:
-            self._discarded += len(payload)
+            self._peer.abort()
         self._runner.flush_soon()
 
     def close(self, code: Optional[int] = None, reason: Optional[str] = None) -> None:
         """Begins to say goodbye. Closing again does nothing."""
         if code is not None and code != 1000 and not 3000 <= code <= 4999:
             raise DOMException("the code must be 1000, or from 3000 to 4999", "InvalidAccessError")
-        data = (reason or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        data = _scalars(reason or "").encode()
         if len(data) > 123:
             raise DOMException("the reason is longer than 123 bytes", "SyntaxError")
         if data and code is None:
@@ -212,6 +206,11 @@ class WebSocket(EventTarget):
 
     def __repr__(self) -> str:
         return f"<WebSocket {self._url} {State(self.readyState).name}>"
+
+
+def _scalars(text: str) -> str:
+    """A lone surrogate is no text: the standard has it replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Peer(Peer):

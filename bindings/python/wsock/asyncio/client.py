@@ -3,20 +3,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import socket
-from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Generator, Optional, Sequence, Tuple, Type, Union
+from typing import Any, AsyncIterator, Callable, Optional, Sequence, Tuple, Union
 
-from .. import _ffi
 from .._client import USER_AGENT, ClientSettings
 from .._engine import Closed
+from .._inbox import Queue
 from .._options import Path, WriteLimit
 from .._peer import LoggerLike
 from ..exceptions import InvalidStatus
-from ..http import HeadersLike, Request
-from .connection import Connection, Queue
+from ..http import HeadersLike
+from .connection import Connection
+from .lifetime import Dialling
 from .runner import Runner
 
 
@@ -51,7 +50,7 @@ def process_exception(exc: Exception) -> Optional[Exception]:
     return exc
 
 
-class connect:
+class connect(Dialling[ClientConnection]):
     """Connects to a server: `async with connect(uri) as ws`, or `ws = await connect(uri)`.
 
     `async for ws in connect(uri)` gives a connection, and a new one whenever that is lost.
@@ -84,80 +83,19 @@ class connect:
         local_addr: Optional[Tuple[str, int]] = None,
         streaming: bool = False,
     ) -> None:
-        self.uri = uri
-        self.logger = logger or logging.getLogger("wsock.client")
-        self._settings = ClientSettings(
+        settings = ClientSettings(
             origin=origin, subprotocols=subprotocols, compression=compression, additional_headers=additional_headers,
             extra_headers=extra_headers, user_agent_header=user_agent_header, proxy=proxy, open_timeout=open_timeout,
             ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
-            write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr,
-            streaming=streaming,
+            write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr, streaming=streaming,
         )
+        super().__init__(uri, settings, sock, logger or logging.getLogger("wsock.client"))
         self._process_exception = process_exception
         self._max_queue = max_queue
-        self._make = create_connection or ClientConnection
-        self._sock = sock
-        self._had_sock = sock is not None
-        self._path: Optional[str] = None
-        self._connection: Optional[ClientConnection] = None
+        self._make_connection = create_connection or ClientConnection
 
-    async def _connect(self) -> ClientConnection:
-        runner = Runner.current()
-        # The loop is kept also when nothing comes of it.
-        runner.enter()
-        try:
-            connection = self._make(runner, self._max_queue, self.logger)
-            connection.begin(self._settings.dial(runner.engine, self.uri, await self._socket()))
-            connection.request = Request(self.uri, self._settings.headers.copy())
-            runner.engine.add(connection)
-            timeout = self._settings.open_timeout
-            try:
-                await asyncio.wait_for(asyncio.shield(connection._open), timeout)
-            except BaseException as error:
-                _ffi.wsock_conn_abort(connection.handle)
-                if connection._open.done():
-                    connection._open.exception()  # nobody else looks at it
-                else:
-                    connection._open.cancel()
-                    if isinstance(error, asyncio.TimeoutError):
-                        raise TimeoutError("timed out during opening handshake") from None
-                raise
-            return connection
-        finally:
-            runner.leave()
-
-    async def _socket(self) -> Optional[socket.socket]:
-        if self._path is not None:
-            return await self._connect_unix(self._path)
-        sock, self._sock = self._sock, None
-        if sock is None and self._had_sock:
-            raise RuntimeError("the socket is used up: give connect a new one")
-        return sock
-
-    async def _connect_unix(self, path: str) -> socket.socket:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, path), self._settings.open_timeout)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def __await__(self) -> Generator[Any, None, ClientConnection]:
-        return self._connect().__await__()
-
-    async def __aenter__(self) -> ClientConnection:
-        if self._connection is not None:
-            raise RuntimeError("connect() isn't reentrant")
-        self._connection = await self._connect()
-        return self._connection
-
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                        traceback: Optional[TracebackType]) -> None:
-        connection, self._connection = self._connection, None
-        assert connection is not None
-        await connection.close()
+    def _make(self, runner: Runner) -> ClientConnection:
+        return self._make_connection(runner, self._max_queue, self.logger)
 
     async def __aiter__(self) -> AsyncIterator[ClientConnection]:
         failures = 0
@@ -191,5 +129,5 @@ def reconnect_delay(failures: int) -> float:
 def unix_connect(path: Path, uri: str = "ws://localhost/", **settings: Any) -> connect:
     """The same over a Unix domain socket; `uri` says what to ask the server for."""
     made = connect(uri, **settings)
-    made._path = os.fspath(path)
+    made._over(path)
     return made

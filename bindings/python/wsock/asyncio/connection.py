@@ -2,49 +2,33 @@
 from __future__ import annotations
 
 import asyncio
-import collections
-import os
 import time
 from types import TracebackType
-from typing import (Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union)
+from typing import Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, List, Optional, Type, Union
 
 from .. import _ffi
 from .._engine import Closed
+from .._inbox import Inbox, Queue
+from .._message import DATA, Data, DataLike, Fragments, payload_of
 from .._options import c_text
-from .._peer import LoggerLike, Peer
-from .._status import check, exception_of, last_failure
+from .._peer import LoggerLike
+from .._status import GONE, check, exception_of, last_failure
 from .._stream import Stream, converted
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from .runner import Runner
 
-Data = Union[str, bytes]
-DataLike = Union[str, bytes, bytearray, memoryview]
-Queue = Union[int, None, Tuple[Optional[int], Optional[int]]]
 
-
-class Connection(Peer):
+class Connection(Inbox):
     """What clients and servers have in common. Iterate over it for messages, `send` and `recv`, and `close` it."""
 
     def __init__(self, runner: Runner, max_queue: Queue, logger: LoggerLike) -> None:
-        super().__init__(logger)
-        high, low = max_queue if isinstance(max_queue, tuple) else (max_queue, None)
-        if high is not None and high < 0:
-            raise ValueError(f"max_queue must not be negative; it is {high}")
+        super().__init__(max_queue, logger)
         self._runner = runner
         self._loop = runner.loop
-        #: Whole ones, and with `streaming` such that still arrive.
-        self._messages: Deque[Any] = collections.deque()
-        self._incoming: Optional[Stream] = None
-        self._getter: Optional[asyncio.Future[None]] = None
-        self._high = float("inf") if high is None else high
-        self._low = float("inf") if high is None else high // 4 if low is None else low
-        self._paused = False
-        self._joining = False
         #: Whoever waits for room in the send queue.
         self._senders: List[asyncio.Future[None]] = []
         #: A message that is sent in fragments; others wait for its end.
         self._fragmented: Optional[asyncio.Future[None]] = None
-        self._pings: Dict[bytes, Tuple[asyncio.Future[float], float]] = {}
         self._post: Callable[[Any], Optional[int]] = _not_open
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
@@ -55,41 +39,11 @@ class Connection(Peer):
 
     # What the engine tells
 
-    def received(self, kind: int, data: bytes) -> None:
-        messages = self._messages
-        messages.append(data.decode() if kind == 1 else data)
-        if self._getter is not None:
-            self._wake()
-        if len(messages) > self._high and not self._paused:
-            self._pause()
-
-    def received_part(self, kind: int, data: bytes, last: bool) -> None:
-        stream = self._incoming
-        if stream is None:
-            stream = self._incoming = Stream(kind)
-            self._messages.append(stream)
-        stream.add(data, last)
-        if last:
-            self._incoming = None
-        if self._getter is not None:
-            self._wake()
-        # Whoever wants it as a whole cannot make the peer wait before that.
-        if len(stream.parts) > self._high and not self._paused and not self._joining:
-            self._pause()
-
     def _wake(self) -> None:
-        getter, self._getter = self._getter, None
+        waiter, self._waiter = self._waiter, None
         self._runner.woken = True
-        if getter is not None and not getter.done():
-            getter.set_result(None)
-
-    def _pause(self) -> None:
-        self._paused = True
-        _ffi.wsock_conn_pause(self.handle)
-
-    def _resume(self) -> None:
-        self._paused = False
-        _ffi.wsock_conn_resume(self.handle)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def closed(self, closed: Closed) -> None:
         self._closed = closed
@@ -113,17 +67,11 @@ class Connection(Peer):
         self._senders.clear()
 
     def ponged(self, data: bytes) -> None:
-        if data not in self._pings:
-            return
-        # A pong answers all pings before it (RFC 6455 section 5.5.3).
         now = time.perf_counter()
         self._runner.woken = True
-        for known in list(self._pings):
-            waiter, sent = self._pings.pop(known)
+        for waiter, sent in self._answered(data):
             if not waiter.done():
                 waiter.set_result(now - sent)
-            if known == data:
-                break
 
     # For the application
 
@@ -141,16 +89,16 @@ class Connection(Peer):
             while True:
                 while messages and not self._paused and type(messages[0]) is not Stream:
                     yield messages.popleft()
-                if messages or self._getter is not None or self._closed is not None:
+                if messages or self._waiter is not None or self._closed is not None:
                     yield await self.recv()
                     continue
                 # As _wait, without its coroutine.
-                getter = self._getter = self._loop.create_future()
+                waiter = self._waiter = self._loop.create_future()
                 try:
-                    await getter
+                    await waiter
                 finally:
-                    if self._getter is getter:
-                        self._getter = None
+                    if self._waiter is waiter:
+                        self._waiter = None
         except ConnectionClosedOK:
             return
 
@@ -159,19 +107,15 @@ class Connection(Peer):
 
         Cancelling it loses nothing: the next call gives the same message.
         """
-        messages = self._messages
-        while not messages or type(messages[0]) is Stream and not messages[0].done:
-            if self._paused and messages:
+        while not self._has_whole():
+            if self._paused and self._messages:
                 self._resume()
             self._joining = True
             try:
                 await self._wait()
             finally:
                 self._joining = False
-        data = messages.popleft()
-        if self._paused and len(messages) <= self._low:
-            self._resume()
-        return converted(data.joined() if type(data) is Stream else data, decode)
+        return self._take_whole(decode)
 
     async def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Data]:
         """The next message in pieces, as they arrive, when the connection was made with `streaming`; else in one."""
@@ -195,16 +139,16 @@ class Connection(Peer):
 
     async def _wait(self) -> None:
         """Until something has come, or the end."""
-        if self._getter is not None:
+        if self._waiter is not None:
             raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
         if self._closed is not None:
             raise self.closed_exception()
-        getter = self._getter = self._loop.create_future()
+        waiter = self._waiter = self._loop.create_future()
         try:
-            await getter
+            await waiter
         finally:
-            if self._getter is getter:
-                self._getter = None
+            if self._waiter is waiter:
+                self._waiter = None
 
     async def send(self, message: Union[DataLike, Iterable[DataLike], AsyncIterable[DataLike]],
                    text: Optional[bool] = None) -> None:
@@ -225,9 +169,8 @@ class Connection(Peer):
 
     async def _send_other(self, message: Any, text: Optional[bool]) -> int:
         """What is neither just a str nor just bytes."""
-        if isinstance(message, (str, bytes, bytearray, memoryview)):
-            data = message.encode() if isinstance(message, str) else bytes(message)
-            kind = _ffi.WSOCK_TEXT if (isinstance(message, str) if text is None else text) else _ffi.WSOCK_BINARY
+        if isinstance(message, DATA):
+            kind, data = payload_of(message, text)
             return int(_ffi.wsock_conn_send(self.handle, kind, data, len(data), 0))
         if isinstance(message, dict):
             raise TypeError("data is a dict-like: send a str or bytes, such as json.dumps makes")
@@ -256,7 +199,7 @@ class Connection(Peer):
 
     async def _refused(self) -> None:
         failure = last_failure()
-        if failure.code not in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
+        if failure.code not in GONE:
             raise exception_of(failure)
         await asyncio.shield(self._ended)
         raise self.closed_exception()
@@ -266,27 +209,27 @@ class Connection(Peer):
             await asyncio.shield(self._fragmented)
 
     async def _send_fragments(self, message: AsyncIterable[DataLike], text: Optional[bool]) -> None:
-        kind, of_text = 0, False
+        fragments = Fragments(text)
+        begun = False
         try:
             async for part in message:
-                if not isinstance(part, (str, bytes, bytearray, memoryview)):
-                    raise TypeError("data iterable must contain bytes or str")
-                if kind == 0:
+                data = fragments.payload(part)
+                if not begun:
                     await self._after_fragments()
-                    of_text = isinstance(part, str)
-                    kind = _ffi.WSOCK_TEXT if (of_text if text is None else text) else _ffi.WSOCK_BINARY
                     self._fragmented = self._loop.create_future()
-                elif isinstance(part, str) != of_text:
-                    raise TypeError("data iterable must contain uniform types")
-                await self._send_part(kind, part.encode() if isinstance(part, str) else bytes(part), 0)
-            if kind:
-                await self._send_part(kind, b"", _ffi.WSOCK_SEND_LAST)
+                    begun = True
+                await self._send_part(fragments.kind, data, 0)
+            if begun:
+                await self._send_part(fragments.kind, b"", _ffi.WSOCK_SEND_LAST)
         except BaseException:
-            if kind:
-                await self._fail_fragments()
+            if begun:
+                # The message cannot be finished, and no other can follow it.
+                _ffi.wsock_conn_close(self.handle, 1011 if self.is_server else 1000, b"error in fragmented message")
+                self._runner.flush_soon()
             raise
-        if kind:
-            self._end_fragments()
+        finally:
+            if begun:
+                self._end_fragments()
 
     async def _send_part(self, kind: int, data: bytes, flags: int) -> None:
         status = _ffi.wsock_conn_send_part(self.handle, kind, data, len(data), flags)
@@ -299,12 +242,6 @@ class Connection(Peer):
         elif status < 0:
             await self._refused()
 
-    async def _fail_fragments(self) -> None:
-        """The message cannot be finished, and no other can follow it."""
-        self._end_fragments()
-        _ffi.wsock_conn_close(self.handle, 1011 if self.is_server else 1000, b"error in fragmented message")
-        self._runner.flush_soon()
-
     def _end_fragments(self) -> None:
         waiter, self._fragmented = self._fragmented, None
         if waiter is not None and not waiter.done():
@@ -312,18 +249,7 @@ class Connection(Peer):
 
     async def ping(self, data: Optional[DataLike] = None) -> Awaitable[float]:
         """Sends a ping. What it returns can be awaited for the pong, and gives the seconds it took."""
-        if isinstance(data, str):
-            payload = data.encode()
-        elif data is None:
-            payload = os.urandom(4)
-            while payload in self._pings:
-                payload = os.urandom(4)
-        elif isinstance(data, (bytes, bytearray, memoryview)):
-            payload = bytes(data)
-        else:
-            raise TypeError("data must be str or bytes-like")
-        if payload in self._pings:
-            raise ConcurrencyError("already waiting for a pong with the same data")
+        payload = self._ping_payload(data)
         if _ffi.wsock_conn_ping(self.handle, payload, len(payload)) < 0:
             await self._refused()
         self._runner.flush_soon()

@@ -7,12 +7,12 @@ import socket
 import warnings
 from typing import Any, Callable, Optional, Sequence, Tuple, Union
 
-from .. import _ffi
 from .._client import USER_AGENT, ClientSettings, unix_socket
+from .._inbox import Queue
 from .._options import Path, WriteLimit
 from .._peer import LoggerLike
 from ..http import HeadersLike, Request
-from .connection import Connection, Queue
+from .connection import Connection
 from .pump import Pump
 
 
@@ -77,7 +77,7 @@ def connect(
         try:
             came = pump.wait(connection._changed, lambda: connection._open or connection._closed is not None, open_timeout)
         except BaseException:
-            _ffi.wsock_conn_abort(connection.handle)
+            connection.abort()
             raise
         if not came:
             raise TimeoutError("timed out during opening handshake")

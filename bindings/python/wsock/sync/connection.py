@@ -1,24 +1,21 @@
 """A WebSocket connection that threads wait for."""
 from __future__ import annotations
 
-import collections
 import contextlib
-import os
 import threading
 from types import TracebackType
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Tuple, Type, Union
+from typing import Any, Callable, Iterable, Iterator, NoReturn, Optional, Type, Union
 
 from .. import _ffi
 from .._engine import Closed
-from .._peer import LoggerLike, Peer
-from .._status import exception_of, last_failure
+from .._inbox import Inbox, Queue
+from .._message import DATA, Data, DataLike, Fragments, payload_of
+from .._options import c_text
+from .._peer import LoggerLike
+from .._status import GONE, Failure, exception_of, last_failure
 from .._stream import Stream, converted
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from .pump import Pump
-
-Data = Union[str, bytes]
-DataLike = Union[str, bytes, bytearray, memoryview]
-Queue = Union[int, None, Tuple[Optional[int], Optional[int]]]
 
 
 class Pong(threading.Event):
@@ -34,24 +31,14 @@ class Pong(threading.Event):
         return self.is_set()
 
 
-class Connection(Peer):
+class Connection(Inbox):
     """What clients and servers have in common. Iterate over it for messages, `send` and `recv`, and `close` it. Any thread may
     call anything."""
 
     def __init__(self, pump: Pump, max_queue: Queue, logger: LoggerLike) -> None:
-        super().__init__(logger)
-        high, low = max_queue if isinstance(max_queue, tuple) else (max_queue, None)
-        if high is not None and high < 0:
-            raise ValueError(f"max_queue must not be negative; it is {high}")
+        super().__init__(max_queue, logger)
         self._pump = pump
-        self._changed = pump.condition()
-        #: Whole ones, and with `streaming` such that still arrive.
-        self._messages: Deque[Any] = collections.deque()
-        self._incoming: Optional[Stream] = None
-        self._joining = False
-        self._high = float("inf") if high is None else high
-        self._low = float("inf") if high is None else high // 4 if low is None else low
-        self._paused = False
+        self._changed = self._waiter = pump.condition()
         self._open = False
         #: How often the send queue has had room again.
         self._drains = 0
@@ -59,7 +46,6 @@ class Connection(Peer):
         self._turn = threading.Lock()
         #: One message in fragments at a time.
         self._sending = threading.RLock()
-        self._pings: Dict[bytes, Pong] = {}
 
     # What the engine tells, with the lock of the pump held
 
@@ -68,45 +54,16 @@ class Connection(Peer):
         self._open = True
         self._changed.notify_all()
 
-    def received(self, kind: int, data: bytes) -> None:
-        self._messages.append(data.decode() if kind == 1 else data)
+    def _wake(self) -> None:
         self._changed.notify_all()
-        if len(self._messages) > self._high and not self._paused:
-            self._pause()
-
-    def received_part(self, kind: int, data: bytes, last: bool) -> None:
-        stream = self._incoming
-        if stream is None:
-            stream = self._incoming = Stream(kind)
-            self._messages.append(stream)
-        stream.add(data, last)
-        if last:
-            self._incoming = None
-        self._changed.notify_all()
-        # Whoever wants it as a whole cannot make the peer wait before that.
-        if len(stream.parts) > self._high and not self._paused and not self._joining:
-            self._pause()
-
-    def _pause(self) -> None:
-        self._paused = True
-        _ffi.wsock_conn_pause(self.handle)
-
-    def _resume(self) -> None:
-        self._paused = False
-        _ffi.wsock_conn_resume(self.handle)
 
     def drained(self) -> None:
         self._drains += 1
         self._changed.notify_all()
 
     def ponged(self, data: bytes) -> None:
-        if data not in self._pings:
-            return
-        # A pong answers all pings before it (RFC 6455 section 5.5.3).
-        for known in list(self._pings):
-            self._pings.pop(known).set()
-            if known == data:
-                break
+        for pong in self._answered(data):
+            pong.set()
         self._changed.notify_all()
 
     def closed(self, closed: Closed) -> None:
@@ -140,10 +97,7 @@ class Connection(Peer):
                     if not came:
                         raise TimeoutError(f"timed out in {timeout:.1f}s")
                     raise self.closed_exception()
-                data = self._messages.popleft()
-                if self._paused and len(self._messages) <= self._low:
-                    self._resume()
-        return converted(data.joined() if type(data) is Stream else data, decode)
+                return self._take_whole(decode)
 
     def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Data]:
         """The next message in pieces, as they arrive, when the connection was made with `streaming`; else in one."""
@@ -152,9 +106,7 @@ class Connection(Peer):
             with self._pump.lock:
                 if not self._messages:
                     raise self.closed_exception()
-                stream = self._messages.popleft()
-                if self._paused and len(self._messages) <= self._low:
-                    self._resume()
+                stream = self._take()
             if type(stream) is not Stream:
                 yield converted(stream, decode)
                 return
@@ -172,10 +124,6 @@ class Connection(Peer):
                     self._pump.wait(self._changed, lambda: bool(stream.parts or stream.done or self._closed))
             finally:
                 stream.abandoned = True
-
-    def _has_whole(self) -> bool:
-        messages = self._messages
-        return bool(messages) and (type(messages[0]) is not Stream or messages[0].done)
 
     def _wait(self, done: Callable[[], bool], timeout: Optional[float]) -> bool:
         with self._pump.lock:
@@ -206,9 +154,8 @@ class Connection(Peer):
         `text` says otherwise: True sends bytes as text, False sends a str as binary. It waits while the peer does not read
         as fast as this side writes.
         """
-        if isinstance(message, (str, bytes, bytearray, memoryview)):
-            kind = _ffi.WSOCK_TEXT if (isinstance(message, str) if text is None else text) else _ffi.WSOCK_BINARY
-            data = message.encode() if isinstance(message, str) else bytes(message)
+        if isinstance(message, DATA):
+            kind, data = payload_of(message, text)
             with self._sending:
                 self._until_sent(lambda: _ffi.wsock_conn_send(self.handle, kind, data, len(data), 0))
         elif isinstance(message, dict):
@@ -226,74 +173,60 @@ class Connection(Peer):
             status = send()
             # Else it would wait for the next batch, which this thread may never fetch.
             self._pump.engine.flush()
-            if status < 0:
-                failure = last_failure()
-                if failure.code in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
-                    self._pump.wait(self._changed, lambda: self._closed is not None)
-                    raise self.closed_exception()
-                if failure.code != _ffi.WSOCK_ERR_LIMIT:
-                    raise exception_of(failure)
+            if status < 0 and status != _ffi.WSOCK_ERR_LIMIT:
+                self._refused(last_failure())
             if status in (_ffi.WSOCK_BUFFERED, _ffi.WSOCK_ERR_LIMIT):
                 self._pump.wait(self._changed, lambda: self._drains != drains or self._closed is not None)
             if status >= 0:
                 return
 
     def _send_fragments(self, parts: Iterable[DataLike], text: Optional[bool]) -> None:
-        kind, of_text = 0, False
+        fragments = Fragments(text)
         try:
             for part in parts:
-                if not isinstance(part, (str, bytes, bytearray, memoryview)):
-                    raise TypeError("data iterable must contain bytes or str")
-                if kind == 0:
-                    of_text = isinstance(part, str)
-                    kind = _ffi.WSOCK_TEXT if (of_text if text is None else text) else _ffi.WSOCK_BINARY
-                elif isinstance(part, str) != of_text:
-                    raise TypeError("data iterable must contain uniform types")
-                self._send_part(kind, part.encode() if isinstance(part, str) else bytes(part), 0)
+                data = fragments.payload(part)
+                self._send_part(fragments.kind, data, 0)
         except BaseException:
-            if kind:
+            if fragments.kind:
                 # The message cannot be finished, and no other can follow it.
                 _ffi.wsock_conn_close(self.handle, 1011 if self.is_server else 1000, b"error in fragmented message")
                 self._pump.engine.flush()
             raise
-        if kind:
-            self._send_part(kind, b"", _ffi.WSOCK_SEND_LAST)
+        if fragments.kind:
+            self._send_part(fragments.kind, b"", _ffi.WSOCK_SEND_LAST)
 
     def _send_part(self, kind: int, data: bytes, flags: int) -> None:
         self._until_sent(lambda: _ffi.wsock_conn_send_part(self.handle, kind, data, len(data), flags))
 
     def ping(self, data: Optional[DataLike] = None) -> Pong:
         """Sends a ping; the event is set when the pong has come."""
-        if isinstance(data, str):
-            payload = data.encode()
-        else:
-            payload = os.urandom(4) if data is None else bytes(data)
         with self._pump.lock:
-            if payload in self._pings:
-                raise ConcurrencyError("already waiting for a pong with the same data")
-            event = Pong(self)
-            self._pings[payload] = event
+            payload = self._ping_payload(data)
+            pong = self._pings[payload] = Pong(self)
         if _ffi.wsock_conn_ping(self.handle, payload, len(payload)) < 0:
             failure = last_failure()
             with self._pump.lock:
                 self._pings.pop(payload, None)
-            if failure.code in (_ffi.WSOCK_ERR_STATE, _ffi.WSOCK_ERR_INVALID_HANDLE):
-                self._pump.wait(self._changed, lambda: self._closed is not None)
-                raise self.closed_exception()
-            raise exception_of(failure)
+            self._refused(failure)
         self._pump.engine.flush()
-        return event
+        return pong
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Says goodbye, and waits for the other side to do so, at most `close_timeout`. Closing again does nothing but wait."""
         if self._closed is None:
-            if _ffi.wsock_conn_close(self.handle, code, reason.encode()) < 0:
-                self._refused_to_close()
+            if _ffi.wsock_conn_close(self.handle, code, c_text(reason)) < 0:
+                failure = last_failure()
+                if failure.code not in GONE:  # it may have ended just now
+                    raise exception_of(failure)
             self._pump.engine.flush()
-            self._pump.wait(self._changed, lambda: self._closed is not None)
+            self._until_closed()
 
-    def _refused_to_close(self) -> None:
-        failure = last_failure()
-        # It may have ended just now.
-        if failure.code not in (_ffi.WSOCK_ERR_INVALID_HANDLE, _ffi.WSOCK_ERR_POISONED):
+    def _until_closed(self) -> None:
+        self._pump.wait(self._changed, lambda: self._closed is not None)
+
+    def _refused(self, failure: Failure) -> NoReturn:
+        """Nothing can be sent: as soon as it is known how it has ended, that is why."""
+        if failure.code not in GONE:
             raise exception_of(failure)
+        self._until_closed()
+        raise self.closed_exception()

@@ -7,12 +7,13 @@ import threading
 from types import TracebackType
 from typing import Any, Callable, Optional, Sequence, Set, Type, Union
 
+from .._inbox import Queue
 from .._options import Path, WriteLimit
 from .._peer import LoggerLike, Peer
-from .._server import SERVER, Acceptor, Origins, ServerSettings
+from .._server import SERVER, Acceptor, Origins, ServerSettings, ServerSide
 from ..exceptions import ConnectionClosed
 from ..http import Request, Response
-from .connection import Connection, Queue
+from .connection import Connection
 from .pump import Pump
 
 Handler = Callable[["ServerConnection"], None]
@@ -20,17 +21,12 @@ ProcessRequest = Callable[["ServerConnection", Request], Optional[Response]]
 SelectSubprotocol = Callable[["ServerConnection", Sequence[str]], Optional[str]]
 
 
-class ServerConnection(Connection):
+class ServerConnection(ServerSide, Connection):
     """The server's side of a connection; what a handler is given, on a thread of its own."""
 
     def __init__(self, server: Server, pump: Pump, max_queue: Queue, logger: LoggerLike) -> None:
         super().__init__(pump, max_queue, logger)
         self.server = server
-        self.is_server = True
-
-    def respond(self, status: int, text: str) -> Response:
-        """An answer that refuses the connection, to be returned by `process_request`."""
-        return Response.of_text(status, text)
 
 
 class Server(Acceptor):
