@@ -10,7 +10,7 @@ use super::loops::Loop;
 use super::{turn, visit};
 use crate::error::{Code, Error, Result};
 use crate::util::id::Id;
-use crate::util::owner::this_thread;
+use crate::util::owner::Me;
 
 /// Where a batch is written to.
 pub trait Batch: Send {
@@ -18,9 +18,10 @@ pub trait Batch: Send {
     fn begin(&mut self);
     /// Records in this batch.
     fn count(&self) -> u32;
-    /// Whether another would not fit.
-    fn is_full(&self) -> bool;
-    /// Writes a record. What the delivery refers to stays where it is until the next batch begins.
+    /// How many more fit.
+    fn room(&self) -> u32;
+    /// Writes a record for each event. What the delivery refers to stays where it is until the next batch
+    /// begins.
     fn add(&mut self, delivery: &Delivery, handler: Option<&dyn Handler>);
 }
 
@@ -70,8 +71,8 @@ pub fn flush(place: Loop) -> Result<()> {
 pub fn let_go(way: &Way<'_>) -> Result<()> {
     way.with(|core| {
         core.batch_is_over();
-        if core.corked != 0 {
-            core.corked = 0;
+        if core.place.is_corked() {
+            core.place.uncork();
             core.tick();
             core.settle_all();
         }
@@ -96,7 +97,10 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
             }
             let task = core.fill(&mut *batch);
             let count = batch.count();
-            core.corked = if count > 0 { this_thread() } else { 0 };
+            match count {
+                0 => core.place.uncork(),
+                _ => core.place.cork(),
+            }
             core.batch = Some(batch);
             core.update_beacon();
             Ok((task, count))
@@ -123,8 +127,13 @@ impl Core {
     /// A task comes back when it is first in line.
     fn fill(&mut self, batch: &mut dyn Batch) -> Option<Delivery> {
         self.current = None;
-        while !batch.is_full() {
-            let delivery = self.next_delivery()?;
+        while batch.room() > 0 {
+            let mut delivery = self.next_delivery()?;
+            if let What::Series(series) = &mut delivery.what
+                && let Some(rest) = series.split_off(batch.room() as usize)
+            {
+                self.put_back(Delivery { id: delivery.id, what: What::Series(rest) });
+            }
             if let What::Task(_) = delivery.what {
                 if batch.count() == 0 {
                     self.note_told(&delivery);
@@ -152,6 +161,6 @@ impl Core {
 
     /// Whether the calling thread works on a batch, so that what it sends waits for the end of that.
     pub fn is_corked(&self) -> bool {
-        self.corked != 0 && self.corked == this_thread()
+        self.place.is_corked_for(Me::here())
     }
 }

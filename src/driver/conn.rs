@@ -136,10 +136,10 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     Ok(sent)
 }
 
-/// The same from within a callback of the connection's own loop, while it is open and nothing is special:
-/// most. Where anything is, nothing is done. Does not panic.
+/// The same from within a callback of the connection's own loop, or while a batch of its events is worked on,
+/// while it is open and nothing is special: most. Where anything is, nothing is done. Does not panic.
 #[inline]
-pub fn send_in_turn(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
+pub fn send_quickly(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
     let Told { owner, cell, me, .. } = match told::to(id) {
         Some(told) if told.owner.is_sound() && told.cell.is_sound(id, state::OPEN) => told,
         Some(_) => return None,
@@ -151,7 +151,10 @@ pub fn send_in_turn(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
     if cell.overflow() != Overflow::Refuse as u8 || cell.has_parts() {
         return None;
     }
-    owner.from_within(me, id, |core| core.send_in_turn(id, cell, kind, data))?
+    match owner.from_within(me, id, |core| core.send_in_turn(id, cell, kind, data)) {
+        Some(sent) => sent,
+        None => owner.from_batch(me, id, |core| core.send_in_batch(id, cell, kind, data))?,
+    }
 }
 
 /// Room in the queue for another thread's request, within so many `times` the limit.

@@ -95,8 +95,6 @@ pub struct Core {
     pub retained: usize,
     /// Handlers that were replaced while it was worked on: its records show their user data.
     pub lent: Vec<Arc<dyn Handler>>,
-    /// The thread whose sends wait, because it has a batch to work on; 0 for none.
-    pub corked: u64,
     /// The thread of the library's own that does the work; 0 for none.
     pub worker: u64,
     /// Until when it sleeps.
@@ -162,7 +160,6 @@ impl Core {
             drained: Vec::new(),
             retained: 0,
             lent: Vec::new(),
-            corked: 0,
             worker: 0,
             sleeps_until: Time(0),
             announced: false,
@@ -293,7 +290,7 @@ impl Core {
 
     /// The same for a loop with a thread of the library's own: whether the application has to come.
     pub fn wants_visit(&self) -> bool {
-        let corked = self.corked != 0 && !self.dirty.is_empty();
+        let corked = self.place.is_corked() && !self.dirty.is_empty();
         corked || self.has_news() || !(self.drained.is_empty() && self.leftovers.is_empty())
     }
 

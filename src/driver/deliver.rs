@@ -14,6 +14,7 @@ use super::report::Report;
 use super::request::LATER;
 use super::retain::Current;
 use super::retry::News;
+use super::series::Series;
 use super::session::{Phase, state};
 use crate::error::{Error, Result};
 use crate::proto::conn::State;
@@ -87,6 +88,8 @@ pub enum What {
     Open,
     /// Something the peer sent.
     Input(Input, Held),
+    /// Whole messages, told one by one.
+    Series(Box<Series>),
     /// The send queue fell to the low-water mark.
     Drain,
     /// The connection failed.
@@ -111,12 +114,25 @@ impl Delivery {
     /// What it counts for in the limit of what may wait for the application, in pieces of 16 bytes: so all
     /// that any memory can hold fits a few bytes of each connection.
     pub fn weight(&self) -> u32 {
-        let bytes = match &self.what {
-            What::Input(_, held) => held.as_ref().len(),
-            _ => 0,
-        };
-        ((size_of::<Delivery>() + bytes).div_ceil(WEIGHT)) as u32
+        match &self.what {
+            What::Series(series) => series.weight(),
+            What::Input(_, held) => weight_of(held.as_ref().len()),
+            _ => weight_of(0),
+        }
     }
+
+    /// How many events it stands for.
+    pub fn events(&self) -> usize {
+        match &self.what {
+            What::Series(series) => series.len(),
+            _ => 1,
+        }
+    }
+}
+
+/// What an event with so many bytes counts for.
+pub fn weight_of(bytes: usize) -> u32 {
+    (size_of::<Delivery>() + bytes).div_ceil(WEIGHT) as u32
 }
 
 /// How whoever tells gets at the loop in between.
@@ -204,7 +220,8 @@ fn call_unmeasured(handler: Option<Arc<dyn Handler>>, delivery: &mut Delivery) -
         What::Error(error) => handler.on_error(id, error),
         What::Retry(news) => handler.on_retry(id, news),
         What::Close(report) => handler.on_close(id, report),
-        What::Task(_) => {}
+        // The queue takes its messages out before it tells.
+        What::Series(_) | What::Task(_) => {}
     }
     None
 }
@@ -253,14 +270,26 @@ impl Core {
         session.stalled
     }
 
+    /// How many events the queue has.
+    pub fn waiting(&self) -> usize {
+        self.outbox.iter().map(Delivery::events).sum()
+    }
+
     /// The next event of the queue and who hears of it.
     fn next_to_tell(&mut self) -> Option<(Delivery, Option<Arc<dyn Handler>>)> {
-        let delivery = self.next_delivery()?;
+        let mut delivery = self.next_delivery()?;
+        if let What::Series(series) = delivery.what {
+            let (first, rest) = series.split_first();
+            if let Some(rest) = rest {
+                self.put_back(Delivery { id: delivery.id, what: What::Series(rest) });
+            }
+            delivery.what = first;
+        }
         let handler = self.begin(&delivery);
         Some((delivery, handler))
     }
 
-    /// The next event of the queue. What nobody wants to hear any more is left out.
+    /// The next of the queue. What nobody wants to hear any more is left out.
     pub fn next_delivery(&mut self) -> Option<Delivery> {
         loop {
             let Some(delivery) = self.unless_paused()? else { continue };
@@ -293,7 +322,7 @@ impl Core {
             return Some(Some(delivery));
         };
         match delivery.what {
-            What::Input(..) => session.details().withheld.push(delivery),
+            What::Input(..) | What::Series(_) => session.details().withheld.push(delivery),
             What::Error(_) | What::Retry(_) | What::Close(_) => {
                 session.paused = false;
                 self.outbox.push_front(delivery);
@@ -327,7 +356,7 @@ impl Core {
     /// it would need, and a request may be gone with who asked.
     fn is_void(&mut self, delivery: &Delivery) -> bool {
         match delivery.what {
-            What::Input(..) | What::Drain | What::Retry(_) => {
+            What::Input(..) | What::Series(_) | What::Drain | What::Retry(_) => {
                 self.table().get(delivery.id).is_ok_and(|cell| cell.has(GIVEN_UP))
             }
             What::Request(request, _) => {
@@ -356,7 +385,7 @@ impl Core {
         {
             cell.advance_state(id, state::CLOSED);
         }
-        self.count_callback();
+        self.count_callbacks(delivery.events() as u32);
     }
 
     /// As `told`, with the opening of a connection put into the queue.
@@ -388,7 +417,7 @@ impl Core {
             }
             What::Close(_) => self.bury(id),
             What::Input(_, Held::Whole(bytes)) => self.done_with(Some(bytes)),
-            What::Input(..) => {}
+            What::Input(..) | What::Series(_) => {}
             What::Retry(news) => self.wait_for_retry(id, news.delay_ms),
             What::Drain | What::Error(_) | What::Task(_) => {}
         }

@@ -242,7 +242,7 @@ impl Core {
 
     /// Reads the socket of an open connection about which nothing is special, between two messages: most.
     fn read_plain(&mut self, id: Id) -> Option<Read> {
-        let Core { entries, arena, queueing: false, .. } = self else { return None };
+        let Core { entries, arena, .. } = self;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
         let held_back = session.paused || session.stalled || session.undelivered > 0;
         if !session.readable || held_back || session.details.is_some() {

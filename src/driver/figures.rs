@@ -125,8 +125,14 @@ impl Core {
     /// The application is told something.
     #[inline]
     pub fn count_callback(&mut self) {
-        self.callbacks += 1;
-        self.figures.callbacks += 1;
+        self.count_callbacks(1);
+    }
+
+    /// It is told several things.
+    #[inline]
+    pub fn count_callbacks(&mut self, count: u32) {
+        self.callbacks += count;
+        self.figures.callbacks += u64::from(count);
     }
 
     /// A turn is over whose wait ended at `woken`.

@@ -28,6 +28,8 @@ pub struct Place {
     /// The thread that polls: it acts directly, others queue.
     home: AtomicU64,
     poisoned: AtomicBool,
+    /// The thread whose sends wait, because it has a batch to work on; 0 for none.
+    corked: AtomicU64,
     /// For a loop with a thread of the library's own.
     pub helper: Helper,
     /// The process that may use the loop.
@@ -97,6 +99,7 @@ pub fn create() -> Result<Id> {
             living: AtomicU32::new(0),
             home: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
+            corked: AtomicU64::new(0),
             helper: Helper::default(),
             process: Mark::now(),
             core: Owned::new(RefCell::new(None), 0),
@@ -112,6 +115,7 @@ pub fn create() -> Result<Id> {
             inside.set_key(new.generation);
             *inside.borrow_mut() = Some(core);
             place.poisoned.store(false, Ordering::SeqCst);
+            place.uncork();
             place.process.take_over();
             place.measure.reset();
             place.home.store(this_thread(), Ordering::SeqCst);
@@ -217,6 +221,27 @@ impl Place {
     /// Whether a thread of the library's own does the work.
     pub fn has_thread(&self) -> bool {
         self.helper.is_running()
+    }
+
+    /// What the calling thread sends from now on waits, since it works on a batch.
+    pub fn cork(&self) {
+        self.corked.store(this_thread(), Ordering::Relaxed);
+    }
+
+    /// Nobody's sends wait any more.
+    pub fn uncork(&self) {
+        self.corked.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether somebody's sends wait.
+    pub fn is_corked(&self) -> bool {
+        self.corked.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether this thread's sends wait.
+    #[inline]
+    pub fn is_corked_for(&self, me: Me) -> bool {
+        me.is(self.corked.load(Ordering::Relaxed))
     }
 
     /// Whether the calling thread is the one that hears from the loop.
@@ -420,16 +445,16 @@ impl Loop {
     /// to follow; `None` from elsewhere.
     #[inline]
     pub fn from_within<R>(self, me: Me, id: Id, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
-        let inside = self.place.core.enter_again(me)?;
-        let mut core = inside.try_borrow_mut().ok()?;
-        let core = core.as_mut()?;
-        match catch_unwind(AssertUnwindSafe(|| f(core))) {
-            Ok(result) => Some(result),
-            Err(_) => {
-                core.break_off(id);
-                None
-            }
+        act_quickly(self.place.core.enter_again(me)?, id, f)
+    }
+
+    /// The same while this thread works on a batch of the loop's events.
+    #[inline]
+    pub fn from_batch<R>(self, me: Me, id: Id, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
+        if !self.is_corked_for(me) || self.has_thread() {
+            return None;
         }
+        act_quickly(self.place.core.try_enter(self.generation)?, id, f)
     }
 
     /// Does something with the loop if this is its own thread, then what has to follow: sending what
@@ -506,6 +531,24 @@ impl Loop {
         if self.generation < LAST_GENERATION {
             let mut vacant = VACANT.lock();
             vacant.push((self.number, self.generation));
+        }
+    }
+}
+
+/// Does something of which nothing has to follow. A panic in it is that of this session.
+#[inline]
+fn act_quickly<R>(
+    inside: Inside<'static, RefCell<Option<Core>>>,
+    id: Id,
+    f: impl FnOnce(&mut Core) -> R,
+) -> Option<R> {
+    let mut core = inside.try_borrow_mut().ok()?;
+    let core = core.as_mut()?;
+    match catch_unwind(AssertUnwindSafe(|| f(core))) {
+        Ok(result) => Some(result),
+        Err(_) => {
+            core.break_off(id);
+            None
         }
     }
 }

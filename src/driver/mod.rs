@@ -43,6 +43,7 @@ pub mod retry;
 pub mod route;
 pub mod run;
 pub mod send;
+pub mod series;
 pub mod server;
 pub mod session;
 pub mod settings;

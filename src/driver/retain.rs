@@ -74,17 +74,17 @@ impl Core {
     fn fetched_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {
         let count = self.drained.len();
         let from_last = (0..count).map(|n| (self.retained + n) % count);
-        let is_it = |index: &usize| match &self.drained[*index] {
-            Delivery { id: whose, what: What::Input(_, held) } => {
-                *whose == id && held.as_ref().as_ptr().addr() == address
+        let found = |index: usize| match &self.drained[index] {
+            delivery if delivery.id != id => None,
+            Delivery { what: What::Series(series), .. } => Some((index, series.at(address)?)),
+            Delivery { what: What::Input(input, held), .. } => {
+                let is_it = held.as_ref().as_ptr().addr() == address;
+                is_it.then_some((index, (input.whole()?, held.clone())))
             }
-            _ => false,
-        };
-        let index = from_last.into_iter().find(is_it)?;
-        self.retained = index;
-        match &self.drained[index].what {
-            What::Input(input, held) => Some((input.whole()?, held.clone())),
             _ => None,
-        }
+        };
+        let (index, message) = from_last.into_iter().find_map(found)?;
+        self.retained = index;
+        Some(message)
     }
 }

@@ -7,9 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::core::Core;
+use super::deliver::Delivery;
 use super::handler::Handler;
 use super::loops::Entered;
 use super::measure;
+use super::series::Series;
 use super::session::{Phase, Session};
 use super::told::Told;
 use crate::error::Result;
@@ -18,6 +20,7 @@ use crate::proto::event::Kind;
 use crate::util::arena::Window;
 use crate::util::id::Id;
 use crate::util::owner::Me;
+use crate::util::time::Time;
 
 /// What is the same for most messages of a turn, so that they cost no counting of references.
 #[derive(Default)]
@@ -57,8 +60,13 @@ enum After {
 pub fn tell(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Teller) -> Result<usize> {
     let mut at = chunk.start;
     while at < chunk.end {
-        let taken =
-            entered.with(|core| Ok(core.take_run(id, at..chunk.end, teller, entered.me())))?;
+        let taken = entered.with(|core| {
+            if core.queueing {
+                at = core.queue_runs(id, at..chunk.end);
+                return Ok(None);
+            }
+            Ok(core.take_run(id, at..chunk.end, teller, entered.me()))
+        })?;
         let (Some((end, told)), Some(handler), Some(window)) =
             (taken, &teller.handler, &teller.window)
         else {
@@ -120,24 +128,11 @@ impl Core {
         teller: &mut Teller,
         me: Me,
     ) -> Option<(usize, Told)> {
-        let Core { place: owner, entries, arena, run, trash, now, queueing: false, .. } = self
-        else {
-            return None;
-        };
+        let Core { place: owner, entries, arena, run, trash, now, .. } = self;
         let owner = *owner;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
-        if session.pauses() {
-            return None;
-        }
-        let Phase::Open(conn) = &mut session.phase else { return None };
         let cell = owner.table().cell(id)?;
-        let bytes = arena.write(input.clone());
-        let taken = catch_unwind(AssertUnwindSafe(|| {
-            #[cfg(feature = "test-panic")]
-            super::feed::provoke(bytes, "panic in the connection");
-            conn.recv_run(*now, bytes, &mut run.wholes)
-        }));
-        let Ok(taken) = taken else {
+        let Ok(taken) = receive(session, *now, arena.write(input.clone()), &mut run.wholes) else {
             self.break_off(id);
             return None;
         };
@@ -158,6 +153,29 @@ impl Core {
             self.current = None;
         }
         Some((end, Told { id, cell, owner, me }))
+    }
+
+    /// Queues messages for as long as they lie there whole, and returns where something else begins.
+    fn queue_runs(&mut self, id: Id, input: Range<usize>) -> usize {
+        let mut at = input.start;
+        while at < input.end && !self.has_enough(id) {
+            let Some(taken) = self.queue_run(id, at..input.end) else { break };
+            at += taken;
+        }
+        at
+    }
+
+    fn queue_run(&mut self, id: Id, input: Range<usize>) -> Option<usize> {
+        let Core { entries, arena, run, now, .. } = self;
+        let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        let Ok(taken) = receive(session, *now, arena.write(input.clone()), &mut run.wholes) else {
+            self.break_off(id);
+            return None;
+        };
+        let piece = (taken > 0).then(|| arena.keep(input.start..input.start + taken))?;
+        let what = Series::told_as(piece, &run.wholes);
+        self.queue(Delivery { id, what });
+        Some(taken)
     }
 
     /// The next message of the run, which is about to be told.
@@ -212,6 +230,26 @@ impl Core {
             conn.give_back(input, at, rest);
         }
     }
+}
+
+/// Has the protocol take messages from the start of these bytes, as far as nothing is in the way of that.
+/// An error is a panic in there.
+#[inline(always)] // in the way of each message
+fn receive(
+    session: &mut Session,
+    now: Time,
+    bytes: &mut [u8],
+    wholes: &mut Wholes,
+) -> std::thread::Result<usize> {
+    if session.pauses() {
+        return Ok(0);
+    }
+    let Phase::Open(conn) = &mut session.phase else { return Ok(0) };
+    catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(feature = "test-panic")]
+        super::feed::provoke(bytes, "panic in the connection");
+        conn.recv_run(now, bytes, wholes)
+    }))
 }
 
 #[cfg(test)]

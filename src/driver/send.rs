@@ -193,6 +193,27 @@ impl Core {
         if !self.dispatching || self.worker != 0 || data.len() >= LARGE {
             return None;
         }
+        self.send_plain(id, cell, kind, data)
+    }
+
+    /// The same while this thread works on a batch, at whose end what it has sent leaves.
+    #[inline(never)]
+    pub fn send_in_batch(&mut self, id: Id, cell: &Cell, kind: Kind, data: &[u8]) -> Option<Sent> {
+        if self.dispatching || self.worker != 0 || data.len() >= LARGE {
+            return None;
+        }
+        // What has to leave before the end may give lent bytes back, and that is not for here.
+        if self.session(id)?.buffered() + data.len() >= SEND_EARLY {
+            return None;
+        }
+        if self.dirty.is_empty() {
+            self.tick();
+        }
+        self.send_plain(id, cell, kind, data)
+    }
+
+    #[inline]
+    fn send_plain(&mut self, id: Id, cell: &Cell, kind: Kind, data: &[u8]) -> Option<Sent> {
         let serving = self.serving == Some(id);
         let (session, cx, now) = self.session_and_context(id)?;
         if session.client().is_some_and(|client| client.retry.is_some()) {

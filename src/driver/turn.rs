@@ -124,7 +124,7 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     let (woken, waiting) = entered.with(|core| {
         core.dispatching = true;
         core.callbacks = 0;
-        Ok((core.now, if core.queueing { 0 } else { core.outbox.len() }))
+        Ok((core.now, if core.queueing { 0 } else { core.waiting() }))
     })?;
     if waiting > 0 {
         deliver::tell_queued(&Way::Inside(entered), waiting)?;

@@ -10,7 +10,6 @@ use super::log;
 use super::loops::Loop;
 use crate::error::{Code, Result};
 use crate::util::outside;
-use crate::util::owner::this_thread;
 
 /// As `turn::run`.
 pub fn run(place: Loop) -> Result<()> {
@@ -56,7 +55,7 @@ fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
     let way = Way::Visiting(place);
     let waiting = wait(place, limit)?;
     place.with(|core| {
-        core.corked = this_thread();
+        core.place.cork();
         Ok(())
     })?;
     // What was lent is not given back inside a callback.
@@ -64,7 +63,7 @@ fn tell(place: Loop, limit: Option<Duration>) -> Result<u32> {
     let told = deliver::tell_queued(&way, waiting);
     let told = told.and_then(|count| log::tell(&way).map(|()| count));
     place.with(|core| {
-        core.corked = 0;
+        core.place.uncork();
         core.hush();
         Ok(())
     })?;
@@ -79,7 +78,7 @@ fn wait(place: Loop, limit: Option<Duration>) -> Result<usize> {
     }
     place.with(|core| {
         core.hush();
-        Ok(core.outbox.len())
+        Ok(core.waiting())
     })
 }
 

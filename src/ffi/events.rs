@@ -75,6 +75,18 @@ impl Records {
         address
     }
 
+    #[inline]
+    fn write(&mut self, event: wsock_event) {
+        assert!(self.used < self.capacity, "nobody adds more than there is room for");
+        // SAFETY: `used` is below the capacity that the application gave together with the array and
+        // the size of its records, of which each has room for what we know.
+        unsafe {
+            let record = self.array.add(self.used as usize * self.stride);
+            record.cast::<wsock_event>().write_unaligned(event);
+        }
+        self.used += 1;
+    }
+
     fn close(&mut self, report: &Report) -> u64 {
         let texts = CloseTexts::new(report);
         let info = texts.info(report);
@@ -102,8 +114,8 @@ impl Batch for Records {
         self.used
     }
 
-    fn is_full(&self) -> bool {
-        self.used == self.capacity
+    fn room(&self) -> u32 {
+        self.capacity - self.used
     }
 
     fn add(&mut self, delivery: &Delivery, handler: Option<&dyn Handler>) {
@@ -112,6 +124,15 @@ impl Batch for Records {
         let object = delivery.id.bits();
         let mut event = wsock_event { object, user, data: 0, len: 0, r#type: 0, code: 0 };
         match &delivery.what {
+            What::Series(series) => {
+                event.code = part_flags(true, true);
+                for (kind, bytes) in series.iter() {
+                    event.r#type = message(kind);
+                    (event.data, event.len) = (bytes.as_ptr().addr() as u64, bytes.len() as u64);
+                    self.write(event);
+                }
+                return;
+            }
             What::Input(input, held) => {
                 let bytes = held.as_ref();
                 (event.r#type, event.code) = match *input {
@@ -150,13 +171,7 @@ impl Batch for Records {
             // Run where it stands in line, and no record.
             What::Task(_) => return,
         }
-        // SAFETY: `used` is below the capacity that the application gave together with the array and
-        // the size of its records, of which each has room for what we know.
-        unsafe {
-            let record = self.array.add(self.used as usize * self.stride);
-            record.cast::<wsock_event>().write_unaligned(event);
-        }
-        self.used += 1;
+        self.write(event);
     }
 }
 

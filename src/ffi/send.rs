@@ -160,7 +160,7 @@ unsafe fn send(
         if flags & !WSOCK_SEND_NO_COMPRESS != 0 {
             return None;
         }
-        conn::send_in_turn(id, kind, data).map(answer)
+        conn::send_quickly(id, kind, data).map(answer)
     };
     match quick() {
         Some(status) => status,

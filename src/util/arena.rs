@@ -120,6 +120,16 @@ impl Drop for Showing<'_> {
     }
 }
 
+impl Piece {
+    /// A part of it, which is kept for itself.
+    pub fn part(&self, part: Range<usize>) -> Piece {
+        let Range { start, end } = self.range;
+        let range = start + part.start..start + part.end;
+        assert!(part.start <= part.end && range.end <= end, "a part lies inside");
+        Piece { buffer: self.buffer.clone(), range }
+    }
+}
+
 impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
         self.buffer.read(self.range.clone())

@@ -28,6 +28,12 @@ impl Me {
     pub fn here() -> Me {
         Me(this_thread(), PhantomData)
     }
+
+    /// Whether that is its number.
+    #[inline]
+    pub fn is(self, thread: u64) -> bool {
+        self.0 == thread
+    }
 }
 
 /// Nobody is inside; the lower bits are the key.
