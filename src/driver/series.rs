@@ -77,3 +77,95 @@ impl Series {
 fn one(piece: &Piece, whole: &Whole) -> What {
     What::Input(Input::Message(whole.kind), Held::Piece(piece.part(whole.payload())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::driver::batch::{self, Batch};
+    use crate::driver::deliver::Delivery;
+    use crate::driver::fixtures::{Log, new_loop, turn_until};
+    use crate::driver::handler::Handler;
+    use crate::driver::settings::Settings;
+    use crate::driver::{client, conn, listen, retain, server, turn};
+    use crate::util::id::Id;
+
+    /// Room for three events at a time.
+    #[derive(Clone, Default)]
+    struct Few(Arc<Mutex<Vec<(Id, Vec<u8>, usize)>>>);
+
+    impl Batch for Few {
+        fn begin(&mut self) {
+            self.0.lock().unwrap().clear();
+        }
+        fn count(&self) -> u32 {
+            self.0.lock().unwrap().len() as u32
+        }
+        fn room(&self) -> u32 {
+            3 - self.count()
+        }
+        fn add(&mut self, delivery: &Delivery, _: Option<&dyn Handler>) {
+            let add = |bytes: &[u8]| {
+                let event = (delivery.id, bytes.to_vec(), bytes.as_ptr().addr());
+                self.0.lock().unwrap().push(event);
+            };
+            match &delivery.what {
+                What::Series(series) => series.iter().for_each(|(_, bytes)| add(bytes)),
+                What::Input(_, held) => add(held.as_ref()),
+                _ => add(b"something else"),
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_told_in_parts_and_weighs_what_is_left_of_it() {
+        let (log, owner, room) = (Log::new(), new_loop(), Few::default());
+        let settings = Settings::default();
+        let listening = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+        let url = format!("ws://127.0.0.1:{}/", server::port(owner, listening).unwrap());
+        let id = client::connect(owner, &url, &settings, log.clone()).unwrap();
+        assert!(turn_until(owner, || log.count("open") == 2), "{:?}", log.events());
+        for number in 0..20 {
+            conn::send(id, Kind::Text, format!("message {number}").as_bytes(), false).unwrap();
+        }
+        batch::use_batch(owner, Some(Box::new(room.clone()))).unwrap();
+        let mut told = 0;
+        while told < 20 {
+            let count = batch::fetch(owner, None).unwrap();
+            let entries = owner.with(|core| Ok((core.outbox.len(), core.waiting()))).unwrap();
+            assert!(entries.0 <= 20 / 3 && (count < 3 || entries.0 <= entries.1), "{entries:?}");
+            for (whose, bytes, address) in room.0.lock().unwrap().iter() {
+                assert_eq!(bytes, format!("message {told}").as_bytes());
+                let (kind, held) = retain::retain(*whose, *address).unwrap();
+                assert_eq!((kind, held.as_ref()), (Kind::Text, &bytes[..]));
+                assert!(retain::retain(*whose, address + 1).is_err());
+                told += 1;
+            }
+        }
+        assert_eq!(owner.with(|core| Ok((core.outbox_weight, core.waiting()))), Ok((0, 0)));
+        turn::free(owner).unwrap();
+    }
+
+    #[test]
+    fn by_calls_each_message_is_told_for_itself() {
+        let (log, owner, room) = (Log::new(), new_loop(), Few::default());
+        let settings = Settings::default();
+        let listening = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+        let url = format!("ws://127.0.0.1:{}/", server::port(owner, listening).unwrap());
+        let id = client::connect(owner, &url, &settings, log.clone()).unwrap();
+        assert!(turn_until(owner, || log.count("open") == 2), "{:?}", log.events());
+        for number in 0..20 {
+            conn::send(id, Kind::Text, format!("{number}").as_bytes(), false).unwrap();
+        }
+        batch::use_batch(owner, Some(Box::new(room.clone()))).unwrap();
+        while batch::fetch(owner, None).unwrap() == 0 {}
+        // What the batch has not taken is told by calls from here on.
+        let taken = room.0.lock().unwrap().len();
+        assert!(turn_until(owner, || log.count("message") == 20 - taken), "{:?}", log.events());
+        let expected = (taken..20).map(|number| format!("message {number}"));
+        assert!(log.events()[2..].iter().cloned().eq(expected), "{:?}", log.events());
+        assert_eq!(owner.with(|core| Ok((core.outbox_weight, core.waiting()))), Ok((0, 0)));
+        turn::free(owner).unwrap();
+    }
+}
