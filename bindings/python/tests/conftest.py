@@ -74,6 +74,20 @@ def certificate(tmp_path_factory):
     return cert, key
 
 
+@pytest.fixture(scope="session")
+def client_certificate(certificate, tmp_path_factory):
+    """One that the other vouches for: (certificate, key)."""
+    where = tmp_path_factory.mktemp("tls-client")
+    cert, key, asked, more = (where / name for name in ("cert.pem", "key.pem", "asked.pem", "extensions"))
+    more.write_text("extendedKeyUsage=clientAuth\n")
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                    "/CN=client", "-keyout", str(key), "-out", str(asked)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["openssl", "x509", "-req", "-in", str(asked), "-CA", str(certificate[0]), "-CAkey", str(certificate[1]),
+                    "-CAcreateserial", "-days", "9", "-extfile", str(more), "-out", str(cert)], check=True,
+                   stderr=subprocess.DEVNULL)
+    return cert, key
+
+
 def script(code, *args, timeout=60, **more):
     """Runs a program of its own: what it printed, and how it ended."""
     done = subprocess.run([sys.executable, "-X", "dev", "-c", code, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

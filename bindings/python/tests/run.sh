@@ -11,10 +11,10 @@ python=${PYTHON:-python3}
 unset WSOCK_PURE WSOCK_GLUE PYTHONPATH
 
 venv=$work/venv
-if [ ! -x "$venv/bin/pytest" ]; then
+if [ ! -x "$venv/bin/pyright" ]; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check build hatchling pytest mypy uvloop websockets aiohttp picows
+    "$venv/bin/pip" install -q --disable-pip-version-check build hatchling pytest mypy pyright uvloop websockets aiohttp picows
 fi
 rm -rf "$work/dist"
 WSOCK_LIBRARY=$library "$venv/bin/python" -m build --wheel --no-isolation --outdir "$work/dist" "$here" >"$work/build.log" 2>&1 ||
@@ -25,6 +25,14 @@ echo "built ${wheel##*/}"
 
 echo "== mypy --strict"
 (cd "$here" && "$venv/bin/mypy" --cache-dir "$work/mypy" --config-file pyproject.toml)
+echo "== pyright"
+# It is a program for Node.js, which it fetches itself where there is none.
+if version=$("$venv/bin/pyright" --version 2>/dev/null); then
+    echo "$version"
+    (cd "$here" && "$venv/bin/pyright" --pythonpath "$venv/bin/python" wsock)
+else
+    echo "skipped: pyright, which found no Node.js and could not fetch it"
+fi
 for pure in 0 1; do
     echo "== pytest, WSOCK_PURE=$pure"
     # Not from beside the source, where that would be imported.

@@ -1,9 +1,12 @@
 """What happens to connections when Python goes: the end of the process, forks, collected objects."""
+import asyncio
+import gc
 import os
 import sys
 
 import pytest
 
+import wsock
 from conftest import script
 
 SERVER = """
@@ -160,3 +163,38 @@ asyncio.run(other())
 print(ended.wait(10))
 """)
     assert code == 0 and "ResourceWarning: unclosed <ClientConnection" in out and out.endswith("True\n"), out
+
+
+def test_a_client_that_is_dropped_is_closed(run):
+    async def main():
+        ended = asyncio.Event()
+
+        async def handler(ws):
+            try:
+                async for message in ws:
+                    await ws.send(message)
+            finally:
+                assert ws.close_code == 1000
+                ended.set()
+
+        async with wsock.serve(handler, "127.0.0.1", 0) as server:
+            ws = await wsock.connect(server.url)
+            gc.collect()
+            await ws.send("still here")
+            assert await ws.recv() == "still here"
+            # Somebody waits for it.
+            waiting = asyncio.ensure_future(ws.recv())
+            await asyncio.sleep(0)
+            post = ws.send
+            del ws
+            gc.collect()
+            await post("and now")
+            assert await waiting == "and now"
+            del post
+            with pytest.warns(ResourceWarning, match="unclosed <ClientConnection"):
+                # What the last call has left behind goes first.
+                await asyncio.sleep(0)
+                gc.collect()
+            await asyncio.wait_for(ended.wait(), 10)
+
+    run(main())

@@ -43,6 +43,7 @@ class ClientSettings:
         local_addr: Optional[Tuple[str, int]] = None,
         redirects: int = 10,
         streaming: bool = False,
+        text_as_bytes: bool = False,
     ) -> None:
         if additional_headers is not None and extra_headers is not None:
             raise TypeError("additional_headers and extra_headers are the same: give one of them")
@@ -62,6 +63,7 @@ class ClientSettings:
         self.proxy = proxy
         self.redirects = redirects
         self.streaming = streaming
+        self.text_as_bytes = text_as_bytes
 
     def _fill(self, options: Options) -> None:
         options.common(**self.common)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import ctypes
 import struct
 import sys
 import weakref
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from . import _ffi, _glue, _library
 from ._status import Failure, check, failure_at, refused
@@ -92,6 +92,9 @@ class Hearer:
 
     def ponged(self, data: bytes) -> None:
         """A pong has come."""
+
+    def dropped(self) -> None:
+        """The application has let go of it, and it is still open."""
 
 
 class Listener:
@@ -251,6 +254,17 @@ class Engine:
         # Its server has just ended.
         _ffi.wsock_conn_abort(handle)
         return Hearer()
+
+    def dropped(self) -> List[Hearer]:
+        """Those of whom nobody but the engine knows any more."""
+        # Somebody with as many references as the engine keeps: to it, and to its method.
+        probe = Hearer()
+        kept = (probe, probe.received)
+        hearers = [probe, *self.hearers.values()]
+        del probe
+        counts = [sys.getrefcount(hearer) for hearer in hearers]
+        del kept
+        return [hearer for hearer, count in zip(hearers, counts) if count == counts[0]][1:]
 
     def remove(self, handle: int) -> None:
         """Its connection is gone."""

@@ -18,6 +18,9 @@ Queue = Union[int, None, Tuple[Optional[int], Optional[int]]]
 class Inbox(Peer):
     """See the module. Who waits, and how, is for those who make something of it."""
 
+    #: Text is given as the bytes that it came as: the library has seen to it that it is UTF-8.
+    text_as_bytes = False
+
     def __init__(self, max_queue: Queue, logger: LoggerLike) -> None:
         super().__init__(logger)
         high, low = max_queue if isinstance(max_queue, tuple) else (max_queue, None)
@@ -42,7 +45,7 @@ class Inbox(Peer):
 
     def received(self, kind: int, data: bytes) -> None:
         messages = self._messages
-        messages.append(data.decode() if kind == 1 else data)
+        messages.append(data.decode() if kind == 1 and not self.text_as_bytes else data)
         if self._waiter is not None:
             self._wake()
         if len(messages) > self._high and not self._paused:
@@ -51,7 +54,7 @@ class Inbox(Peer):
     def received_part(self, kind: int, data: bytes, last: bool) -> None:
         stream = self._incoming
         if stream is None:
-            stream = self._incoming = Stream(kind)
+            stream = self._incoming = Stream(kind == _ffi.WSOCK_TEXT and not self.text_as_bytes)
             self._messages.append(stream)
         stream.add(data, last)
         if last:

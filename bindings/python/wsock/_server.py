@@ -52,8 +52,10 @@ class ServerSettings:
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
         streaming: bool = False,
+        text_as_bytes: bool = False,
     ) -> None:
         self.streaming = streaming
+        self.text_as_bytes = text_as_bytes
         self.hosts: List[Optional[str]] = [host] if host is None or isinstance(host, str) else list(host)
         self.port = port or 0
         self.origins = origins

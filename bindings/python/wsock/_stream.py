@@ -12,14 +12,14 @@ from . import _ffi
 class Stream:
     """What has come of it and was not taken yet."""
 
-    def __init__(self, kind: int) -> None:
+    def __init__(self, is_text: bool) -> None:
         self.parts: Deque[Union[str, bytes]] = collections.deque()
         self.done = False
         #: Nobody wants the rest.
         self.abandoned = False
-        self._is_text = kind == _ffi.WSOCK_TEXT
+        self._is_text = is_text
         # A part may end within a character.
-        self._decoder: Any = codecs.getincrementaldecoder("utf-8")() if self._is_text else None
+        self._decoder: Any = codecs.getincrementaldecoder("utf-8")() if is_text else None
 
     def add(self, data: bytes, last: bool) -> None:
         """The next part."""

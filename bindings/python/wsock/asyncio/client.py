@@ -5,8 +5,10 @@ import asyncio
 import logging
 import random
 import socket
+import warnings
 from typing import Any, AsyncIterator, Callable, Optional, Sequence, Tuple, Union
 
+from .. import _ffi
 from .._client import USER_AGENT, ClientSettings
 from .._engine import Closed
 from .._inbox import Queue
@@ -31,6 +33,11 @@ class ClientConnection(Connection):
         self._runner.woken = True
         if not self._open.done():
             self._open.set_result(None)
+
+    def dropped(self) -> None:
+        warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+        _ffi.wsock_conn_close(self.handle, 1000, b"")
+        self._runner.flush_soon()
 
     def closed(self, closed: Closed) -> None:
         super().closed(closed)
@@ -82,12 +89,13 @@ class connect(Dialling[ClientConnection]):
         sock: Optional[socket.socket] = None,
         local_addr: Optional[Tuple[str, int]] = None,
         streaming: bool = False,
+        text_as_bytes: bool = False,
     ) -> None:
         settings = ClientSettings(
             origin=origin, subprotocols=subprotocols, compression=compression, additional_headers=additional_headers,
             extra_headers=extra_headers, user_agent_header=user_agent_header, proxy=proxy, open_timeout=open_timeout,
             ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
-            write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr, streaming=streaming,
+            write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr, streaming=streaming, text_as_bytes=text_as_bytes,
         )
         super().__init__(uri, settings, sock, logger or logging.getLogger("wsock.client"))
         self._process_exception = process_exception
@@ -95,7 +103,9 @@ class connect(Dialling[ClientConnection]):
         self._make_connection = create_connection or ClientConnection
 
     def _make(self, runner: Runner) -> ClientConnection:
-        return self._make_connection(runner, self._max_queue, self.logger)
+        connection = self._make_connection(runner, self._max_queue, self.logger)
+        connection.text_as_bytes = self._settings.text_as_bytes
+        return connection
 
     async def __aiter__(self) -> AsyncIterator[ClientConnection]:
         failures = 0

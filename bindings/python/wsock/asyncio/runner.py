@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import os
+import sys
 import threading
 import warnings
 from typing import Dict
@@ -107,6 +109,18 @@ def free_closed() -> None:
         runner.engine.free()
 
 
+#: Which garbage collections look at everything, or come by everything in the long run.
+_FULL = 1 if sys.version_info >= (3, 14) else 2
+
+
+def _tell_dropped(phase: str, info: Dict[str, int]) -> None:
+    """Python's garbage collector cannot find connections that nobody refers to any more, because the engine does."""
+    if phase == "stop" and info["generation"] >= _FULL:
+        for runner in list(_runners.values()):
+            for hearer in runner.engine.dropped():
+                hearer.dropped()
+
+
 def _in_child() -> None:
     """After a fork the loops are the parent's: only copies of their descriptors are closed here, unnoticed by anybody."""
     global _lock
@@ -118,3 +132,4 @@ def _in_child() -> None:
 
 os.register_at_fork(after_in_child=_in_child)
 atexit.register(free_closed)
+gc.callbacks.append(_tell_dropped)

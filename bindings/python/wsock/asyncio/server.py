@@ -40,7 +40,9 @@ class Server(RunningServer):
         self._make = make
 
     def make(self) -> ServerConnection:
-        return self._make(self, self._runner, self._max_queue, self.logger)
+        connection = self._make(self, self._runner, self._max_queue, self.logger)
+        connection.text_as_bytes = self._settings.text_as_bytes
+        return connection
 
     def begin(self, connection: Peer) -> None:
         assert isinstance(connection, ServerConnection)
@@ -100,6 +102,7 @@ class serve(Serving[Server]):
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
         streaming: bool = False,
+        text_as_bytes: bool = False,
     ) -> None:
         self.handler = handler
         self.logger = logger or logging.getLogger("wsock.server")
@@ -108,7 +111,7 @@ class serve(Serving[Server]):
             compression=compression, process_request=process_request, server_header=server_header, open_timeout=open_timeout,
             ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
             write_limit=write_limit, ssl=ssl, sock=sock, path=path, backlog=backlog, reuse_port=reuse_port,
-            trusted_proxies=trusted_proxies, streaming=streaming,
+            trusted_proxies=trusted_proxies, streaming=streaming, text_as_bytes=text_as_bytes,
         )
         self._max_queue = max_queue
         self._make = create_connection or ServerConnection

@@ -58,6 +58,7 @@ def connect(
     create_connection: Optional[Callable[..., ClientConnection]] = None,
     local_addr: Optional[Tuple[str, int]] = None,
     streaming: bool = False,
+    text_as_bytes: bool = False,
 ) -> ClientConnection:
     """Connects to a server: `with connect(uri) as ws`."""
     settings = ClientSettings(
@@ -65,11 +66,12 @@ def connect(
         extra_headers=extra_headers, user_agent_header=user_agent_header, proxy=proxy, open_timeout=open_timeout,
         ping_interval=ping_interval, ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size,
         write_limit=write_limit, ssl=ssl, server_hostname=server_hostname, local_addr=local_addr,
-        streaming=streaming,
+        streaming=streaming, text_as_bytes=text_as_bytes,
     )
     pump = Pump()
     try:
         connection = (create_connection or ClientConnection)(pump, max_queue, logger or logging.getLogger("wsock.client"))
+        connection.text_as_bytes = text_as_bytes
         with pump.lock:
             connection.begin(settings.dial(pump.engine, uri, sock))
             connection.request = Request(uri, settings.headers.copy())

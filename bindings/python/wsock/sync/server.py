@@ -51,7 +51,9 @@ class Server(Acceptor):
         self._start(lambda: super(Server, self).asked(request), lambda: self.refuse(request))
 
     def make(self) -> ServerConnection:
-        return self._make(self, self._pump, self._max_queue, self.logger)
+        connection = self._make(self, self._pump, self._max_queue, self.logger)
+        connection.text_as_bytes = self._settings.text_as_bytes
+        return connection
 
     def begin(self, connection: Peer) -> None:
         assert isinstance(connection, ServerConnection)
@@ -154,6 +156,7 @@ def serve(
     reuse_port: bool = False,
     trusted_proxies: Sequence[str] = (),
     streaming: bool = False,
+    text_as_bytes: bool = False,
 ) -> Server:
     """Serves `handler`, which is called with each connection on a thread of its own: `with serve(...) as server`. The
     connection is closed when it returns."""
@@ -161,7 +164,7 @@ def serve(
         host, port, origins=origins, subprotocols=subprotocols, select_subprotocol=select_subprotocol, compression=compression,
         process_request=process_request, server_header=server_header, open_timeout=open_timeout, ping_interval=ping_interval,
         ping_timeout=ping_timeout, close_timeout=close_timeout, max_size=max_size, write_limit=write_limit, ssl=ssl, sock=sock,
-        path=path, backlog=backlog, reuse_port=reuse_port, trusted_proxies=trusted_proxies, streaming=streaming,
+        path=path, backlog=backlog, reuse_port=reuse_port, trusted_proxies=trusted_proxies, streaming=streaming, text_as_bytes=text_as_bytes,
     )
     logger = logger or logging.getLogger("wsock.server")
     server = Server(handler, settings, max_queue, logger, create_connection or ServerConnection)
