@@ -24,7 +24,7 @@ programs! {
     adopt ask backpressure badinput cloexec close dlopen door drain echo embed emfile events fork
     handles handshake_client handshake_server hub hub_threads idle inherited limits log metrics
     network overflow owned parts parts_send prefork proxy proxy_protocol races reconnect
-    reconnect_close reconnect_queue redirect reentrancy report retain retarget runs server signal
+    reconnect_close reconnect_queue redirect reentrancy report retain retarget runs secrets server signal
     sigpipe socket_options source started stream stress stress_started threads timeouts tls trace
     unix_sockets whatwg wire
 }
