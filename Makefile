@@ -94,8 +94,14 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 	tests/interop/install.sh target/interop
 	target/interop/venv/bin/python tests/interop/run.py $(if $(ONLY),--only '$(ONLY)')
 
-tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
+tsan: need-cargo need-cc ## run the C programs and Rust tests about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
+
+asan: need-cargo need-cc ## run C suite and Rust tests below AddressSanitizer: memory, leaks, undefined behaviour (wants a nightly Rust)
+	tests/asan.sh $(ONLY)
+
+miri: need-cargo ## run the tests of src/util and src/proto in Miri, for undefined behaviour (wants a nightly Rust)
+	tests/miri.sh $(ONLY)
 
 audit: need-cargo need-python ## check what the library is made of against deny.toml: crates, licenses, known vulnerabilities
 	$(PYTHON) tests/supply_chain.py
