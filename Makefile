@@ -39,7 +39,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
+.PHONY: help run build examples embed test test-python autobahn-python wheel tsan asan miri audit bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -66,6 +66,7 @@ test: need-cargo need-python examples embed bench-programs ## run every test tha
 	$(CARGO) test --no-default-features --lib --test header_sync
 	$(CARGO) test --no-default-features --features test-panic --test panic
 	tests/install.sh
+	$(PYTHON) tests/supply_chain.py
 	$(PYTHON) tests/readme.py
 	$(PYTHON) tests/examples.py
 	$(PYTHON) tests/embed.py
@@ -93,8 +94,19 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 	tests/interop/install.sh target/interop
 	target/interop/venv/bin/python tests/interop/run.py $(if $(ONLY),--only '$(ONLY)')
 
-tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
+tsan: need-cargo need-cc ## run the C programs and Rust tests about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
+
+asan: need-cargo need-cc ## run C suite and Rust tests below AddressSanitizer: memory, leaks, undefined behaviour (wants a nightly Rust)
+	tests/asan.sh $(ONLY)
+
+miri: need-cargo ## run the tests of src/util and src/proto in Miri, for undefined behaviour (wants a nightly Rust)
+	tests/miri.sh $(ONLY)
+
+audit: need-cargo need-python ## check what the library is made of against deny.toml: crates, licenses, known vulnerabilities
+	$(PYTHON) tests/supply_chain.py
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
+	else echo "skipped: known vulnerabilities, for want of cargo-deny: cargo install cargo-deny --locked"; fi
 
 BENCH    := target/bench
 COUNTS   := target/counts

@@ -1,6 +1,6 @@
 //! Builds the C programs of `tests/c` against the header and the shared library of this very build,
 //! and runs them: the library as a C programmer meets it. With `WSOCK_VALGRIND=1` in the environment
-//! they run below valgrind.
+//! they run below valgrind. tests/asan.sh runs them with a compiler and a library of its own.
 
 mod certificates;
 mod native;
@@ -22,9 +22,9 @@ macro_rules! programs {
 
 programs! {
     adopt ask backpressure badinput cloexec close dlopen door drain echo embed emfile events fork
-    handles handshake_client handshake_server hub hub_threads idle inherited limits log metrics
+    handles handshake_client handshake_server hub hub_threads idle inherited injection keys limits log metrics
     network overflow owned parts parts_send prefork proxy proxy_protocol races reconnect
-    reconnect_close reconnect_queue redirect reentrancy report retain retarget runs server signal
+    reconnect_close reconnect_queue redirect reentrancy report retain retarget runs secrets server signal
     sigpipe socket_options source started stream stress stress_started threads timeouts tls trace
     unix_sockets whatwg wire
 }
@@ -70,9 +70,11 @@ fn run_program(name: &str) {
     let dir: &Path = DIR.get_or_init(|| native::library_dir("c_suite"));
     let program = native::compile_c_program(name, dir);
     let valgrind = std::env::var("WSOCK_VALGRIND").is_ok_and(|value| value == "1");
-    let (mut command, limit) = match valgrind {
-        true => (below_valgrind(&program), 600),
-        false => (Command::new(&program), 90),
+    let sanitized = std::env::var_os("ASAN_RUNTIME").is_some();
+    let limit = if valgrind || sanitized { 600 } else { 90 };
+    let mut command = match valgrind {
+        true => below_valgrind(&program),
+        false => Command::new(&program),
     };
     if SPEAK_TLS.contains(&name) {
         static CERTIFICATES: OnceLock<PathBuf> = OnceLock::new();

@@ -3,7 +3,7 @@
 
 mod native;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 fn document(name: &str) -> String {
@@ -153,6 +153,80 @@ fn overviews_are_complete() {
             }
         }
     }
+}
+
+/// docs/security.md says of each threat which tests prove what is said: a file, and the names of tests or of sections
+/// in it. All of them are there.
+#[test]
+fn what_is_defended_is_proved() {
+    let mut proofs = 0;
+    for table in document("security").split("| Proved by |").skip(1) {
+        let table = table.split("\n\n").next().expect("rows");
+        for row in table.lines().filter(|line| line.starts_with("| ")) {
+            let proof = row.trim_end_matches('|').rsplit(" | ").next().expect("a cell");
+            let mut text = String::new();
+            // Names are in backquotes, sections in quotes: every other piece.
+            for (mark, word) in words_in(proof, ['`', '"']) {
+                let found = match (mark, word.contains('/')) {
+                    ('`', true) => {
+                        text = native::read(&word);
+                        true
+                    }
+                    ('`', false) => {
+                        text.contains(&format!("fn {word}("))
+                            || text.contains(&format!("def {word}("))
+                    }
+                    _ => text.contains(&format!("section(\"{word}\")")),
+                };
+                assert!(found, "docs/security.md: there is no {word:?} where {row} says");
+                proofs += 1;
+            }
+        }
+    }
+    assert!(proofs > 80, "found only {proofs} proofs");
+}
+
+/// What stands between pairs of these marks, in order, with the mark.
+fn words_in(text: &str, marks: [char; 2]) -> Vec<(char, String)> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(marks) {
+        let mark = rest[at..].chars().next().expect("a mark");
+        let (word, after) = rest[at + 1..].split_once(mark).expect("its end");
+        words.push((mark, word.to_owned()));
+        rest = after;
+    }
+    words
+}
+
+/// Its defaults are those of the header, which are those of the library; no limit is missing.
+#[test]
+fn the_defaults_are_those_of_the_header() {
+    let header = native::header();
+    let text = document("security");
+    let (_, table) = text.split_once("| Option | Default | Why |").expect("the table of defaults");
+    let listed: BTreeMap<String, String> = rows(table.split("\n\n").next().expect("rows"))
+        .into_iter()
+        .map(|row| (unquoted(&row[0]).to_owned(), row[1].clone()))
+        .collect();
+    let mut seen = 0;
+    for item in header.split("/**").skip(1) {
+        let Some((comment, code)) = item.split_once("*/") else { continue };
+        let Some(name) = code.trim_start().strip_prefix("#define ") else { continue };
+        let name = name.split_whitespace().next().expect("a name");
+        let comment = comment.split_whitespace().filter(|word| *word != "*").collect::<Vec<_>>();
+        let comment = comment.join(" ");
+        let Some((_, default)) = comment.split_once("Default ") else { continue };
+        let default = default.split(['.', ',', ':']).next().expect("a value");
+        let bounds = ["_MAX_", "_TIMEOUT_", "_RATE", "_DANGER_", "_TLS_MIN", "_POLICY", "_MODE"];
+        let matters = bounds.iter().any(|part| name.contains(part)) && !name.ends_with("_MAX_MS");
+        match listed.get(name) {
+            Some(value) => assert_eq!(value, default, "docs/security.md: {name}"),
+            None => assert!(!matters, "docs/security.md does not say the default of {name}"),
+        }
+        seen += listed.contains_key(name) as usize;
+    }
+    assert!(seen == listed.len() && seen > 25, "{seen} of {} are in the header", listed.len());
 }
 
 #[test]

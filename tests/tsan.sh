@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the library, and Rust's standard library with it, for ThreadSanitizer, and runs the C programs about
-# threads, or those that are named: not one report is allowed, and nothing is suppressed.
+# threads, or those that are named, and the Rust tests of the layers that have threads: not one report is allowed,
+# and nothing is suppressed.
 #
 # There can be only one runtime in a process, so the C compiler instruments but does not link its own: the
 # programs get the one that comes with rustc, which speaks the same language. TLS is left out, because what C
@@ -23,8 +24,12 @@ runtime=$(find "$sysroot/lib/rustlib/$target/lib" -name 'librustc*_rt.tsan.a' | 
 [ -n "$runtime" ] || skip "$toolchain has no runtime of it for $target"
 
 out=target/tsan
-CARGO_TARGET_DIR=$out RUSTFLAGS="-Zsanitizer=thread" cargo "+$toolchain" rustc --lib --crate-type staticlib \
-    -Zbuild-std --target "$target" --no-default-features --features deflate
+build() { # CARGO_ARGUMENT...
+    CARGO_TARGET_DIR=$out RUSTFLAGS="-Zsanitizer=thread" cargo "+$toolchain" "$@"
+}
+options=(-Zbuild-std --target "$target" --no-default-features --features deflate)
+echo "$(rustc "+$toolchain" --version), $("${CC:-cc}" --version | head -1)"
+build rustc --lib --crate-type staticlib "${options[@]}"
 
 compile() { # SOURCE PROGRAM
     "${CC:-cc}" -std=c99 -g -O1 -fsanitize=thread -pthread -Iinclude -Itests/c -c "$1" -o "$2.o"
@@ -63,6 +68,7 @@ if [ "$code" != 66 ] || ! grep -q "data race .*/race.c:" "$out/race.log"; then
     exit 1
 fi
 
+named=$#
 [ $# -gt 0 ] || set -- events hub_threads owned races started threads stress stress_started
 for name; do
     compile "tests/c/$name.c" "$out/$name"
@@ -73,3 +79,6 @@ for name; do
     fi
     echo "$name: no report; $(tail -1 "$out/$name.log")"
 done
+[ "$named" = 0 ] || exit 0
+# Some of them fork, and go on with threads in the child.
+TSAN_OPTIONS+=":die_after_fork=0" build test --lib "${options[@]}" -- driver:: util::

@@ -3,6 +3,7 @@
 //! One rule makes it safe to call anything from inside a callback: the application is called only
 //! while nothing of the loop is borrowed. `turn` and `feed` take what they need out of the
 //! [`core::Core`], let go of it, have it told by `deliver`, and look everything up again.
+#![forbid(unsafe_code)]
 
 pub mod adopt;
 pub mod answer;

@@ -1,5 +1,6 @@
 //! The last failure on each thread, copied out on request so that nothing dangles.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::c_char;
 
@@ -8,6 +9,7 @@ use super::boundary;
 use super::status::{WSOCK_OK, wsock_status};
 use super::types::wsock_error_info;
 use crate::error::Error;
+use crate::util::text::misleads;
 
 const NOTHING: wsock_error_info = wsock_error_info {
     struct_size: size_of::<wsock_error_info>(),
@@ -38,13 +40,17 @@ pub fn info(error: &Error) -> wsock_error_info {
         tls_alert: error.tls_alert.into(),
         ..NOTHING
     };
-    let mut end = error.message.len().min(info.message.len() - 1);
-    while !error.message.is_char_boundary(end) {
+    // A line stays a line, whatever a peer put into it.
+    let message = match error.message.contains(misleads) {
+        false => Cow::Borrowed(&*error.message),
+        true => Cow::Owned(error.message.replace(misleads, " ")),
+    };
+    let mut end = message.len().min(info.message.len() - 1);
+    while !message.is_char_boundary(end) {
         end -= 1;
     }
-    for (to, from) in info.message.iter_mut().zip(&error.message.as_bytes()[..end]) {
-        // A line stays a line, whatever a peer put into it.
-        *to = if from.is_ascii_control() { b' ' } else { *from } as c_char;
+    for (to, from) in info.message.iter_mut().zip(&message.as_bytes()[..end]) {
+        *to = *from as c_char;
     }
     info
 }
@@ -72,5 +78,12 @@ mod tests {
         let end = bytes.iter().position(|&b| b == 0).unwrap();
         let text = std::str::from_utf8(&bytes[..end]).unwrap();
         assert!(text.starts_with("a bä") && end >= 230, "{end}");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_does_not_get_through() {
+        let info = info(&Error::new(Code::Handshake, "a\u{9b}2J\u{202e}b\u{1b}[m\u{2028}c"));
+        let text: Vec<u8> = info.message.iter().map(|&c| c as u8).take_while(|&b| b != 0).collect();
+        assert_eq!(text, b"a 2J b [m c");
     }
 }

@@ -1,4 +1,5 @@
 //! Bytes in, bytes out. Knows sockets and TLS, not WebSocket.
+#![forbid(unsafe_code)]
 
 pub mod address;
 pub mod adopt;

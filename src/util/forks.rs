@@ -35,6 +35,10 @@ extern "C" fn after_in_child() {
 
 /// From now on forks are noticed.
 fn watch() {
+    // Miri knows no forks.
+    if cfg!(miri) {
+        return;
+    }
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
         // SAFETY: three functions without arguments that stay: the library is never unloaded.

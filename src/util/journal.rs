@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 
+use super::text::misleads;
+
 /// Something is broken and needs a person.
 pub const ERROR: i32 = 1;
 /// Something went wrong that the program may live with.
@@ -109,11 +111,6 @@ fn line(text: &str) -> CString {
         true => text.chars().flat_map(plain).collect(),
     };
     CString::new(clean).unwrap_or_default()
-}
-
-/// Ends a line, moves a cursor or turns the direction of writing, somewhere.
-fn misleads(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn plain(c: char) -> impl Iterator<Item = char> {

@@ -1,4 +1,4 @@
-//! NUL-terminated copies of text, for C to hold on to while their owner lives.
+//! Text on its way to C: NUL-terminated copies to hold on to while their owner lives, and what must not be in a line.
 
 use std::ffi::{CStr, CString};
 
@@ -30,6 +30,12 @@ impl TextCache {
         });
         &self.texts[index].1
     }
+}
+
+/// Whether a character of somebody else's, in a line for people, would end it, move a cursor or turn the direction
+/// of writing, somewhere.
+pub fn misleads(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

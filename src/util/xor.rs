@@ -65,6 +65,8 @@ pub fn copy(to: &mut [u8], from: &[u8], key: [u8; 4]) {
 unsafe fn copy_to(to: *mut u8, from: &[u8], key: [u8; 4]) {
     #[cfg(target_arch = "x86_64")]
     if from.len() >= WIDE && is_x86_feature_detected!("avx2") {
+        /// # Safety
+        /// As for `copy_to`.
         #[target_feature(enable = "avx2")]
         unsafe fn avx2(to: *mut u8, from: &[u8], key: [u8; 4]) {
             // SAFETY: as the caller says.

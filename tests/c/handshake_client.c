@@ -183,6 +183,7 @@ static void request_of_client(void) {
 /* An Origin that is set in two ways is found out when connecting, not sooner and by nothing else. */
 static void origin_twice(void) {
   struct rec client = {0};
+  static struct srv srv[2]; /* until the loop is freed */
   wsock_loop *loop = new_loop();
   wsock_handlers h = rec_handlers();
   wsock_conn *conn = (void *)0x51;
@@ -199,8 +200,7 @@ static void origin_twice(void) {
     CHECK(conn == (void *)0x51);
     CHECK_INT(poll_loop(loop, 0), 0);
     CHECK_STR(client.log, "");
-    struct srv srv = {0};
-    srv_listen(&srv, loop, o); /* means nothing to a server */
+    srv_listen(&srv[header_first], loop, o); /* means nothing to a server */
     CHECK_STATUS(wsock_options_set_str(o, WSOCK_OPT_ORIGIN, ""), WSOCK_OK);
     memset(&client, 0, sizeof client);
     connect_to(&client, loop, url_of(port, "/"), o);

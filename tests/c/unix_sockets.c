@@ -23,6 +23,18 @@ static void unix_paths(void) {
   CHECK_STR(conn_text(&srv, WSOCK_CONN_PEER_ADDRESS), "unix:");
   CHECK_STR(conn_text(&srv, WSOCK_CONN_LOCAL_ADDRESS), host);
 
+  section("without a mode: what the umask leaves");
+  const char *open_path = in_directory("", "open"), *open_host = in_directory("unix:", "open");
+  static const mode_t masks[] = {077, 022, 0117};
+  struct srv open = {0};
+  for (size_t i = 0; i < COUNT(masks); i++) {
+    mode_t before = umask(masks[i]);
+    CHECK_STATUS(try_listen(&open, loop, open_host, NULL), WSOCK_OK);
+    umask(before);
+    CHECKF(stat(open_path, &file) == 0 && (file.st_mode & 0777) == (0777 & ~masks[i]), "%o", (unsigned)file.st_mode);
+    close_server(&open, loop);
+  }
+
   section("the path of somebody who listens");
   CHECK_REFUSED(try_listen(&second, loop, host, NULL), WSOCK_ERR_SYSTEM);
   CHECK_INT(last_error().os_error, EADDRINUSE);

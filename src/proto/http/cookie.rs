@@ -1,6 +1,6 @@
 //! Cookies (RFC 6265): their values in headers, and writing them.
 
-use super::token::{is_token, trim};
+use super::token::{is_token, leading_token, trim};
 use crate::error::{Code, Error, Result};
 
 /// The value that a response's `Set-Cookie` headers leave under this name: that of the last one, or
@@ -27,7 +27,8 @@ pub fn check(name: &str, value: &str) -> Result<()> {
     let refuse = |message: String| Err(Error::new(Code::InvalidArgument, message));
     if !is_token(name) {
         return refuse(format!(
-            "the cookie name {name:?} is empty or has characters not allowed there"
+            "the name of a cookie is empty or has characters not allowed there, after {:?}",
+            leading_token(name)
         ));
     }
     let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

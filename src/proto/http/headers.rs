@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::token::{is_token, list, trim};
+use super::token::{is_token, leading_token, list, trim};
 use crate::error::{Code, Error, Result};
 
 /// Header fields in the order they came. Names are compared without regard to ASCII case.
@@ -153,7 +153,8 @@ pub fn check_header(name: &str, value: &str) -> Result<()> {
     let refuse = |message: String| Err(Error::new(Code::InvalidArgument, message));
     if !is_token(name) {
         return refuse(format!(
-            "the header name {name:?} is empty or has characters not allowed there"
+            "the name of a header is empty or has characters not allowed there, after {:?}",
+            leading_token(name)
         ));
     }
     if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {

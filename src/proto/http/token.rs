@@ -10,6 +10,13 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
+/// The token that a text begins with: as much of a name that is none as may be shown. Behind it may stand the
+/// value, which may be a secret, when somebody has passed both as the name.
+pub fn leading_token(text: &str) -> &str {
+    let end = text.bytes().position(|byte| !is_token_byte(byte)).unwrap_or(text.len());
+    &text[..end]
+}
+
 /// The space and tab that HTTP allows around a value. Unlike `str::trim` nothing else goes.
 pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
@@ -33,6 +40,13 @@ mod tests {
             assert!(!is_token_byte(byte), "{byte:#04x}");
         }
         assert!(is_token("chat.v1+json") && !is_token("") && !is_token("a b") && !is_token("é"));
+    }
+
+    #[test]
+    fn a_text_begins_with_a_token_or_with_none() {
+        for (text, token) in [("a", "a"), ("a: b", "a"), ("a=b", "a"), (" a", ""), ("é", "")] {
+            assert_eq!(leading_token(text), token, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,13 @@ const FILE_SIZE: u64 = 16 * 1024 * 1024;
 
 /// A file's text, for whatever it is meant to hold. What is no text is not PEM, or stands beside it.
 pub fn read_file(path: &str, what: &str) -> Result<String> {
+    // A message must not show a key.
+    if path.contains("-----BEGIN") {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("the {what} is given as a text: its path is expected"),
+        ));
+    }
     let bytes = read_start(path).map_err(|e| {
         Error::os(Code::InvalidArgument, format!("cannot read the {what} \"{path}\""), &e)
     })?;
@@ -135,5 +142,7 @@ mod tests {
         let error = read_file("/no/such/file", "CA file").unwrap_err();
         assert_eq!(error.os_error, libc::ENOENT);
         assert!(error.message.starts_with("cannot read the CA file \"/no/such/file\": No such"));
+        let error = read_file(&fixtures::ca().key_pem(), "key file").unwrap_err();
+        assert_eq!(error.message, "the key file is given as a text: its path is expected");
     }
 }

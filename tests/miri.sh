@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs the tests of src/util and src/proto in Miri, which watches every access for undefined behaviour: the unsafe code
+# of ours that has no system below it, and what zlib-rs and simdutf8 do with what the protocol gives them. What needs the
+# system (fork, epoll, timers of the kernel) is beyond Miri, and skipped by name below.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+skip() {
+    echo "skipped: Miri: $1"
+    exit 0
+}
+
+toolchain=${MIRI_TOOLCHAIN:-nightly}
+rustc "+$toolchain" --version || skip "it wants a nightly Rust: rustup toolchain install nightly --component miri rust-src"
+cargo "+$toolchain" miri --version 2>/dev/null ||
+    skip "rustup component add miri rust-src --toolchain $toolchain"
+
+# Time and files of this machine may be asked for. Random tests are the same few each time.
+export MIRIFLAGS="-Zmiri-disable-isolation" PROPTEST_CASES=${PROPTEST_CASES:-4} PROPTEST_RNG_SEED=1
+export CARGO_TARGET_DIR=$PWD/target/miri
+[ $# -gt 0 ] || set -- util:: proto::
+exec cargo "+$toolchain" miri test --lib --no-default-features --features deflate -- "$@"
