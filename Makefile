@@ -109,13 +109,16 @@ BENCH    := target/bench
 COUNTS   := target/counts
 PROFILE  := target/profile
 PROGRAMS := $(addprefix $(BENCH)/,loadgen limit_ws limit_tcp limit_client firehose echo broadcast client)
-.PHONY: bench-peers bench-ways bench-programs
+.PHONY: load bench-peers bench-ways bench-programs
 bench: bench-programs ## measure speed and memory against the least possible (ARGS="--only NAME --rounds 3", ARGS=--help)
 	$(PYTHON) benches/run.py $(ARGS)
 
 bench-peers: bench-programs ## the same, with other libraries beside it as far as they can be built here
 	benches/peers/install.sh target/peers
 	$(PYTHON) benches/run.py --peers $(ARGS)
+
+load: bench-programs ## hold 15,000 connections that talk, take 10,000 at once, and see how far several processes get (ARGS=--help)
+	$(PYTHON) benches/hold.py $(ARGS)
 
 bench-ways: $(BENCH)/ways/threads $(BENCH)/ways/broadcast ## measure one way to send against another
 	@for each in $^; do $$each && echo || exit 1; done
