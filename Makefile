@@ -39,7 +39,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test soak test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
+.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,7 +57,7 @@ examples: $(EXAMPLES) ## build the C examples (target/c)
 embed: examples ## build the examples for the event loops of others, as far as these are here (target/embed)
 	@$(MAKE) --no-print-directory $(EMBED)
 
-test: need-cargo need-python examples embed bench-programs $(SOAK) ## run every test that this machine can run
+test: need-cargo need-python examples embed bench-programs $(SOAK) $(NETEM) ## run every test that this machine can run
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
@@ -71,6 +71,7 @@ test: need-cargo need-python examples embed bench-programs $(SOAK) ## run every 
 	$(PYTHON) tests/embed.py
 	$(PYTHON) tests/benches.py
 	$(PYTHON) tests/soak/check.py
+	$(PYTHON) tests/netem/run.py --quick
 	$(PYTHON) tests/counts.py
 	$(PYTHON) tests/flame.py
 	bindings/python/tests/run.sh $(LIB) target/python
@@ -101,6 +102,15 @@ soak: $(SOAK) need-python need-openssl ## churn servers and clients for MINUTES=
 $(SOAK): $(wildcard tests/soak/*.[ch]) include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/soak
 	$(CC) $(WARN) $(CFLAGS) -pthread -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(LINK)
+
+NETEM := $(addprefix target/netem/,call serve)
+netem: $(NETEM) examples need-python ## talk over networks that lose, delay, double and cut (wants root; ONLY="name")
+	tests/netem/install.sh target/netem/venv
+	$(PYTHON) tests/netem/run.py $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+$(NETEM): target/netem/%: tests/netem/%.c tests/netem/talk.c tests/netem/talk.h include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/netem
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(LINK)
 
 tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
@@ -169,7 +179,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c tests/soak/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c tests/soak/*.c tests/netem/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 	@$(MAKE) --no-print-directory $(addprefix lint-,poll epoll frame) $(EMBED:target/embed/%=lint-%)
 
