@@ -51,10 +51,10 @@ def read(path):
 def tell_trends(trends, samples):
     """Prints the table; whether all is flat."""
     connections = judge.settled(samples)[-1]["connects"] - judge.settled(samples)[0]["connects"]
-    print(f"\n{'':12} {'mean':>10} {'grew by':>10} {'+- 99 %':>9} {'allowed':>9}   over the last {1 - judge.WARM_UP:.0%} of the time")
+    print(f"\n{'':12} {'mean':>10} {'grew by':>10} {'+- 99 %':>9} {'allowed':>9} {'noticed':>9}   over the last {1 - judge.WARM_UP:.0%} of the time")
     for trend in trends:
-        print(f"{trend.name:12} {trend.mean:10,.0f} {trend.growth:10,.1f} {trend.doubt:9,.1f} {trend.allowed:9,.1f} {trend.unit:3}"
-              f" {'DRIFTS' if trend.drifts else 'flat'}")
+        print(f"{trend.name:12} {trend.mean:10,.0f} {trend.growth:10,.1f} {trend.doubt:9,.1f} {trend.allowed:9,.1f} {trend.noticed:9,.1f} "
+              f"{trend.unit:3} {'DRIFTS' if trend.drifts else 'flat'}")
     noticed = trends[0].noticed * 1024 / connections
     print(f"A leak of {noticed:,.0f} bytes per connection would have been noticed ({connections:,} connections).")
     return not any(trend.drifts for trend in trends)
