@@ -27,8 +27,14 @@ def system(name):
     return pathlib.Path("/proc/sys", name).read_text().split()
 
 
-def available_kib():
-    return int(re.search(r"MemAvailable: *(\d+)", pathlib.Path("/proc/meminfo").read_text()).group(1))
+def memory_kib(name):
+    return int(re.search(rf"{name}: *(\d+)", pathlib.Path("/proc/meminfo").read_text()).group(1))
+
+
+def tcp_counter(name):
+    """A figure of TCP since the machine was started."""
+    names, figures = pathlib.Path("/proc/net/netstat").read_text().splitlines()[:2]
+    return int(dict(zip(names.split(), figures.split())).get(name, 0))
 
 
 def echo_server(name, on=None):
@@ -42,14 +48,14 @@ def loadgen(server, *args, **how):
 
 def result(process, patience):
     try:
-        text, _ = process.communicate(timeout=patience)
+        text, complaint = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired as error:
         raise processes.Failure("the load generator does not end") from error
     finally:
         process.kill()
     found = json.loads(text) if text else {"fatal": f"the load generator ended with status {process.returncode}"}
     if "fatal" in found:
-        raise processes.Failure(found["fatal"])
+        raise processes.Failure((complaint or "").strip() or found["fatal"])
     return found
 
 
@@ -97,7 +103,7 @@ def fill(stack, args):
     """Pairs of a server and a load generator with all connections open, and why there are not more."""
     pairs = []
     while len(pairs) < args.processes:
-        if available_kib() < RESERVE:
+        if memory_kib("MemAvailable") < RESERVE:
             return pairs, f"memory: less than {RESERVE >> 20} GiB are left"
         try:
             server = stack.enter_context(echo_server(f"many-{len(pairs)}"))
@@ -115,20 +121,24 @@ def fill(stack, args):
 
 
 def many(args):
-    before = available_kib()
+    before, pressed = memory_kib("SUnreclaim"), tcp_counter("TCPMemoryPressures")
     with contextlib.ExitStack() as stack:
         pairs, why = fill(stack, args)
         held = len(pairs) * args.conns
-        taken = before - available_kib()
+        kernel = (memory_kib("SUnreclaim") - before) * 1024 / max(held, 1)
         print(f"{held:,} connections are open in {len(pairs)} processes. What ended it: {why}. "
-              f"Memory of system, servers and clients together: {taken / 1024:,.0f} MiB" +
-              (f", {taken * 1024 / held:,.0f} bytes per connection." if held else "."))
+              f"The system takes {kernel:,.0f} bytes for both ends of one.")
         for _, generator in pairs:
             generator.stdin.close()
             generator.stdin = None
         print(STEADY)
-        for number, (_, generator) in enumerate(pairs, 1):
-            tell_steady(f"{number}: each 1 in {args.every:g} s", result(generator, 6 * args.every + 240))
+        try:
+            for number, (_, generator) in enumerate(pairs, 1):
+                tell_steady(f"{number}: each 1 in {args.every:g} s", result(generator, 6 * args.every + 240))
+        finally:
+            if tcp_counter("TCPMemoryPressures") > pressed:
+                print("The system was short of memory for TCP, above the second figure of net.ipv4.tcp_mem, meanwhile: "
+                      "more than that is held, but does not talk.")
     return bool(pairs)
 
 
@@ -146,9 +156,10 @@ def main():
     args = parser.parse_args()
     descriptors = processes.all_descriptors()
     about = machine.describe()
-    print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, {available_kib() >> 20} GiB; {about['commit']}\n"
+    print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, {memory_kib('MemAvailable') >> 20} GiB; {about['commit']}\n"
           f"descriptors of a process: {descriptors:,}; net.core.somaxconn: {system('net/core/somaxconn')[0]}; "
-          f"ports: {'-'.join(system('net/ipv4/ip_local_port_range'))} at each of 200 addresses", flush=True)
+          f"ports: {'-'.join(system('net/ipv4/ip_local_port_range'))} at each of 200 addresses; "
+          f"net.ipv4.tcp_mem: {' '.join(system('net/ipv4/tcp_mem'))} pages", flush=True)
     if descriptors < max(args.conns, args.storm) + SPARE:
         sys.exit(f"load: a process has {descriptors} descriptors here (ulimit -Hn): --conns and --storm ask for more")
     fine = True
