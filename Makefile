@@ -18,6 +18,8 @@ LIB      := $(RELEASE)/libwsock.so.0
 EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c)) \
 	$(addprefix target/embed/,poll epoll frame)
 VENV     := target/autobahn/venv
+SOAK     := target/soak/soak
+NETEM    := $(addprefix target/netem/,call serve)
 
 # The programs of examples/embed that need a library: what pkg-config calls it, and Debian. Asio has no file for
 # pkg-config, so the compiler is asked for its header.
@@ -95,7 +97,6 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 	tests/interop/install.sh target/interop
 	target/interop/venv/bin/python tests/interop/run.py $(if $(ONLY),--only '$(ONLY)')
 
-SOAK := target/soak/soak
 soak: $(SOAK) need-python need-openssl ## churn servers and clients for MINUTES=10; memory, descriptors and latency must stay flat (target/soak)
 	$(PYTHON) tests/soak/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
@@ -103,8 +104,7 @@ $(SOAK): $(wildcard tests/soak/*.[ch]) include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/soak
 	$(CC) $(WARN) $(CFLAGS) -pthread -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(LINK)
 
-NETEM := $(addprefix target/netem/,call serve)
-netem: $(NETEM) examples need-python ## talk over networks that lose, delay, double and cut (wants root; ONLY="name")
+netem: $(NETEM) examples need-python need-openssl ## talk over networks that lose, delay, double and cut (wants root; ONLY="name")
 	tests/netem/install.sh target/netem/venv
 	$(PYTHON) tests/netem/run.py $(if $(ONLY),--only '$(ONLY)') $(ARGS)
 

@@ -1,4 +1,4 @@
-/* call --url URL [--messages NUMBER] [--window NUMBER] [--stay 1] [--ping MS ...]: says numbered messages to an echo server,
+/* call --url URL [--messages NUMBER] [--window NUMBER] [--stay 1] [--trust FILE] [--ping MS ...]: says numbered messages to an echo server,
    so many on the way at a time, and compares what comes back. A connection that comes back begins with the first message.
    SIGTERM closes it. */
 #include "talk.h"
@@ -92,15 +92,6 @@ static void on_signal(int number)
     wsock_loop_stop(loop);
 }
 
-static const char *url_from(int argc, char **argv)
-{
-    for (int i = 1; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--url") == 0)
-            return argv[i + 1];
-    }
-    broken("--url is missing");
-}
-
 int main(int argc, char **argv)
 {
     wsock_handlers handlers = { .struct_size = sizeof handlers, .on_open = on_open, .on_message = on_message,
@@ -111,7 +102,7 @@ int main(int argc, char **argv)
     wanted.stay = (int)number_of(argc, argv, "--stay", 0);
     must(wsock_loop_new(&loop), "loop");
     signal(SIGTERM, on_signal);
-    must(wsock_connect(loop, url_from(argc, argv), options, &handlers, NULL, &conn), "connect");
+    must(wsock_connect(loop, text_of(argc, argv, "--url"), options, &handlers, NULL, &conn), "connect");
     wsock_options_free(options);
     for (;;) {
         wsock_status status = wsock_loop_run(loop);

@@ -135,7 +135,7 @@ def look_for_means():
     """Raises Cannot when there is not even a link."""
     if os.geteuid() != 0:
         raise Cannot("only root may make network namespaces")
-    for program, package in {"ip": "iproute2", "tc": "iproute2", "nft": "nftables", "sysctl": "procps"}.items():
+    for program, package in {"ip": "iproute2", "tc": "iproute2", "nft": "nftables", "sysctl": "procps", "openssl": "openssl"}.items():
         if not shutil.which(program):
             raise Cannot(f"there is no {program}: apt-get install {package}")
     Net().close()

@@ -7,12 +7,13 @@ import subprocess
 import threading
 import time
 
-from net import SERVER
+from net import SERVER, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "target" / "netem"
 PORT = 9001
 URL = f"ws://{SERVER}:{PORT}/"
+CERTIFICATE = {"cert": PROGRAMS / "cert.pem", "key": PROGRAMS / "key.pem"}
 # Seconds. Nothing takes this long unless it hangs.
 PATIENCE = 120
 MESSAGES_OF_STRANGERS = 60
@@ -79,6 +80,21 @@ def server(net, **options):
     with running(net.inside(1, PROGRAMS / "serve", *switches(options))) as program:
         program.expect("listening")
         yield program
+
+
+def make_certificate():
+    """Before cases run side by side."""
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+        "-subj", "/CN=server", "-addext", f"subjectAltName=IP:{SERVER}", "-keyout", CERTIFICATE["key"],
+        "-out", CERTIFICATE["cert"])
+
+
+def secure_server(net, **options):
+    return server(net, **CERTIFICATE, **options)
+
+
+def secure_client(net, **options):
+    return client(net, f"wss://{SERVER}:{PORT}/", trust=CERTIFICATE["cert"], **options)
 
 
 def client(net, url=URL, **options):

@@ -57,6 +57,7 @@ def main():
     args = parser.parse_args()
     try:
         net.look_for_means()
+        peers.make_certificate()
         kind = "veth" if args.quick else net.spoiling_kind()
     except net.Cannot as why:
         print(f"skipped: bad networks: {why}")

@@ -1,4 +1,4 @@
-/* serve [--ping MS ...]: an echo server that compares every message with the one that must come next on its connection. */
+/* serve [--cert FILE --key FILE] [--ping MS ...]: an echo server that compares every message with the one that must come next on its connection. */
 #include "talk.h"
 
 #include <stdio.h>

@@ -1,11 +1,12 @@
 """Links that are bad but work: everything arrives, once, in order, whatever becomes of the packets."""
 from net import Net, Trouble, run
-from peers import MESSAGES_OF_STRANGERS, Wrong, any_echo, client, python_peer, server
+from peers import MESSAGES_OF_STRANGERS, Wrong, any_echo, client, python_peer, secure_client, secure_server, server
 
 
-def exchange(net, messages=150, **options):
+def exchange(net, messages=150, tls=False, **options):
     """All messages come back, the connection closes cleanly at both ends."""
-    with server(net, size=options.get("size", 4096)) as echo, client(net, messages=messages, **options) as caller:
+    serve, call = (secure_server, secure_client) if tls else (server, client)
+    with serve(net, size=options.get("size", 4096)) as echo, call(net, messages=messages, **options) as caller:
         caller.expect("done", messages=messages)
         caller.expect("close", status="WSOCK_OK", code=1000, clean=1, unsent=0)
         echo.expect("close", status="WSOCK_OK", code=1000, clean=1, unsent=0, messages=messages)
@@ -51,7 +52,8 @@ def tiny_buffers(_):
         for end in (0, 1):
             net.set(end, "net.ipv4.tcp_rmem", "2304 2304 2304")
             net.set(end, "net.ipv4.tcp_wmem", "4608 4608 4608")
-        exchange(net, messages=60, size=60000)
+        for tls in (False, True):
+            exchange(net, messages=60, size=60000, tls=tls)
 
 
 def rate(_):
@@ -87,7 +89,9 @@ CASES = {
     "20 % come twice": over(Trouble(duplicate=20)),
     "lost, late, out of order and twice": over(Trouble(loss=5, delay=15, jitter=10, reorder=10, duplicate=10)),
     "the same, compressed": over(Trouble(loss=5, delay=15, jitter=10, reorder=10, duplicate=10), deflate=1),
+    "the same, with TLS": over(Trouble(loss=5, delay=15, jitter=10, reorder=10, duplicate=10), tls=True),
     "packets of 576 bytes": small_mtu(576),
+    "packets of 576 bytes, with TLS": small_mtu(576, tls=True),
     "packets of 68 bytes": small_mtu(68, messages=60),
     "sockets with the smallest buffers": tiny_buffers,
     "4 Mbit/s, and more than fits": rate,

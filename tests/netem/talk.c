@@ -65,13 +65,19 @@ void must(wsock_status status, const char *what)
     broken(what);
 }
 
-long number_of(int argc, char **argv, const char *name, long fallback)
+const char *text_of(int argc, char **argv, const char *name)
 {
     for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], name) == 0)
-            return atol(argv[i + 1]);
+            return argv[i + 1];
     }
-    return fallback;
+    return NULL;
+}
+
+long number_of(int argc, char **argv, const char *name, long fallback)
+{
+    const char *text = text_of(argc, argv, name);
+    return text ? atol(text) : fallback;
 }
 
 wsock_options *options_from(int argc, char **argv)
@@ -84,8 +90,13 @@ wsock_options *options_from(int argc, char **argv)
         { "--close", WSOCK_OPT_CLOSE_TIMEOUT_MS, 60000 }, { "--ping", WSOCK_OPT_PING_INTERVAL_MS, 25000 },
         { "--pong", WSOCK_OPT_PONG_TIMEOUT_MS, 60000 }, { "--reconnect", WSOCK_OPT_RECONNECT, 0 },
         { "--deflate", WSOCK_OPT_DEFLATE, 0 } };
+    const char *certificate = text_of(argc, argv, "--cert"), *trusted = text_of(argc, argv, "--trust");
     wsock_options *options;
     must(wsock_options_new(&options), "options");
+    if (certificate)
+        must(wsock_options_add_cert_files(options, certificate, text_of(argc, argv, "--key")), "certificate");
+    if (trusted)
+        must(wsock_options_set_str(options, WSOCK_OPT_TLS_CA_FILE, trusted), "trust");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         must(wsock_options_set_int(options, table[i].key, number_of(argc, argv, table[i].name, table[i].fallback)), table[i].name);
     must(wsock_options_set_int(options, WSOCK_OPT_RECONNECT_FIRST_MS, 200), "options");

@@ -29,7 +29,8 @@ void tell_end(const char *event, const wsock_close_info *info, const char *more)
 void must(wsock_status status, const char *what);
 void broken(const char *what) __attribute__((noreturn));
 
-/* Reads `--NAME NUMBER` from the command line; `fallback` when it is not there. */
+/* What stands behind a name on the command line; NULL, or `fallback`, when it is not there. */
+const char *text_of(int argc, char **argv, const char *name);
 long number_of(int argc, char **argv, const char *name, long fallback);
 wsock_options *options_from(int argc, char **argv);
 #endif

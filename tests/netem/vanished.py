@@ -4,7 +4,7 @@ import pathlib
 import signal
 
 from net import Net
-from peers import PORT, Wrong, client, server
+from peers import PORT, Wrong, client, secure_client, secure_server, server
 
 # The library looks after 300 ms of silence and waits 700 ms more. In time is what is not many times as late, whatever
 # else the machine does meanwhile.
@@ -88,6 +88,24 @@ def in_the_handshake(_):
             caller.end()
 
 
+def in_the_tls_handshake(_):
+    """TCP comes about, and the client's hello arrives; what the server says does not."""
+    with Net() as net, secure_server(net):
+        net.rule(0, "tcp flags & psh == psh")
+        with secure_client(net, handshake=1500) as caller:
+            in_time(caller.expect("close", status="WSOCK_ERR_HANDSHAKE_TIMEOUT", code=1006, layer=6))
+            caller.end()
+
+
+def with_tls_in_the_midst(_):
+    with Net() as net, secure_server(net, **WATCHFUL) as echo, secure_client(net, messages=1000000, **WATCHFUL) as caller:
+        caller.expect("open")
+        cut(net)
+        in_time(caller.expect("close", status="WSOCK_ERR_PING_TIMEOUT", clean=0, layer=6))
+        in_time(echo.expect("close", status="WSOCK_ERR_PING_TIMEOUT", clean=0, layer=6))
+        caller.end()
+
+
 def in_the_close_handshake(_):
     with Net() as net, server(net, close=1500) as echo, client(net, messages=20, stay=1, close=1500) as caller:
         caller.expect("done")
@@ -152,6 +170,8 @@ CASES = {
     "cut and healed three times": cut_and_healed,
     "gone before TCP": before_tcp,
     "gone in the handshake": in_the_handshake,
+    "gone in the handshake of TLS": in_the_tls_handshake,
+    "gone in the midst of messages, with TLS": with_tls_in_the_midst,
     "gone in the close handshake": in_the_close_handshake,
     "a dead server whose end is lost": half_open,
     "a dead client whose end is lost": half_open_client,
