@@ -46,17 +46,20 @@ def loadgen(server, *args, **how):
     return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **how)
 
 
+def found_in(text):
+    found = json.loads(text) if text else {"fatal": "the load generator ended without a word"}
+    if "fatal" in found:
+        raise processes.Failure(found["fatal"])
+    return found
+
+
 def result(process, patience):
     try:
-        text, complaint = process.communicate(timeout=patience)
+        return found_in(process.communicate(timeout=patience)[0])
     except subprocess.TimeoutExpired as error:
         raise processes.Failure("the load generator does not end") from error
     finally:
         process.kill()
-    found = json.loads(text) if text else {"fatal": f"the load generator ended with status {process.returncode}"}
-    if "fatal" in found:
-        raise processes.Failure((complaint or "").strip() or found["fatal"])
-    return found
 
 
 def ms(us):
@@ -130,11 +133,10 @@ def many(args):
               f"The system takes {kernel:,.0f} bytes for both ends of one.")
         for _, generator in pairs:
             generator.stdin.close()
-            generator.stdin = None
         print(STEADY)
         try:
             for number, (_, generator) in enumerate(pairs, 1):
-                tell_steady(f"{number}: each 1 in {args.every:g} s", result(generator, 6 * args.every + 240))
+                tell_steady(f"{number}: each 1 in {args.every:g} s", found_in(generator.stdout.readline()))
         finally:
             if tcp_counter("TCPMemoryPressures") > pressed:
                 print("The system was short of memory for TCP, above the second figure of net.ipv4.tcp_mem, meanwhile: "

@@ -235,7 +235,10 @@ class TheLoad(unittest.TestCase):
                                   text=True) as process:
                 self.assertEqual(process.stderr.readline(), "open\n")
                 self.assertIsNone(process.poll())
-                self.assertEqual(json.loads(process.communicate(timeout=60)[0])["answered"], 2)
+                process.stdin.close()
+                self.assertEqual(json.loads(process.stdout.readline())["answered"], 2)
+                self.assertIsNone(process.poll(), "it stays, and so do its connections")
+                process.kill()
 
     def test_nobody_is_refused_in_a_storm(self):
         for more in [[], ["--stop"]]:

@@ -31,7 +31,7 @@ static const char usage[] =
     "  --time SECONDS    to measure (3), after --warmup SECONDS (0.5)\n"
     "  --sample NUMBER   compares one message in so many (16); 1: all\n"
     "  --every SECONDS   steady: from one message of a connection to its next (1)\n"
-    "  --wait            steady: says when all are open, and begins when its input is closed\n"
+    "  --wait            steady: says when all are open, begins when its input is closed, and stays\n"
     "  --stop            storm: the server, --server-pid, is stopped while they connect\n"
     "  --touch NUMBER    idle: messages of --size echoed on each connection (1)\n"
     "  --cpu CORE        runs on this core\n"

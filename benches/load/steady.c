@@ -94,5 +94,9 @@ void run_steady(void)
     spread_print(&answers, "answer");
     spread_print(&late, "late");
     printf("}\n");
+    fflush(stdout);
+    /* Connections that end, all at once, would be in the way of those of others. */
+    while (options.wait)
+        turn(50);
     conns_drop(conns, options.conns);
 }
