@@ -132,13 +132,15 @@ def remove_all():
 
 
 def look_for_means():
-    """Raises Cannot when there is not even a link."""
+    """Raises Cannot when there is not even a link, or nothing to spoil it with."""
     if os.geteuid() != 0:
         raise Cannot("only root may make network namespaces")
     for program, package in {"ip": "iproute2", "tc": "iproute2", "nft": "nftables", "sysctl": "procps", "openssl": "openssl"}.items():
         if not shutil.which(program):
             raise Cannot(f"there is no {program}: apt-get install {package}")
-    Net().close()
+    with Net() as net:
+        net.set(0, "net.ipv4.ip_no_pmtu_disc", 0)
+        net.rule(0, "meta iifname nowhere numgen random mod 100 < 1")
 
 
 def spoiling_kind():
