@@ -18,6 +18,8 @@ LIB      := $(RELEASE)/libwsock.so.0
 EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c)) \
 	$(addprefix target/embed/,poll epoll frame)
 VENV     := target/autobahn/venv
+SOAK     := target/soak/soak
+NETEM    := $(addprefix target/netem/,call serve)
 
 # The programs of examples/embed that need a library: what pkg-config calls it, and Debian. Asio has no file for
 # pkg-config, so the compiler is asked for its header.
@@ -39,7 +41,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test test-python autobahn-python wheel tsan asan miri audit bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
+.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,7 +59,7 @@ examples: $(EXAMPLES) ## build the C examples (target/c)
 embed: examples ## build the examples for the event loops of others, as far as these are here (target/embed)
 	@$(MAKE) --no-print-directory $(EMBED)
 
-test: need-cargo need-python examples embed bench-programs ## run every test that this machine can run
+test: need-cargo need-python examples embed bench-programs $(SOAK) $(NETEM) ## run every test that this machine can run
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
@@ -71,6 +73,8 @@ test: need-cargo need-python examples embed bench-programs ## run every test tha
 	$(PYTHON) tests/examples.py
 	$(PYTHON) tests/embed.py
 	$(PYTHON) tests/benches.py
+	$(PYTHON) tests/soak/check.py
+	$(PYTHON) tests/netem/run.py --quick
 	$(PYTHON) tests/counts.py
 	$(PYTHON) tests/flame.py
 	bindings/python/tests/run.sh $(LIB) target/python
@@ -94,6 +98,21 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 	tests/interop/install.sh target/interop
 	target/interop/venv/bin/python tests/interop/run.py $(if $(ONLY),--only '$(ONLY)')
 
+soak: $(SOAK) need-python need-openssl ## churn servers and clients for MINUTES=10; memory, descriptors and latency must stay flat (target/soak)
+	$(PYTHON) tests/soak/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+$(SOAK): $(wildcard tests/soak/*.[ch]) include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/soak
+	$(CC) $(WARN) $(CFLAGS) -pthread -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(LINK)
+
+netem: $(NETEM) examples need-python need-openssl ## talk over networks that lose, delay, double and cut (wants root; ONLY="name")
+	tests/netem/install.sh target/netem/venv
+	$(PYTHON) tests/netem/run.py $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+$(NETEM): target/netem/%: tests/netem/%.c tests/netem/talk.c tests/netem/talk.h include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/netem
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $(filter %.c,$^) -o $@ $(LDFLAGS) $(LINK)
+
 tsan: need-cargo need-cc ## run the C programs and Rust tests about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
 
@@ -112,13 +131,16 @@ BENCH    := target/bench
 COUNTS   := target/counts
 PROFILE  := target/profile
 PROGRAMS := $(addprefix $(BENCH)/,loadgen limit_ws limit_tcp limit_client firehose echo broadcast client)
-.PHONY: bench-peers bench-ways bench-programs
+.PHONY: load bench-peers bench-ways bench-programs
 bench: bench-programs ## measure speed and memory against the least possible (ARGS="--only NAME --rounds 3", ARGS=--help)
 	$(PYTHON) benches/run.py $(ARGS)
 
 bench-peers: bench-programs ## the same, with other libraries beside it as far as they can be built here
 	benches/peers/install.sh target/peers
 	$(PYTHON) benches/run.py --peers $(ARGS)
+
+load: bench-programs ## hold 15,000 connections that talk, take 10,000 at once, and see how far several processes get (ARGS=--help)
+	$(PYTHON) benches/hold.py $(ARGS)
 
 bench-ways: $(BENCH)/ways/threads $(BENCH)/ways/broadcast ## measure one way to send against another
 	@for each in $^; do $$each && echo || exit 1; done
@@ -169,7 +191,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c tests/soak/*.c tests/netem/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 	@$(MAKE) --no-print-directory $(addprefix lint-,poll epoll frame) $(EMBED:target/embed/%=lint-%)
 
@@ -258,6 +280,9 @@ need-cc:
 need-counts: need-cargo
 	@command -v valgrind >/dev/null || { echo "valgrind counts the instructions: apt-get install valgrind"; exit 1; }
 	@command -v openssl >/dev/null || { echo "openssl makes the certificate: apt-get install openssl"; exit 1; }
+
+need-openssl:
+	@command -v openssl >/dev/null || { echo "openssl makes the certificates: apt-get install openssl"; exit 1; }
 
 need-perf:
 	@command -v perf >/dev/null || { echo "perf takes the samples: apt-get install linux-perf"; exit 1; }

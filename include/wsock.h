@@ -654,7 +654,10 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 #define WSOCK_OPT_MAX_HEADERS 18
 /** Longest request line or status line to receive, in bytes. Default 8192. */
 #define WSOCK_OPT_MAX_REQUEST_LINE 19
-/** Server: connections the system keeps until they are accepted. Default 4096. */
+/**
+ * Server: connections the system keeps until they are accepted. It has a limit of its own, on Linux
+ * net.core.somaxconn. Default 65535.
+ */
 #define WSOCK_OPT_BACKLOG 40
 /** Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY. */
 #define WSOCK_OPT_ORIGIN_POLICY 50
@@ -746,7 +749,7 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  * on another machine, set this to 0. 0: any number. Default 4096.
  */
 #define WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS 52
-/** Server: the same for handshakes that are not done yet. 0: any number. Default 4096. */
+/** Server: the same for handshakes that are not done yet. 0: any number. Default 16384. */
 #define WSOCK_OPT_MAX_HANDSHAKES 53
 /**
  * Server: bytes per second that a request must come with. From its first byte on it has two seconds,

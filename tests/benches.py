@@ -85,6 +85,19 @@ class Liar:
         self.listener.close()
 
 
+class Refusing(Liar):
+    """A server that wants nobody."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def serve(self, sock):
+        with sock, contextlib.suppress(OSError), sock.makefile("rb") as stream:
+            while stream.readline() != b"\r\n":
+                pass
+            sock.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+
 class TheLoadGenerator(unittest.TestCase):
     def test_an_honest_server_is_believed(self):
         with Liar(lambda first, payload: frame(payload, first)) as honest:
@@ -201,6 +214,49 @@ class TheLimits(unittest.TestCase):
             status, found = loadgen(port, "--mode", "idle", "--conns", "300", "--size", "1024", "--server-pid", str(pid))
             self.assertEqual((status, found["compared"]), (0, 364))
             self.assertGreater(found["rss_touched_kib"], 0)
+
+
+class TheLoad(unittest.TestCase):
+    ECHO = ROOT / "target/c/echo_server"
+
+    def test_all_are_held_and_answered(self):
+        with server(self.ECHO) as (port, pid):
+            status, found = loadgen(port, "--mode", "steady", "--conns", "1000", "--every", "0.5", "--time", "1", "--sample", "1",
+                                    "--server-pid", str(pid))
+        self.assertEqual((status, found["asked"], found["answered"], found["compared"]), (0, 2000, 2000, 2000))
+        self.assertGreaterEqual(found["answer_max_us"], found["answer_p50_us"])
+        self.assertGreater(found["answer_p50_us"], 0)
+
+    def test_who_waits_begins_when_told(self):
+        with server(self.ECHO) as (port, _):
+            command = [BENCH / "loadgen", "--port", str(port), "--mode", "steady", "--conns", "2", "--every", "0.1", *SHORT,
+                       "--time", "0.1", "--wait"]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as process:
+                self.assertEqual(process.stderr.readline(), "open\n")
+                self.assertIsNone(process.poll())
+                process.stdin.close()
+                self.assertEqual(json.loads(process.stdout.readline())["answered"], 2)
+                self.assertIsNone(process.poll(), "it stays, and so do its connections")
+                process.kill()
+
+    def test_nobody_is_refused_in_a_storm(self):
+        for more in [[], ["--stop"]]:
+            with self.subTest(more), server(self.ECHO) as (port, pid):
+                status, found = loadgen(port, "--mode", "storm", "--conns", "1000", "--server-pid", str(pid), *more)
+                self.assertEqual((status, found["errors"], found["opened"], found["answered"]), (0, 0, 1000, 1000))
+
+    def test_whoever_is_refused_counts(self):
+        with Refusing() as refusing:
+            status, found = loadgen(refusing.port, "--mode", "storm", "--conns", "20")
+        self.assertEqual((status, found["errors"], found["opened"], found["first_error"]), (0, 20, 0, "a handshake was refused"))
+
+    def test_the_script_tells_what_was_found(self):
+        done = subprocess.run([sys.executable, ROOT / "benches/hold.py", "--conns", "50", "--time", "1", "--storm", "50",
+                               "--processes", "2", "--every", "0.5"], capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for said in ["50, each 1 a second ", "the server is stopped ", "100 connections are open in 2 processes."]:
+            self.assertIn(said, done.stdout)
 
 
 class TheSuite(unittest.TestCase):

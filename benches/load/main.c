@@ -71,7 +71,7 @@ static void set_up_process(void)
 
 int main(int argc, char **argv)
 {
-    static void (*const modes[])(void) = { run_echo, run_handshake, run_idle, run_broadcast };
+    static void (*const modes[MODES])(void) = { run_echo, run_handshake, run_idle, run_broadcast, run_steady, run_storm };
     parse_options(argc, argv);
     set_up_process();
     prepare_frames();

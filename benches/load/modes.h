@@ -5,6 +5,8 @@ void run_echo(void);
 void run_handshake(void);
 void run_idle(void);
 void run_broadcast(void);
+void run_steady(void);
+void run_storm(void);
 
 /* Warms up, measures and prints. `step` is called before each turn; NULL for nothing. `count` is the number that
    grows with what is measured. */

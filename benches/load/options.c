@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct options options = { .host = "127.0.0.1", .conns = 64, .depth = 1, .size = 125, .seconds = 3, .warmup = 0.5,
-    .sample = 16, .touch = 1, .cpu = -1 };
+    .every = 1, .sample = 16, .touch = 1, .cpu = -1 };
 
 static const char usage[] =
     "usage: loadgen --port NUMBER [options]: many WebSocket clients on one thread; prints one JSON object\n"
@@ -16,6 +16,8 @@ static const char usage[] =
     "                    handshake: connect, shake hands, reset, and again\n"
     "                    idle: what connections cost that do nothing, before and after an echo\n"
     "                    broadcast: one connection sends what the server sends to all of them\n"
+    "                    steady: each connection sends a message --every second; how long the answers take\n"
+    "                    storm: all connect in one moment, and then say one message\n"
     "  --host ADDRESS    an IPv4 address (127.0.0.1)\n"
     "  --conns NUMBER    connections (64)\n"
     "  --depth NUMBER    messages on the way (1)\n"
@@ -28,6 +30,9 @@ static const char usage[] =
     "  --beside NUMBER   more connections, which do nothing\n"
     "  --time SECONDS    to measure (3), after --warmup SECONDS (0.5)\n"
     "  --sample NUMBER   compares one message in so many (16); 1: all\n"
+    "  --every SECONDS   steady: from one message of a connection to its next (1)\n"
+    "  --wait            steady: says when all are open, begins when its input is closed, and stays\n"
+    "  --stop            storm: the server, --server-pid, is stopped while they connect\n"
     "  --touch NUMBER    idle: messages of --size echoed on each connection (1)\n"
     "  --cpu CORE        runs on this core\n"
     "  --server-pid PID  tells this process's CPU time and memory, too\n";
@@ -56,11 +61,11 @@ static double number(const char *name, const char *text, double least, double mo
 
 static enum mode mode_of(const char *name)
 {
-    static const char *const names[] = { "echo", "handshake", "idle", "broadcast" };
+    static const char *const names[MODES] = { "echo", "handshake", "idle", "broadcast", "steady", "storm" };
     int mode = 0;
-    while (mode < 4 && strcmp(name, names[mode]) != 0)
+    while (mode < MODES && strcmp(name, names[mode]) != 0)
         mode++;
-    if (mode == 4)
+    if (mode == MODES)
         wrong("mode");
     return (enum mode)mode;
 }
@@ -71,7 +76,8 @@ void parse_options(int argc, char **argv)
         { "port", 1, NULL, 'p' }, { "conns", 1, NULL, 'c' }, { "depth", 1, NULL, 'd' }, { "size", 1, NULL, 's' },
         { "text", 0, NULL, 'T' }, { "mixed", 0, NULL, 'M' }, { "json", 0, NULL, 'J' }, { "deflate", 0, NULL, 'D' },
         { "tls", 0, NULL, 'S' }, { "raw", 0, NULL, 'R' }, { "beside", 1, NULL, 'b' }, { "time", 1, NULL, 't' },
-        { "warmup", 1, NULL, 'w' }, { "sample", 1, NULL, 'k' }, { "touch", 1, NULL, 'o' }, { "cpu", 1, NULL, 'C' },
+        { "warmup", 1, NULL, 'w' }, { "sample", 1, NULL, 'k' }, { "touch", 1, NULL, 'o' }, { "every", 1, NULL, 'e' },
+        { "wait", 0, NULL, 'W' }, { "stop", 0, NULL, 'X' }, { "cpu", 1, NULL, 'C' },
         { "server-pid", 1, NULL, 'P' }, { 0 } };
     int found, index;
     while ((found = getopt_long(argc, argv, "", switches, &index)) != -1) {
@@ -94,6 +100,9 @@ void parse_options(int argc, char **argv)
         case 'w': options.warmup = number(name, optarg, 0, 1e6); break;
         case 'k': options.sample = (int)number(name, optarg, 1, 1e9); break;
         case 'o': options.touch = (int)number(name, optarg, 0, 1e6); break;
+        case 'e': options.every = number(name, optarg, 0.01, 1e6); break;
+        case 'W': options.wait = 1; break;
+        case 'X': options.stop = 1; break;
         case 'C': options.cpu = (int)number(name, optarg, 0, 1023); break;
         case 'P': options.server = (int)number(name, optarg, 1, 1e9); break;
         default: fputs(usage, stderr); exit(2); /* getopt_long has named the switch */

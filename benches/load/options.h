@@ -3,7 +3,7 @@
 #define OPTIONS_H
 #include <stddef.h>
 
-enum mode { ECHO_MODE, HANDSHAKE_MODE, IDLE_MODE, BROADCAST_MODE };
+enum mode { ECHO_MODE, HANDSHAKE_MODE, IDLE_MODE, BROADCAST_MODE, STEADY_MODE, STORM_MODE, MODES };
 enum content { BINARY, TEXT, MIXED, JSON };
 
 extern struct options {
@@ -15,6 +15,9 @@ extern struct options {
     size_t size;
     int tls, deflate, raw;
     double seconds, warmup;
+    double every; /* steady: seconds from one message of a connection to its next */
+    int wait;     /* steady: says when all are open, and begins when its input is closed */
+    int stop;     /* storm: the server stands still meanwhile */
     int sample; /* one message in so many is compared, byte by byte */
     int touch;  /* idle: messages echoed on each connection */
     int cpu;    /* core of the generator, -1 for any */

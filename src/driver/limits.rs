@@ -28,7 +28,9 @@ impl Default for Limits {
         Limits {
             max_connections: 100_000,
             max_per_address: 4096,
-            max_handshakes: 4096,
+            // Ten thousand clients that come back at once are all in their handshake for the time a
+            // packet takes to them and back.
+            max_handshakes: 16_384,
             min_handshake_rate: 64,
         }
     }

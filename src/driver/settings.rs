@@ -78,7 +78,8 @@ impl Default for Settings {
             max_buffered: 64 * 1024 * 1024,
             ask: false,
             overflow: Overflow::default(),
-            backlog: 4096,
+            // As many as the system allows: whoever finds no room tries again only after a second.
+            backlog: 65_535,
             socket: SocketOptions::default(),
             trusted_proxies: Vec::new(),
             limits: Limits::default(),

@@ -9,7 +9,7 @@
 
 static void defaults(void) {
   static const int64_t rows[][2] = {{WSOCK_OPT_MAX_CONNECTIONS, 100000}, {WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS, 4096},
-                                    {WSOCK_OPT_MAX_HANDSHAKES, 4096}, {WSOCK_OPT_MIN_HANDSHAKE_RATE, 64}};
+                                    {WSOCK_OPT_MAX_HANDSHAKES, 16384}, {WSOCK_OPT_MIN_HANDSHAKE_RATE, 64}};
   section("every limit is on by default and can be off");
   for (int i = 0; i < 4; i++) {
     int64_t min = -1, max = -1, normal = -1;

@@ -48,7 +48,7 @@ class ServerSettings:
         ssl: Any = None,
         sock: Optional[socket.socket] = None,
         path: Optional[Path] = None,
-        backlog: int = 4096,
+        backlog: int = 65535,
         reuse_port: bool = False,
         trusted_proxies: Sequence[str] = (),
         streaming: bool = False,

@@ -49,7 +49,8 @@ pub const WSOCK_OPT_MAX_HEAD_BYTES: i32 = 17;
 pub const WSOCK_OPT_MAX_HEADERS: i32 = 18;
 /// Longest request line or status line to receive, in bytes. Default 8192.
 pub const WSOCK_OPT_MAX_REQUEST_LINE: i32 = 19;
-/// Server: connections the system keeps until they are accepted. Default 4096.
+/// Server: connections the system keeps until they are accepted. It has a limit of its own, on Linux
+/// net.core.somaxconn. Default 65535.
 pub const WSOCK_OPT_BACKLOG: i32 = 40;
 /// Server: which web pages it lets in, WSOCK_ORIGIN_*. Default 0, WSOCK_ORIGIN_ANY.
 pub const WSOCK_OPT_ORIGIN_POLICY: i32 = 50;

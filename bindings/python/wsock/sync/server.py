@@ -152,7 +152,7 @@ def serve(
     logger: Optional[LoggerLike] = None,
     create_connection: Optional[Callable[..., ServerConnection]] = None,
     path: Optional[Path] = None,
-    backlog: int = 4096,
+    backlog: int = 65535,
     reuse_port: bool = False,
     trusted_proxies: Sequence[str] = (),
     streaming: bool = False,
