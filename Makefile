@@ -39,7 +39,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
+.PHONY: help run build examples embed test test-python autobahn-python wheel tsan faults bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -95,6 +95,10 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 
 tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
+
+faults: $(LIB) need-cc ## many plans of failing system calls against the library (PLANS=100000 SEED=1)
+	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so PLANS=$(or $(PLANS),100000) SEED=$(SEED) \
+		$(CARGO) test --test faults -- --nocapture
 
 BENCH    := target/bench
 COUNTS   := target/counts
