@@ -57,7 +57,8 @@ fn symbols(of: &Path, wanted: bool) -> BTreeSet<String> {
     let table = native::output_of(&mut command, "binutils").unwrap_or_else(|said| panic!("{said}"));
     // Num: Value Size Type Bind Vis Ndx Name
     let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let rows = rows.filter(|row| row.len() >= 8 && row[6] != "Ndx" && (row[6] == "UND") == wanted);
+    let rows = rows.filter(|row| row.len() >= 8 && row[6] != "Ndx" && row[3] != "OBJECT");
+    let rows = rows.filter(|row| (row[6] == "UND") == wanted);
     rows.map(|row| row[7].split('@').next().unwrap_or_default().to_owned()).collect()
 }
 
