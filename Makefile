@@ -41,7 +41,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
+.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit faults bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -126,6 +126,10 @@ audit: need-cargo need-python ## check what the library is made of against deny.
 	$(PYTHON) tests/supply_chain.py
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
 	else echo "skipped: known vulnerabilities, for want of cargo-deny: cargo install cargo-deny --locked"; fi
+
+faults: $(LIB) need-cc ## many plans of failing system calls against the library (PLANS=100000 SEED=1)
+	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so PLANS=$(or $(PLANS),100000) SEED=$(SEED) \
+		$(CARGO) test --test faults
 
 BENCH    := target/bench
 COUNTS   := target/counts

@@ -57,7 +57,8 @@
  * failing call on the same thread. Outputs are written only on success. What each function's
  * description lists under "Errors" is without the WSOCK_ERR_ in front; beyond that, everything that
  * takes a handle may answer WSOCK_ERR_PANIC when it hits a bug of the library, WSOCK_ERR_POISONED after
- * that, and WSOCK_ERR_STATE in the child of a fork.
+ * that, and WSOCK_ERR_STATE in the child of a fork; and everything that copies what you pass may answer
+ * WSOCK_ERR_NO_MEMORY.
  *
  * A failure that no call is there to answer for is told by on_error.
  *
@@ -271,6 +272,11 @@ typedef struct wsock_hub wsock_hub;
 #define WSOCK_ERR_CONNECTION_LOST (-24)
 /** A proxy could not be reached or refused; http_status has its answer, if it gave one. */
 #define WSOCK_ERR_PROXY (-25)
+/**
+ * There is no memory for that much. A call was refused; a connection has ended, close code 1011 if that could
+ * still be said.
+ */
+#define WSOCK_ERR_NO_MEMORY (-26)
 /** What the peer sent is not a valid WebSocket handshake. */
 #define WSOCK_ERR_HANDSHAKE (-40)
 /** The server answered with another status than 101; http_status has it. */
@@ -1880,7 +1886,7 @@ wsock_status wsock_server_broadcast(wsock_server *server,
  * it with wsock_message_free.
  *
  * Ownership: data is copied, once. Thread: any.
- * Errors: INVALID_ARGUMENT (type, data, not UTF-8), LIMIT (a million messages). Since: 0.1
+ * Errors: INVALID_ARGUMENT (type, data, not UTF-8), NO_MEMORY, LIMIT (a million messages). Since: 0.1
  */
 wsock_status wsock_message_new(int32_t type,
                                const void *data,

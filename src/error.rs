@@ -24,6 +24,7 @@ pub enum Code {
     ConnectTimeout = -23,
     ConnectionLost = -24,
     Proxy = -25,
+    NoMemory = -26,
     Handshake = -40,
     HttpStatus = -41,
     HandshakeTimeout = -42,

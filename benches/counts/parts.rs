@@ -124,7 +124,7 @@ impl Side {
 
     /// Gives all that waits to a transport that takes everything.
     fn flush(&mut self, mut transport: impl FnMut(&[u8])) {
-        self.conn.fill(&mut self.cx, NOW);
+        self.conn.fill(&mut self.cx, NOW).expect("memory");
         let mut slices = [IoSlice::new(&[]); 16];
         let count = self.conn.transmit(&mut slices);
         let mut bytes = 0;

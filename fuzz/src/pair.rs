@@ -146,7 +146,7 @@ impl Network {
     /// One write of at most `limit` bytes; whether anything moved.
     fn transmit(&mut self, who: usize, limit: usize) -> bool {
         let side = &mut self.sides[who];
-        side.conn.fill(&mut side.cx, self.now);
+        side.conn.fill(&mut side.cx, self.now).expect("memory");
         let bytes = waiting::<3>(&side.conn, limit);
         side.conn.sent(&mut side.cx, self.now, bytes.len(), 0);
         let ends = !side.conn.has_output() && side.conn.transport() != Transport::Keep;

@@ -12,6 +12,7 @@ use super::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::transport::{Socket, SocketOptions, Stream};
 use crate::util::id::{Id, Kind};
+use crate::util::memory;
 use crate::util::offer::Offer;
 use crate::util::table::ACCEPTED;
 
@@ -68,7 +69,8 @@ impl Core {
         options: &SocketOptions,
         read: &[u8],
     ) -> Result<Stream> {
-        let taken = Socket::adopt(offer).and_then(|mut socket| {
+        let taken = memory::copy(read).and_then(|read| {
+            let mut socket = Socket::adopt(offer)?;
             let watched =
                 self.register(id, 0, &mut socket).and_then(|()| socket.settle_in(options));
             if let Err(e) = watched {
@@ -76,12 +78,11 @@ impl Core {
                 socket.give_back();
                 return Err(cannot_watch(&e));
             }
-            Ok(socket)
+            let mut stream = Stream::plain(socket);
+            stream.put_back(read);
+            Ok(stream)
         });
-        let socket = taken.inspect_err(|_| drop(self.remove(id)))?;
-        let mut stream = Stream::plain(socket);
-        stream.put_back(read.to_vec());
-        Ok(stream)
+        taken.inspect_err(|_| drop(self.remove(id)))
     }
 
     /// What has been read already does not make the socket readable.

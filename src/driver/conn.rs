@@ -18,6 +18,7 @@ use crate::proto::conn::{Body, Stats};
 use crate::proto::event::Kind as MessageKind;
 use crate::proto::utf8;
 use crate::util::id::Id;
+use crate::util::memory;
 use crate::util::owner::Me;
 use crate::util::table::{ACCEPTED, Cell, GIVEN_UP, POISONED, QUEUES};
 
@@ -130,9 +131,10 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     if cell.state() == state::CONNECTING && data.len() > cell.limit() {
         return Err(limit_reached(cell, data.len()));
     }
+    let copy = memory::copy(data)?;
     reserve(owner, cell, id, data.len(), 1, check_takes)?;
     let sent = Sent::of(cell);
-    owner.push(Command::Send { conn: id, kind, data: data.to_vec(), compress })?;
+    owner.push(Command::Send { conn: id, kind, data: copy, compress })?;
     Ok(sent)
 }
 

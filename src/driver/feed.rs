@@ -19,6 +19,7 @@ use crate::proto::handshake::client::ClientOutcome;
 use crate::proto::handshake::server::{Refusal, Request};
 use crate::transport::Received;
 use crate::util::id::Id;
+use crate::util::memory;
 
 /// Bytes taken from one socket before the others have their turn.
 const BYTES_PER_TURN: usize = RECEIVE_BUFFER;
@@ -165,8 +166,10 @@ fn feed_steps(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Telle
             })?,
             Found::Passage => {
                 return entered.with(|core| {
-                    let rest = core.arena.write(at..chunk.end).to_vec();
-                    core.passed(id, &rest);
+                    match memory::copy(core.arena.write(at..chunk.end)) {
+                        Ok(rest) => core.passed(id, &rest),
+                        Err(error) => core.fail(id, error),
+                    }
                     Ok(())
                 });
             }
@@ -228,7 +231,10 @@ impl Core {
         if !self.session(id).is_some_and(holds) {
             return None;
         }
-        let room = self.arena.room(RECEIVE_BUFFER);
+        let room = match self.arena.room(RECEIVE_BUFFER) {
+            Ok(room) => room,
+            Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
+        };
         let mut held = std::mem::take(&mut self.session(id)?.details().held);
         let count = held.len().min(RECEIVE_BUFFER);
         let chunk = room.start..room.start + count;
@@ -254,7 +260,10 @@ impl Core {
         if !conn.is_between_messages() || !stream.is_direct() {
             return None;
         }
-        let room = arena.room(RECEIVE_BUFFER);
+        let room = match arena.room(RECEIVE_BUFFER) {
+            Ok(room) => room,
+            Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
+        };
         let read = stream.read(arena.write(room.clone()));
         Some(self.was_read(id, room, 0, read))
     }
@@ -268,7 +277,10 @@ impl Core {
         if !session.readable || session.pauses() {
             return Read::Nothing;
         }
-        let room = self.arena.room(RECEIVE_BUFFER);
+        let room = match self.arena.room(RECEIVE_BUFFER) {
+            Ok(room) => room,
+            Err(error) => return self.was_read(id, 0..0, 0, Err(error)),
+        };
         let mut arena = std::mem::take(&mut self.arena);
         let mut direct = 0;
         let read = self
@@ -332,7 +344,11 @@ impl Core {
             let enough = self.queueing && self.has_enough(id);
             let Some(session) = self.session(id) else { break None };
             if enough || session.pauses() {
-                session.details().held.extend_from_slice(arena.write(at..rest.end));
+                let held = &mut session.details().held;
+                match memory::reserve(held, rest.end - at) {
+                    Ok(()) => held.extend_from_slice(arena.write(at..rest.end)),
+                    Err(error) => session.fail(error),
+                }
                 break None;
             }
             let mut event = None;

@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
 use crate::proto::utf8::Validator;
 use crate::util::id::Id;
+use crate::util::memory;
 use crate::util::outside;
 use crate::util::table::Cell;
 
@@ -113,9 +114,10 @@ pub fn send(id: Id, kind: Kind, data: &[u8], compress: bool, last: bool) -> Resu
     match direct {
         Some(sent) => sent?,
         None => {
+            let data = memory::copy(data)?;
             reserve(owner, cell, id, data.len(), 1, check_open)?;
             cell.count_part(id, true);
-            owner.push(Command::Part { conn: id, kind, data: data.to_vec(), place })?;
+            owner.push(Command::Part { conn: id, kind, data, place })?;
         }
     }
     if last {
@@ -159,8 +161,13 @@ impl Core {
                 None if !place.first => return Err(cut()),
                 _ => conn.begin_stream(kind, place.compress)?,
             };
-            let parts = (!place.last).then_some(stream);
             let queued = conn.stream_part(cx, now, stream, data, place.last);
+            if place.first && queued.is_err() {
+                // Whoever sends it again begins anew.
+                conn.abandon_stream(stream);
+                return queued.map(drop);
+            }
+            let parts = (!place.last || queued.is_err()).then_some(stream);
             if parts.is_some() || session.details.is_some() {
                 session.details().parts = parts;
             }
@@ -180,6 +187,12 @@ impl Core {
             cell.count_part(id, false);
         }
         let sent = self.send_part(id, kind, data, place, None);
+        if let Err(error) = &sent
+            && error.code == Code::NoMemory
+        {
+            // It was accepted, so whoever sent it has to hear that it is lost.
+            self.fail(id, error.clone());
+        }
         let missed = |core: &mut Core| core.session(id).is_some_and(|it| it.missed(data.len()));
         if sent.is_ok() || missed(self) {
             self.taken_up(id, data.len());

@@ -17,6 +17,7 @@ use crate::transport::tls::TlsInfo;
 use crate::transport::{Address, Stream};
 use crate::util::id::{Id, Kind};
 use crate::util::journal::{DEBUG, INFO};
+use crate::util::memory;
 use crate::util::text::TextCache;
 
 /// How long a peer may take to fetch the answer to a plain request.
@@ -100,8 +101,10 @@ impl Pending {
         if let Some(content_type) = content_type {
             check_application_header("Content-Type", content_type)?;
         }
+        // It is copied again into the answer, behind its head.
+        memory::must_have(2 * body.len())?;
+        self.body = memory::copy(body)?;
         self.content_type = content_type.map(str::to_owned);
-        self.body = body.to_vec();
         Ok(())
     }
 }

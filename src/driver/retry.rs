@@ -96,6 +96,7 @@ impl Retry {
         let same_key = |it: &Message| options.key != 0 && it.options.key == options.key;
         let spared = self.waiting.iter().find(|it| same_key(it)).map(Message::len);
         let bytes = self.waiting_bytes - spared.unwrap_or(0) + len + promised;
+        let message = Message { parcel: Parcel::of(body)?, options };
         let mut dropped = Dropped::default();
         // Empty ones take room, too.
         if bytes > limit || spared.is_none() && self.waiting.len() >= limit {
@@ -112,7 +113,6 @@ impl Retry {
                 return Ok(Taken { buffered: self.waiting_bytes, dropped });
             }
         }
-        let message = Message { parcel: Parcel::of(body), options };
         self.waiting_bytes += len;
         match self.waiting.iter_mut().find(|it| same_key(it)) {
             Some(older) => {

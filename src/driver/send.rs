@@ -17,6 +17,7 @@ use crate::proto::event::Kind;
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
 use crate::util::id::{self, Id};
+use crate::util::memory;
 use crate::util::table::Cell;
 use crate::util::time::Time;
 
@@ -121,12 +122,12 @@ pub enum Parcel {
 
 impl Parcel {
     /// Copies what is not kept by somebody.
-    pub fn of(body: &Body) -> Parcel {
-        match body {
-            Body::Copy(kind, data) => Parcel::One(*kind, Arc::new(data.to_vec())),
+    pub fn of(body: &Body) -> Result<Parcel> {
+        Ok(match body {
+            Body::Copy(kind, data) => Parcel::One(*kind, Arc::new(memory::copy(data)?)),
             Body::Owned(kind, data) => Parcel::One(*kind, data.clone()),
             Body::Prepared(message) => Parcel::Prepared(Arc::clone(message)),
-        }
+        })
     }
 
     /// The message.
@@ -162,7 +163,7 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
         return sent;
     }
     body.check()?;
-    let len = body.bytes().len();
+    let (parcel, len) = (Parcel::of(body)?, body.bytes().len());
     let times = if overflow.drops() { 2 } else { 1 };
     match reserve(owner, cell, id, len, times, check_takes) {
         Err(error) if error.code == Code::Limit && overflow.drops() => {
@@ -181,7 +182,7 @@ pub fn send(id: Id, body: &Body, manner: Manner) -> Result<Sent> {
         reserved => reserved?,
     }
     let sent = Sent::of(cell);
-    owner.push(Command::Message { conn: id, parcel: Parcel::of(body), terms })?;
+    owner.push(Command::Message { conn: id, parcel, terms })?;
     Ok(sent)
 }
 
@@ -291,7 +292,14 @@ impl Core {
             let behind = behind && session.has_waiting();
             let taken = match &session.phase {
                 Phase::Over(_) => false,
-                _ => session.take_message(cx, now, body, terms, None, behind).is_ok(),
+                _ => match session.take_message(cx, now, body, terms, None, behind) {
+                    // It was accepted, so whoever sent it has to hear that it is lost.
+                    Err(error) if error.code == Code::NoMemory => {
+                        session.fail(error);
+                        false
+                    }
+                    taken => taken.is_ok(),
+                },
             };
             Ok(taken || session.missed(len))
         });

@@ -385,7 +385,7 @@ impl Session {
             if stream.takes_bytes()
                 && let Phase::Open(conn) = &mut self.phase
             {
-                conn.fill(cx, now);
+                conn.fill(cx, now)?;
                 used += conn.transmit(&mut slices[used..]);
             }
             let sent = stream.write(&slices[..used]).inspect_err(|_| self.writable = false)?;

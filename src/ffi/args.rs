@@ -8,6 +8,10 @@ use super::types::{
 use crate::driver::loops;
 use crate::error::{Code, Error, Result};
 use crate::util::id::{Id, Kind};
+use crate::util::memory;
+
+/// Texts from this size on are refused when there is no memory for what is made of them.
+const LONG: usize = 32 * 1024;
 
 /// A class of handles.
 pub trait Handle {
@@ -118,6 +122,10 @@ pub unsafe fn optional_text<'a>(pointer: *const c_char, what: &str) -> Result<Op
     }
     // SAFETY: not NULL, so NUL-terminated as promised by the caller.
     let text = unsafe { CStr::from_ptr(pointer) };
+    if text.count_bytes() >= LONG {
+        // It will be copied, and taken apart.
+        memory::must_have(4 * text.count_bytes())?;
+    }
     text.to_str()
         .map(Some)
         .map_err(|_| Error::new(Code::InvalidArgument, format!("{what} is not valid UTF-8")))

@@ -81,6 +81,7 @@ fn layer(code: Code) -> i32 {
         Code::TooBig | Code::Policy | Code::Limit => WSOCK_LAYER_LIMIT,
         // What a call was refused for does not end a connection, but for a later attempt it may.
         Code::Aborted
+        | Code::NoMemory
         | Code::Panic
         | Code::Poisoned
         | Code::InvalidArgument

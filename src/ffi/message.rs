@@ -22,6 +22,7 @@ use crate::proto::event;
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
 use crate::util::id::{Id, Kind, MAX_SLOTS};
+use crate::util::memory;
 use crate::util::registry::Registry;
 
 static REGISTRY: Lazy<Registry<Arc<Prepared>>> = Lazy::new(Registry::default);
@@ -52,7 +53,7 @@ pub fn find(message: *const wsock_message) -> Result<Arc<Prepared>> {
 pub unsafe fn prepare(r#type: i32, data: *const c_void, len: usize) -> Result<Arc<Prepared>> {
     let kind = kind_of(r#type)?;
     // SAFETY: as promised by the caller.
-    let data: Arc<[u8]> = unsafe { bytes(data.cast(), len) }?.into();
+    let data = memory::copy(unsafe { bytes(data.cast(), len) }?)?;
     Ok(Arc::new(Prepared::new(kind, Arc::new(data))?))
 }
 
@@ -60,7 +61,7 @@ pub unsafe fn prepare(r#type: i32, data: *const c_void, len: usize) -> Result<Ar
 /// it with wsock_message_free.
 ///
 /// Ownership: data is copied, once. Thread: any.
-/// Errors: INVALID_ARGUMENT (type, data, not UTF-8), LIMIT (a million messages). Since: 0.1
+/// Errors: INVALID_ARGUMENT (type, data, not UTF-8), NO_MEMORY, LIMIT (a million messages). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsock_message_new(
     r#type: i32,

@@ -42,6 +42,9 @@ pub const WSOCK_ERR_CONNECT_TIMEOUT: i32 = -23;
 pub const WSOCK_ERR_CONNECTION_LOST: i32 = -24;
 /// A proxy could not be reached or refused; http_status has its answer, if it gave one.
 pub const WSOCK_ERR_PROXY: i32 = -25;
+/// There is no memory for that much. A call was refused; a connection has ended, close code 1011 if that could
+/// still be said.
+pub const WSOCK_ERR_NO_MEMORY: i32 = -26;
 /// What the peer sent is not a valid WebSocket handshake.
 pub const WSOCK_ERR_HANDSHAKE: i32 = -40;
 /// The server answered with another status than 101; http_status has it.
@@ -100,6 +103,7 @@ const TABLE: &[(i32, &std::ffi::CStr, &std::ffi::CStr)] = &[
     (WSOCK_ERR_CONNECT_TIMEOUT, c"WSOCK_ERR_CONNECT_TIMEOUT", c"connecting took too long"),
     (WSOCK_ERR_CONNECTION_LOST, c"WSOCK_ERR_CONNECTION_LOST", c"connection lost"),
     (WSOCK_ERR_PROXY, c"WSOCK_ERR_PROXY", c"cannot connect through the proxy"),
+    (WSOCK_ERR_NO_MEMORY, c"WSOCK_ERR_NO_MEMORY", c"out of memory"),
     (WSOCK_ERR_HANDSHAKE, c"WSOCK_ERR_HANDSHAKE", c"not a valid WebSocket handshake"),
     (WSOCK_ERR_HTTP_STATUS, c"WSOCK_ERR_HTTP_STATUS", c"refused with an HTTP status"),
     (WSOCK_ERR_HANDSHAKE_TIMEOUT, c"WSOCK_ERR_HANDSHAKE_TIMEOUT", c"handshake took too long"),
@@ -162,6 +166,7 @@ mod tests {
             (Code::ConnectTimeout, WSOCK_ERR_CONNECT_TIMEOUT),
             (Code::ConnectionLost, WSOCK_ERR_CONNECTION_LOST),
             (Code::Proxy, WSOCK_ERR_PROXY),
+            (Code::NoMemory, WSOCK_ERR_NO_MEMORY),
             (Code::Handshake, WSOCK_ERR_HANDSHAKE),
             (Code::HttpStatus, WSOCK_ERR_HTTP_STATUS),
             (Code::HandshakeTimeout, WSOCK_ERR_HANDSHAKE_TIMEOUT),

@@ -44,6 +44,12 @@ pub fn too_big(message: impl Into<Cow<'static, str>>) -> Error {
     failure(Code::TooBig, 1009, message)
 }
 
+/// There is no memory for what the peer sends: 1011.
+#[cold]
+pub fn no_memory(error: Error) -> Error {
+    Error { close_code: INTERNAL_ERROR, ..error }
+}
+
 fn failure(code: Code, close_code: u16, message: impl Into<Cow<'static, str>>) -> Error {
     Error { close_code, ..Error::new(code, message) }
 }

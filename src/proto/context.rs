@@ -67,7 +67,7 @@ mod tests {
             let mut own: Vec<Option<Box<Output>>> = (0..2 * KEPT_SMALL).map(|_| None).collect();
             for output in &mut own {
                 let output = cx.output(output);
-                output.room(&mut cx.pool, size, size).resize(size, 0);
+                output.room(&mut cx.pool, size, size).unwrap().resize(size, 0);
             }
             for output in &mut own {
                 cx.tidy(output);

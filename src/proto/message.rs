@@ -12,6 +12,7 @@ use super::event::Kind;
 use super::mask;
 use super::utf8::Validator;
 use crate::error::{Error, Result};
+use crate::util::memory;
 use crate::util::pool::BufferPool;
 
 /// Input that is unmasked at once for an inflater that may not take all of it.
@@ -69,7 +70,7 @@ impl Assembly {
                 inflater.push(piece, &mut self.bytes, config.max_message)?;
             }
             None => {
-                self.grow(pool, piece.len(), to_come);
+                self.grow(pool, piece.len(), to_come).map_err(close::no_memory)?;
                 let (here, beyond) = piece.split_at(piece.len().min(self.ahead));
                 mask::copy(&mut self.bytes[before..before + here.len()], here, key);
                 mask::append(&mut self.bytes, beyond, mask::rotate(key, here.len()));
@@ -89,7 +90,8 @@ impl Assembly {
         }
         if self.ahead < to_come.min(filled) {
             let room = to_come.min(filled);
-            self.grow(pool, room, (to_come - room) as u64);
+            // Whoever reads on the other way finds out that there is no memory.
+            self.grow(pool, room, (to_come - room) as u64).ok()?;
             if self.bytes.len() < filled + room {
                 self.bytes.resize(filled + room, 0);
             }
@@ -108,11 +110,11 @@ impl Assembly {
 
     /// Makes room for `piece` bytes: what is left of an earlier message, else twice what is there, but not
     /// more than the frame will need.
-    fn grow(&mut self, pool: &mut BufferPool, piece: usize, to_come: u64) {
+    fn grow(&mut self, pool: &mut BufferPool, piece: usize, to_come: u64) -> Result<()> {
         let filled = self.filled();
         let needed = filled + piece;
         if needed <= self.bytes.capacity() {
-            return;
+            return Ok(());
         }
         let whole = needed.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX));
         if let Some(mut larger) = pool.take_large(whole) {
@@ -121,12 +123,12 @@ impl Assembly {
             larger.extend_from_slice(&self.bytes[known..filled]);
             self.ahead = larger.len() - filled;
             pool.put(std::mem::replace(&mut self.bytes, larger));
-            return;
+            return Ok(());
         }
         self.bytes.truncate(filled);
         self.ahead = 0;
         let capacity = whole.min(needed.max(2 * self.bytes.capacity()));
-        self.bytes.reserve_exact(capacity - filled);
+        memory::reserve_exact(&mut self.bytes, capacity - filled)
     }
 
     fn filled(&self) -> usize {

@@ -4,8 +4,10 @@
 //! that nothing is copied twice, or refer to memory that somebody else keeps. An empty queue owns no
 //! memory, and a connection with nothing to send has no queue: `Context` lends it one.
 
-use super::frame::{self, MAX_HEADER};
+use super::frame::{self, MAX_CONTROL, MAX_HEADER};
+use crate::error::Result;
 use crate::util::bytes::Bytes;
+use crate::util::memory;
 use crate::util::pool::BufferPool;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -13,11 +15,13 @@ use std::io::IoSlice;
 /// Frames from this size on are not copied behind others.
 const LARGE: usize = 16 * 1024;
 /// Until a buffer has that much others are copied behind it: with one more it is still one that is used again.
-const FULL: usize = 48 * 1024;
+const FULL: usize = 47 * 1024;
 /// A larger buffer is not kept for the next that has something to send.
 const KEPT: usize = 64 * 1024;
 /// A queue of which so little is kept may wait among many.
 const SMALL: usize = 512;
+/// So much room is left in a buffer of frames, for the pong that may overtake those that have not begun.
+const PONG: usize = MAX_HEADER + MAX_CONTROL;
 /// Smaller buffers before a payload that is referred to were made for its header, and are of no further use.
 const HEADERS: usize = 1024;
 
@@ -130,36 +134,60 @@ impl Output {
         }
     }
 
-    /// The buffer to which a frame of about `size` bytes is to be appended. `data` of them belong to
-    /// a message.
+    /// The buffer to which a frame of at most `size` bytes is to be appended: there is room for it. `data` of
+    /// them belong to a message. Without memory for a large one nothing is changed.
     #[inline]
-    pub fn room(&mut self, pool: &mut BufferPool, size: usize, data: usize) -> &mut Vec<u8> {
-        self.data += data;
-        if self.more.is_none() && !self.front.is_empty() && joins(&self.front, size) {
-            return &mut self.front;
+    pub fn room(
+        &mut self,
+        pool: &mut BufferPool,
+        size: usize,
+        data: usize,
+    ) -> Result<&mut Vec<u8>> {
+        if self.more.is_none()
+            && !self.front.is_empty()
+            && joins(&self.front, size)
+            && self.front.try_reserve(size + PONG).is_ok()
+        {
+            self.data += data;
+            return Ok(&mut self.front);
         }
-        self.other_room(pool, size)
+        self.other_room(pool, size, data)
     }
 
-    fn other_room(&mut self, pool: &mut BufferPool, size: usize) -> &mut Vec<u8> {
+    fn other_room(
+        &mut self,
+        pool: &mut BufferPool,
+        size: usize,
+        data: usize,
+    ) -> Result<&mut Vec<u8>> {
         if self.front.is_empty() {
             if self.front.capacity() == 0 {
                 self.front = pool.take();
             }
-            self.front.reserve(size);
-            return &mut self.front;
+            memory::reserve(&mut self.front, size + PONG)?;
+            self.data += data;
+            return Ok(&mut self.front);
         }
         let only =
             self.more.as_ref().is_none_or(|more| more.chunks.is_empty() && more.tail.is_none());
-        if only && joins(&self.front, size) {
-            return &mut self.front;
+        if only && joins(&self.front, size) && self.front.try_reserve(size + PONG).is_ok() {
+            self.data += data;
+            return Ok(&mut self.front);
         }
         let more = self.more.get_or_insert_default();
-        let joins = |back: &Chunk| back.tail.is_none() && joins(&back.frames, size);
-        if !more.chunks.back().is_some_and(joins) {
-            more.push(Chunk { frames: buffer(pool, size), tail: None });
+        let joins = |back: &mut Chunk| {
+            back.tail.is_none()
+                && joins(&back.frames, size)
+                && back.frames.try_reserve(size + PONG).is_ok()
+        };
+        if !more.chunks.back_mut().is_some_and(joins) {
+            let taken = pool.take_for(size + PONG).inspect_err(|_| self.tidy());
+            let more = self.more.get_or_insert_default();
+            more.push(Chunk { frames: taken?, tail: None });
         }
-        &mut more.chunks.back_mut().expect("there is one now").frames
+        self.data += data;
+        let chunks = self.more.as_mut().map(|more| &mut more.chunks);
+        Ok(&mut chunks.and_then(VecDeque::back_mut).expect("there is one now").frames)
     }
 
     /// Queues a payload that is referred to, and gives the buffer to which its header is to be appended.
@@ -172,12 +200,15 @@ impl Output {
             more.tail = Some(payload);
             return &mut self.front;
         }
-        if more.chunks.is_empty() && more.tail.is_none() && joins(&self.front, MAX_HEADER) {
+        let takes = |frames: &mut Vec<u8>| {
+            joins(frames, MAX_HEADER) && frames.try_reserve(MAX_HEADER).is_ok()
+        };
+        if more.chunks.is_empty() && more.tail.is_none() && takes(&mut self.front) {
             more.tail = Some(payload);
             return &mut self.front;
         }
-        let joins = |back: &Chunk| back.tail.is_none() && joins(&back.frames, MAX_HEADER);
-        let last = match more.chunks.back().is_some_and(joins) {
+        let joins = |back: &mut Chunk| back.tail.is_none() && takes(&mut back.frames);
+        let last = match more.chunks.back_mut().is_some_and(joins) {
             true => more.chunks.back_mut().expect("it joins"),
             false => more.push(Chunk { frames: Vec::with_capacity(MAX_HEADER), tail: None }),
         };
@@ -186,20 +217,24 @@ impl Output {
     }
 
     /// Queues the end of a frame whose beginning has been sent, when nothing else waits. `data` of its bytes
-    /// belong to a message.
-    pub fn resume(&mut self, pool: &mut BufferPool, parts: [&[u8]; 2], data: usize) {
+    /// belong to a message. Without memory for it the frame can never be ended.
+    pub fn resume(&mut self, pool: &mut BufferPool, parts: [&[u8]; 2], data: usize) -> Result<()> {
         debug_assert!(self.is_empty());
         let size = parts[0].len() + parts[1].len();
-        self.front = buffer(pool, size);
+        self.front = pool.take_for(size + PONG)?;
         parts.into_iter().for_each(|part| self.front.extend_from_slice(part));
         self.data = data;
         self.more.get_or_insert_default().rest = size;
+        Ok(())
     }
 
-    /// Keeps a pong for the next frame boundary, in place of the one that waited there before.
+    /// Keeps a pong for the next frame boundary, in place of the one that waited there before. Where another
+    /// has taken the room for it and there is no memory for more, the peer has to ask again.
     pub fn overtake(&mut self, pong: Vec<u8>) {
-        debug_assert!(!self.is_empty());
-        self.more.get_or_insert_default().pong = Some(pong);
+        debug_assert!(!self.is_empty() && pong.len() <= PONG);
+        if self.front.try_reserve(pong.len()).is_ok() {
+            self.more.get_or_insert_default().pong = Some(pong);
+        }
     }
 
     /// What waits, if it is in one piece and nothing else is to be thought of.
@@ -355,9 +390,5 @@ fn bytes(shared: &Option<Bytes>) -> &[u8] {
 
 /// Whether a frame of `size` bytes is to be copied behind what is in `buffer`.
 fn joins(buffer: &Vec<u8>, size: usize) -> bool {
-    size < LARGE && (buffer.len() < FULL || buffer.capacity() - buffer.len() >= size)
-}
-
-fn buffer(pool: &mut BufferPool, size: usize) -> Vec<u8> {
-    pool.take_for(size)
+    size < LARGE && (buffer.len() < FULL || buffer.capacity() - buffer.len() >= size + PONG)
 }

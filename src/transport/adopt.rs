@@ -16,12 +16,11 @@ impl Socket {
     /// Takes a connected stream socket. The descriptor is not changed before `settle_in`.
     pub fn adopt(offer: Offer) -> Result<Socket> {
         let family = family(&offer, "a connected stream socket")?;
-        if is_listener(&offer) {
+        let no_peer = "the descriptor is a socket that is not connected";
+        if is_listener(&offer).map_err(|e| no_use(no_peer, &e))? {
             return Err(refusal("the descriptor is a listening socket, not a connection"));
         }
-        if SockRef::from(&offer).peer_addr().is_err() {
-            return Err(refusal("the descriptor is a socket that is not connected"));
-        }
+        SockRef::from(&offer).peer_addr().map_err(|e| no_use(no_peer, &e))?;
         let fd = offer.take();
         Ok(match family {
             Family::Ip => Socket::Tcp(TcpStream::from(fd)),
@@ -48,8 +47,9 @@ impl Listener {
     /// Takes a listening stream socket. The descriptor is not changed before `settle_in`.
     pub fn adopt(offer: Offer) -> Result<Listener> {
         let family = family(&offer, "a listening stream socket")?;
-        if !is_listener(&offer) {
-            return Err(refusal("the descriptor is a socket that does not listen"));
+        let no_listener = "the descriptor is a socket that does not listen";
+        if !is_listener(&offer).map_err(|e| no_use(no_listener, &e))? {
+            return Err(refusal(no_listener));
         }
         let fd = offer.take();
         Ok(match family {
@@ -72,8 +72,7 @@ enum Family {
 /// What kind of stream socket it is; the error says that it is not `wanted`.
 fn family(offer: &Offer, wanted: &str) -> Result<Family> {
     let socket = SockRef::from(offer);
-    let no_socket =
-        |e| Error::os(Code::InvalidArgument, format!("the descriptor is not {wanted}"), &e);
+    let no_socket = |e| no_use(&format!("the descriptor is not {wanted}"), &e);
     let is_stream = socket.r#type().map_err(no_socket)? == Type::STREAM;
     let address = socket.local_addr().map_err(no_socket)?;
     if is_stream && address.is_unix() {
@@ -89,14 +88,24 @@ fn refusal(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Code::InvalidArgument, message)
 }
 
+/// What it means that the system does not tell: the descriptor is the wrong one, or there is no memory to say.
+fn no_use(wrong: &str, cause: &io::Error) -> Error {
+    match cause.raw_os_error() {
+        Some(libc::ENOMEM | libc::ENOBUFS) => {
+            Error::os(Code::System, "cannot look at the descriptor", cause)
+        }
+        _ => Error::os(Code::InvalidArgument, wrong, cause),
+    }
+}
+
 #[cfg(any(
     target_os = "android",
     target_os = "freebsd",
     target_os = "fuchsia",
     target_os = "linux"
 ))]
-fn is_listener(offer: &Offer) -> bool {
-    SockRef::from(offer).is_listener().unwrap_or(false)
+fn is_listener(offer: &Offer) -> io::Result<bool> {
+    SockRef::from(offer).is_listener()
 }
 
 /// Elsewhere the system does not tell, but whoever has a peer does not listen.
@@ -106,8 +115,8 @@ fn is_listener(offer: &Offer) -> bool {
     target_os = "fuchsia",
     target_os = "linux"
 )))]
-fn is_listener(offer: &Offer) -> bool {
-    SockRef::from(offer).peer_addr().is_err()
+fn is_listener(offer: &Offer) -> io::Result<bool> {
+    Ok(SockRef::from(offer).peer_addr().is_err())
 }
 
 fn settle_in(socket: &impl AsFd, options: &SocketOptions, is_tcp: bool) -> io::Result<()> {
@@ -151,6 +160,16 @@ mod tests {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn what_the_system_cannot_tell_is_its_failure_and_not_the_callers() {
+        let told = |number| no_use("wrong", &io::Error::from_raw_os_error(number));
+        assert_eq!(told(libc::ENOBUFS).code, Code::System);
+        assert_eq!(
+            (told(libc::ENOTSOCK).code, told(libc::ENOTSOCK).os_error),
+            (Code::InvalidArgument, libc::ENOTSOCK)
+        );
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use super::memory;
 use super::pages::Pages;
 use super::time::Time;
+use crate::error::Result;
 
 /// Bytes that somebody may hold on to.
 struct Buffer {
@@ -30,9 +32,10 @@ unsafe impl Sync for Buffer {}
 unsafe impl Send for Buffer {}
 
 impl Buffer {
-    fn new(size: usize) -> Arc<Buffer> {
+    fn new(size: usize) -> Result<Arc<Buffer>> {
+        let bytes = Pages::new(size).map_err(|_| memory::none(size))?;
         let (fixed, windows, showing) = Default::default();
-        Arc::new(Buffer { bytes: Pages::new(size), fixed, windows, showing })
+        Ok(Arc::new(Buffer { bytes, fixed, windows, showing }))
     }
 
     /// Whether nobody reads what is fixed, now or later.
@@ -140,8 +143,8 @@ impl Arena {
     /// Memory is taken in buffers of this size.
     pub const SIZE: usize = 1 << 20;
 
-    /// A range of `size` bytes to write to.
-    pub fn room(&mut self, size: usize) -> Range<usize> {
+    /// A range of `size` bytes to write to. Where there is no memory for it everything stays as it was.
+    pub fn room(&mut self, size: usize) -> Result<Range<usize>> {
         debug_assert!(size <= Arena::SIZE);
         if let Some(buffer) = &self.buffer {
             let mut start = buffer.fixed.load(Ordering::Relaxed);
@@ -150,19 +153,19 @@ impl Arena {
                 start = 0;
             }
             if Arena::SIZE - start >= size {
-                return start..start + size;
+                return Ok(start..start + size);
             }
         }
         let free = self.full.iter().position(Buffer::is_free);
         let next = free.and_then(|index| self.full.remove(index));
-        let next = next.unwrap_or_else(|| Buffer::new(Arena::SIZE));
+        let next = next.map_or_else(|| Buffer::new(Arena::SIZE), Ok)?;
         next.fixed.store(0, Ordering::Relaxed);
         self.full.extend(self.buffer.replace(next));
         if self.full.len() > KEPT {
             self.full.pop_front();
         }
         self.changed = true;
-        0..size
+        Ok(0..size)
     }
 
     /// When to call `tidy`, once it was called.
@@ -238,23 +241,23 @@ mod tests {
     #[test]
     fn pieces_stay_and_room_comes_back_when_they_go() {
         let mut arena = Arena::default();
-        let first = arena.room(SIZE / 2 + 1);
+        let first = arena.room(SIZE / 2 + 1).unwrap();
         assert_eq!(first.start, 0);
         arena.write(first).fill(1);
         let piece = arena.keep(0..SIZE / 4);
-        let second = arena.room(SIZE / 2);
+        let second = arena.room(SIZE / 2).unwrap();
         assert_eq!(second.start, SIZE / 4, "it goes on behind the piece");
         arena.write(second).fill(2);
         assert!(piece.as_ref().iter().all(|&byte| byte == 1));
         let other = arena.keep(SIZE / 4..SIZE / 2 + 1);
-        let third = arena.room(SIZE / 2);
+        let third = arena.room(SIZE / 2).unwrap();
         assert_eq!(third.start, 0, "in another buffer");
         arena.write(third).fill(3);
         assert_eq!((piece.as_ref()[0], other.as_ref()[SIZE / 4]), (1, 2));
         let last = arena.keep(0..1);
-        assert_eq!(arena.room(10), 1..11);
+        assert_eq!(arena.room(10).unwrap(), 1..11);
         drop(last);
-        assert_eq!(arena.room(10), 0..10, "nobody holds a piece any more");
+        assert_eq!(arena.room(10).unwrap(), 0..10, "nobody holds a piece any more");
     }
 
     #[test]
@@ -263,7 +266,7 @@ mod tests {
         let address = |piece: &Piece| piece.as_ref().as_ptr();
         let batch = |arena: &mut Arena| {
             let pieces = (0..KEPT).map(|_| {
-                let room = arena.room(SIZE);
+                let room = arena.room(SIZE).unwrap();
                 arena.keep(room)
             });
             pieces.collect::<Vec<_>>()
@@ -292,7 +295,7 @@ mod tests {
     fn two_buffers_take_turns_while_pieces_are_short_lived() {
         let mut arena = Arena::default();
         let mut fill = |value| {
-            let room = arena.room(SIZE);
+            let room = arena.room(SIZE).unwrap();
             arena.write(room.clone()).fill(value);
             arena.keep(room)
         };
@@ -311,7 +314,7 @@ mod tests {
     #[test]
     fn a_window_shows_what_is_fixed_while_more_is_written() {
         let mut arena = Arena::default();
-        let room = arena.room(100);
+        let room = arena.room(100).unwrap();
         let mut window = None;
         arena.look(&mut window);
         let window = window.unwrap();
@@ -320,39 +323,39 @@ mod tests {
         window.show(0..10, |shown| {
             arena.write(10..100).fill(8);
             assert_eq!(shown, [7; 10]);
-            assert_eq!(arena.room(50), 10..60, "it is shown");
+            assert_eq!(arena.room(50).unwrap(), 10..60, "it is shown");
         });
-        assert_eq!(arena.room(50), 0..50, "a window alone holds nothing");
+        assert_eq!(arena.room(50).unwrap(), 0..50, "a window alone holds nothing");
         let kept = arena.keep(0..5);
-        assert_eq!(arena.room(50), 5..55);
+        assert_eq!(arena.room(50).unwrap(), 5..55);
         drop(kept);
-        assert_eq!(arena.room(50), 0..50);
+        assert_eq!(arena.room(50).unwrap(), 0..50);
     }
 
     #[test]
     fn a_window_follows_the_arena_to_another_buffer() {
         let mut arena = Arena::default();
         let mut window = None;
-        let first = arena.room(SIZE);
+        let first = arena.room(SIZE).unwrap();
         arena.look(&mut window);
         let _kept = arena.keep(first);
-        let next = arena.room(10);
+        let next = arena.room(10).unwrap();
         arena.write(next.clone()).fill(3);
         arena.fix(next.end);
         arena.look(&mut window);
         window.unwrap().show(next, |shown| assert_eq!(shown, [3; 10]));
-        assert_eq!(arena.room(10), 0..10);
+        assert_eq!(arena.room(10).unwrap(), 0..10);
     }
 
     #[test]
     fn a_piece_may_be_read_elsewhere_while_the_arena_goes_on() {
         let mut arena = Arena::default();
-        let room = arena.room(10);
+        let room = arena.room(10).unwrap();
         arena.write(room.clone()).fill(7);
         let piece = arena.keep(room);
         let reader = std::thread::spawn(move || piece.as_ref().iter().all(|&byte| byte == 7));
         for _ in 0..50 {
-            let room = arena.room(5000);
+            let room = arena.room(5000).unwrap();
             arena.write(room).fill(9);
         }
         assert!(reader.join().unwrap());
@@ -362,7 +365,7 @@ mod tests {
     #[should_panic(expected = "not written to")]
     fn what_is_fixed_cannot_be_written_to() {
         let mut arena = Arena::default();
-        let room = arena.room(100);
+        let room = arena.room(100).unwrap();
         arena.fix(50);
         arena.write(room);
     }
@@ -371,7 +374,7 @@ mod tests {
     #[should_panic(expected = "only what is fixed")]
     fn what_is_not_fixed_is_not_shown() {
         let mut arena = Arena::default();
-        arena.room(100);
+        arena.room(100).unwrap();
         let mut window = None;
         arena.look(&mut window);
         window.unwrap().show(0..1, |_| ());

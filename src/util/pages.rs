@@ -1,8 +1,8 @@
 //! Memory straight from the system. The allocator would hand out such pieces a second time without giving
 //! them back in between, and so have to zero all of them, which the system does as far as they are touched.
 
-use std::alloc::{Layout, handle_alloc_error};
 use std::cell::UnsafeCell;
+use std::io;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
@@ -14,14 +14,14 @@ pub struct Pages {
 
 impl Pages {
     /// `len` bytes, not zero.
-    pub fn new(len: usize) -> Pages {
+    pub fn new(len: usize) -> io::Result<Pages> {
         let (access, kind) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping, of nothing, wherever there is room.
         let start = unsafe { libc::mmap(ptr::null_mut(), len, access, kind, -1, 0) };
         match NonNull::new(start) {
-            Some(place) if start != libc::MAP_FAILED => Pages { start: place.cast(), len },
-            _ => handle_alloc_error(Layout::array::<u8>(len).expect("less than all memory")),
+            Some(place) if start != libc::MAP_FAILED => Ok(Pages { start: place.cast(), len }),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 }
@@ -48,9 +48,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn more_than_there_is_is_an_error() {
+        let refused = Pages::new(isize::MAX as usize).map(|pages| pages.len());
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::ENOMEM));
+    }
+
+    #[test]
     fn they_are_zeros_each_time_and_all_can_be_written() {
         for _ in 0..3 {
-            let pages = Pages::new(1 << 20);
+            let pages = Pages::new(1 << 20).unwrap();
             assert_eq!(pages.len(), 1 << 20);
             for byte in pages.iter() {
                 // SAFETY: nobody else has them.

@@ -3,7 +3,9 @@
 //! Small ones are all alike. A large one is looked for by its size, because new memory costs more than
 //! what is read into it; together they are bounded, and what nobody has needed for a while is freed.
 
+use super::memory;
 use super::time::Time;
+use crate::error::Result;
 
 /// How many small buffers of a loop wait for their next use.
 const KEPT: usize = 32;
@@ -34,12 +36,12 @@ impl BufferPool {
     }
 
     /// An empty vector for so many bytes.
-    pub fn take_for(&mut self, size: usize) -> Vec<u8> {
+    pub fn take_for(&mut self, size: usize) -> Result<Vec<u8>> {
         let large = if size > SMALL { self.take_large(size) } else { None };
         let mut buffer = large.unwrap_or_else(|| self.take());
         buffer.clear();
-        buffer.reserve(size);
-        buffer
+        memory::reserve(&mut buffer, size)?;
+        Ok(buffer)
     }
 
     /// A large vector with room for `size` bytes, if one is here, with whatever was in it: so much of it
@@ -144,9 +146,10 @@ mod tests {
         let tightest = pool.take_large(MIB / 2).unwrap();
         assert_eq!((tightest.len(), tightest.capacity()), (MIB, MIB));
         assert_eq!(pool.take_large(MIB).unwrap().capacity(), 2 * MIB);
-        let empty = pool.take_for(2 * MIB);
+        let empty = pool.take_for(2 * MIB).unwrap();
         assert!(empty.is_empty() && empty.capacity() == 3 * MIB);
-        assert!(pool.take_for(100).capacity() >= 100);
+        assert!(pool.take_for(100).unwrap().capacity() >= 100);
+        assert!(pool.take_for(isize::MAX as usize).is_err());
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn what_waits_is_there_when_it_is_encoded() {
     let waits = Body::Copy(Kind::Text, b"waits");
     solo.conn.send_message(&mut solo.cx, solo.now, &waits, droppable).unwrap();
     assert_eq!(lines(&solo), ["> BINARY fin len=5000"]);
-    solo.conn.fill(&mut solo.cx, solo.now);
+    solo.conn.fill(&mut solo.cx, solo.now).unwrap();
     assert_eq!(lines(&solo), ["> BINARY fin len=5000", "> TEXT fin len=5"]);
 
     let mut solo = traced(Role::Server, 100);
@@ -63,7 +63,7 @@ fn what_waits_is_there_when_it_is_encoded() {
     solo.conn.stream_part(&mut solo.cx, solo.now, id, b"one", false).unwrap();
     solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, b"behind", false).unwrap();
     solo.conn.close(&mut solo.cx, solo.now, Some(1000), "").unwrap();
-    solo.conn.fill(&mut solo.cx, solo.now);
+    solo.conn.fill(&mut solo.cx, solo.now).unwrap();
     assert_eq!(lines(&solo), ["> TEXT len=3", "> CLOSE fin len=2 code=1000"]);
 
     let mut solo = traced(Role::Client, 100);
@@ -72,7 +72,7 @@ fn what_waits_is_there_when_it_is_encoded() {
     solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, b"behind", false).unwrap();
     solo.conn.close(&mut solo.cx, solo.now, Some(1000), "").unwrap();
     solo.conn.stream_part(&mut solo.cx, solo.now, id, b"", true).unwrap();
-    solo.conn.fill(&mut solo.cx, solo.now);
+    solo.conn.fill(&mut solo.cx, solo.now).unwrap();
     assert_eq!(
         lines(&solo),
         [

@@ -144,7 +144,7 @@ impl Pair {
     pub fn transmit(&mut self, from: Role) -> bool {
         let (now, limit, cut_off) = (self.now, self.writes.next(), self.cut_off);
         let side = self.side(from);
-        side.conn.fill(&mut side.cx, now);
+        side.conn.fill(&mut side.cx, now).unwrap();
         let bytes = waiting::<4>(&side.conn, limit);
         if !bytes.is_empty() {
             side.conn.sent(&mut side.cx, now, bytes.len(), 0);

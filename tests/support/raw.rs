@@ -139,7 +139,7 @@ impl Solo {
 
     /// Sends up to `limit` bytes, as a transport does that takes no more.
     pub fn take(&mut self, limit: usize) -> Vec<u8> {
-        self.conn.fill(&mut self.cx, self.now);
+        self.conn.fill(&mut self.cx, self.now).unwrap();
         let bytes = waiting::<64>(&self.conn, limit);
         self.conn.sent(&mut self.cx, self.now, bytes.len(), 0);
         bytes
@@ -147,7 +147,7 @@ impl Solo {
 
     /// Gives everything to a transport that holds `held` bytes of it back.
     pub fn hold(&mut self, held: usize) {
-        self.conn.fill(&mut self.cx, self.now);
+        self.conn.fill(&mut self.cx, self.now).unwrap();
         let bytes = waiting::<64>(&self.conn, usize::MAX);
         self.conn.sent(&mut self.cx, self.now, bytes.len(), held);
     }

@@ -79,6 +79,7 @@ KINDS: dict[int, type[Exception]] = {
     _ffi.WSOCK_ERR_INVALID_ARGUMENT: ValueError,
     _ffi.WSOCK_ERR_UNSUPPORTED: ValueError,
     _ffi.WSOCK_ERR_PROXY: ProxyError,
+    _ffi.WSOCK_ERR_NO_MEMORY: MemoryError,
     _ffi.WSOCK_ERR_REDIRECT: SecurityError,
     _ffi.WSOCK_ERR_HTTP_STATUS: InvalidHandshake,
     _ffi.WSOCK_ERR_PROTOCOL: ProtocolError,

@@ -232,7 +232,7 @@ impl Connection {
         let lost = self.line_mut().map_or(0, |line| line.abandon_unfinished(keep));
         match self.line_mut().filter(|line| !line.is_empty()) {
             Some(line) => line.close = Some(payload),
-            None => self.queue(cx, now, Opcode::Close, false, &payload),
+            None => self.queue_control(cx, now, Opcode::Close, &payload),
         }
         code.inspect(|code| self.trace_close_code(Direction::Sent, *code));
         self.ending(now).closed.unsent += lost;

@@ -51,7 +51,7 @@ impl Connection {
         let mut slices = [IoSlice::new(&[]); WAITING + 3];
         let waiting = self.transmit(&mut slices[..=WAITING]);
         if waiting > WAITING {
-            self.encode(cx, now, kind, data, false);
+            self.encode(cx, now, kind, data, false)?;
             return Ok(self.accepted(now, data.len(), Dropped::default()));
         }
         let opcode = if kind == Kind::Text { Opcode::Text } else { Opcode::Binary };
@@ -70,13 +70,18 @@ impl Connection {
             let rest = [&header[of_header..], &data[of_frame - of_header..]];
             if rest.iter().any(|part| !part.is_empty()) {
                 let output = cx.output(&mut self.output);
-                output.resume(&mut cx.pool, rest, rest[1].len());
+                if let Err(error) = output.resume(&mut cx.pool, rest, rest[1].len()) {
+                    // The peer waits for the rest of a frame that can never be sent.
+                    self.transport_lost(error);
+                    return Ok(self.accepted(now, data.len(), Dropped::default()));
+                }
             }
             self.trace_sent(now, opcode, true, false, data.len());
             self.note_sent(cx, now, count, held);
         } else {
-            self.encode(cx, now, kind, data, false);
+            let queued = self.encode(cx, now, kind, data, false);
             self.sent(cx, now, count, held);
+            queued?;
         }
         Ok(self.accepted(now, data.len(), Dropped::default()))
     }

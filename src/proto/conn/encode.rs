@@ -3,7 +3,9 @@
 use super::queue::{Data, Entry, Line, Parts};
 use super::send::Body;
 use super::{Connection, Context};
+use crate::error::Result;
 use crate::proto::config::Role;
+use crate::proto::deflate::codec::PartCompressor;
 use crate::proto::event::Kind;
 use crate::proto::frame::{self, MAX_HEADER, Opcode};
 use crate::proto::mask;
@@ -24,33 +26,37 @@ pub(super) const SHARED: usize = 4 * 1024;
 
 impl Connection {
     /// Encodes what waits in line as far as the queue has room. To be called before `transmit`, each
-    /// time.
-    pub fn fill(&mut self, cx: &mut Context, now: Time) {
-        if self.line().is_some_and(Line::is_ready) {
-            self.with_line(|conn, line| conn.encode_line(cx, now, line));
+    /// time. An error when there is no memory for it: what waits has been accepted, so that is the end.
+    pub fn fill(&mut self, cx: &mut Context, now: Time) -> Result<()> {
+        match self.line().is_some_and(Line::is_ready) {
+            true => self.with_line(|conn, line| conn.encode_line(cx, now, line)),
+            false => Ok(()),
         }
     }
 
     #[cold]
-    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) {
+    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) -> Result<()> {
         while let Some(first) = line.first() {
             let fixed = first.key == 0 && !first.droppable;
             let full = self.queued() >= if fixed { ROOM } else { FRESH };
             if full || !first.is_ready() {
-                return;
+                return Ok(());
             }
-            let Some((at, mut entry)) = line.take_first() else { return };
-            if !self.encode_entry(cx, now, &mut entry) {
+            let Some((at, mut entry)) = line.take_first() else { return Ok(()) };
+            let encoded = self.encode_entry(cx, now, &mut entry);
+            if !matches!(encoded, Ok(true)) {
                 line.put(at, entry);
             }
+            encoded?;
         }
         if let Some(payload) = line.close.take() {
-            self.queue(cx, now, Opcode::Close, false, &payload);
+            self.queue_control(cx, now, Opcode::Close, &payload);
         }
+        Ok(())
     }
 
     /// Encodes it, or a piece of it. True when nothing more will come of it.
-    fn encode_entry(&mut self, cx: &mut Context, now: Time, entry: &mut Entry) -> bool {
+    fn encode_entry(&mut self, cx: &mut Context, now: Time, entry: &mut Entry) -> Result<bool> {
         if entry.whole && !entry.begun {
             let done = match &mut entry.data {
                 Data::Copied(bytes) if self.role == Role::Client => {
@@ -69,8 +75,8 @@ impl Connection {
                     self.encode_body(cx, now, &Body::Prepared(message), entry.compress)
                 }
             };
-            if done {
-                return true;
+            if done? {
+                return Ok(true);
             }
             entry.compress = false;
         }
@@ -79,12 +85,13 @@ impl Connection {
         let last = entry.whole && piece.len() == rest;
         let Entry { kind, data, at, compress, begun, parts, .. } = entry;
         let parts = parts.as_deref_mut();
+        let bytes = &data.bytes()[piece.clone()];
+        self.encode_part(cx, now, *kind, *compress, begun, parts, (bytes, last))?;
         *at = piece.end;
-        self.encode_part(cx, now, *kind, *compress, begun, parts, (&data.bytes()[piece], last));
         if !last && *at == data.bytes().len() {
             (*at, *data) = (0, Data::Copied(Vec::new()));
         }
-        last
+        Ok(last)
     }
 
     /// Encodes a whole message into one frame. False when it is one that is to be masked in pieces.
@@ -94,11 +101,10 @@ impl Connection {
         now: Time,
         body: &Body,
         compress: bool,
-    ) -> bool {
+    ) -> Result<bool> {
         let (kind, shared) = match body {
             Body::Copy(kind, data) => {
-                self.encode(cx, now, *kind, data, compress);
-                return true;
+                return self.encode(cx, now, *kind, data, compress).map(|()| true);
             }
             Body::Owned(kind, bytes) => (*kind, bytes),
             Body::Prepared(message) => {
@@ -106,22 +112,21 @@ impl Connection {
                 let large = compress && message.data().len() >= min_size;
                 let deflate = self.deflate.as_mut().filter(|_| large);
                 if let Some(form) = deflate.and_then(|it| it.prepared(&mut cx.codecs, message)) {
-                    self.queue_shared(cx, now, opcode(message.kind()), true, &form);
-                    return true;
+                    let opcode = opcode(message.kind());
+                    return self.queue_shared(cx, now, opcode, true, &form).map(|()| true);
                 }
                 (message.kind(), message.bytes())
             }
         };
         let data = body.bytes();
         let own_form = compress && matches!(body, Body::Owned(..)) && self.deflate.is_some();
-        if own_form && self.encode_compressed(cx, now, opcode(kind), data) {
-            return true;
+        if own_form && self.encode_compressed(cx, now, opcode(kind), data)? {
+            return Ok(true);
         }
         if self.role == Role::Client && data.len() > PIECE {
-            return false;
+            return Ok(false);
         }
-        self.queue_shared(cx, now, opcode(kind), false, shared);
-        true
+        self.queue_shared(cx, now, opcode(kind), false, shared).map(|()| true)
     }
 
     /// Encodes a whole message of which nothing is kept.
@@ -133,12 +138,13 @@ impl Connection {
         kind: Kind,
         data: &[u8],
         compress: bool,
-    ) {
+    ) -> Result<()> {
         let opcode = opcode(kind);
         let deflate = compress && self.deflate.is_some();
-        if !(deflate && self.encode_compressed(cx, now, opcode, data)) {
-            self.queue(cx, now, opcode, false, data);
+        if deflate && self.encode_compressed(cx, now, opcode, data)? {
+            return Ok(());
         }
+        self.queue(cx, now, opcode, false, data)
     }
 
     #[cold]
@@ -148,21 +154,22 @@ impl Connection {
         now: Time,
         opcode: Opcode,
         data: &[u8],
-    ) -> bool {
-        let Some(deflate) = &mut self.deflate else { return false };
+    ) -> Result<bool> {
+        let Some(deflate) = &mut self.deflate else { return Ok(false) };
         if self.config.deflate.as_ref().is_some_and(|wanted| data.len() < wanted.min_size) {
-            return false;
+            return Ok(false);
         }
         let mut scratch = cx.pool.take();
         let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
-        if smaller {
-            self.queue(cx, now, opcode, true, &scratch);
-        }
+        let queued = if smaller { self.queue(cx, now, opcode, true, &scratch) } else { Ok(()) };
         cx.pool.put(scratch);
-        smaller
+        if let (Err(_), Some(deflate)) = (&queued, &mut self.deflate) {
+            deflate.forget();
+        }
+        queued.map(|()| smaller)
     }
 
-    /// Encodes one part of a message into a frame.
+    /// Encodes one part of a message into a frame. Without memory for it nothing has happened.
     #[allow(clippy::too_many_arguments)] // the pieces of `Entry`
     pub(super) fn encode_part(
         &mut self,
@@ -173,33 +180,43 @@ impl Connection {
         begun: &mut bool,
         parts: Option<&mut Parts>,
         (data, last): (&[u8], bool),
-    ) {
+    ) -> Result<()> {
         if data.is_empty() && !last {
-            return;
+            return Ok(());
         }
         let opcode = if *begun { Opcode::Continuation } else { opcode(kind) };
-        let first = !std::mem::replace(begun, true);
+        let first = !*begun;
         match (&mut self.deflate, parts) {
             (Some(deflate), Some(parts)) if compress => {
                 let mut scratch = cx.pool.take();
                 let kept = &mut parts.compressor;
-                deflate.compress_part(&mut cx.codecs, now, kept, (data, last), &mut scratch);
-                self.queue_part(cx, now, last, opcode, first, &scratch);
+                let part = (data, last);
+                let queued = deflate
+                    .compress_part(&mut cx.codecs, now, kept, part, &mut scratch)
+                    .and_then(|()| self.queue_part(cx, now, last, opcode, first, &scratch));
                 cx.pool.put(scratch);
+                if let (Err(_), Some(deflate)) = (&queued, &mut self.deflate) {
+                    deflate.forget();
+                    *kept = PartCompressor::default();
+                }
+                queued?;
             }
-            _ => self.queue_part(cx, now, last, opcode, false, data),
+            _ => self.queue_part(cx, now, last, opcode, false, data)?,
         }
+        *begun = true;
+        Ok(())
     }
 
     /// Queues a whole message as it is. Nobody watches the frames.
     #[inline]
-    pub(super) fn queue_plain(&mut self, cx: &mut Context, kind: Kind, data: &[u8]) {
+    pub(super) fn queue_plain(&mut self, cx: &mut Context, kind: Kind, data: &[u8]) -> Result<()> {
         let output = cx.output(&mut self.output);
-        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), data.len());
+        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), data.len())?;
         match self.role {
             Role::Server => append(out, true, opcode(kind), false, None, data),
             Role::Client => append_masked(out, cx.entropy.bytes(), kind, data),
         }
+        Ok(())
     }
 
     /// Queues one frame.
@@ -211,8 +228,20 @@ impl Connection {
         opcode: Opcode,
         rsv1: bool,
         data: &[u8],
+    ) -> Result<()> {
+        self.queue_part(cx, now, true, opcode, rsv1, data)
+    }
+
+    /// Queues a control frame, for which there always is memory: without any for so little the process ends.
+    pub(super) fn queue_control(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        opcode: Opcode,
+        data: &[u8],
     ) {
-        self.queue_part(cx, now, true, opcode, rsv1, data);
+        let queued = self.queue(cx, now, opcode, false, data);
+        debug_assert!(queued.is_ok());
     }
 
     #[inline(always)]
@@ -224,13 +253,14 @@ impl Connection {
         opcode: Opcode,
         rsv1: bool,
         data: &[u8],
-    ) {
+    ) -> Result<()> {
         let key = self.masking_key(cx);
         let message = if opcode.is_control() { 0 } else { data.len() };
         let output = cx.output(&mut self.output);
-        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), message);
+        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), message)?;
         append(out, fin, opcode, rsv1, key, data);
         self.trace_sent(now, opcode, fin, rsv1, data.len());
+        Ok(())
     }
 
     /// Queues one frame that refers to its payload, if that pays.
@@ -241,7 +271,7 @@ impl Connection {
         opcode: Opcode,
         rsv1: bool,
         payload: &Bytes,
-    ) {
+    ) -> Result<()> {
         let data = (**payload).as_ref();
         if self.role == Role::Client || data.len() < SHARED {
             return self.queue(cx, now, opcode, rsv1, data);
@@ -249,6 +279,7 @@ impl Connection {
         let out = cx.output(&mut self.output).share(payload.clone());
         frame::write(out, opcode, rsv1, None, data.len());
         self.trace_sent(now, opcode, true, rsv1, data.len());
+        Ok(())
     }
 
     /// A control frame that does not go to the end of the queue.
@@ -281,6 +312,7 @@ fn append_masked(out: &mut Vec<u8>, key: [u8; 4], kind: Kind, data: &[u8]) {
     append(out, true, opcode(kind), false, Some(key), data);
 }
 
+/// Appends to a buffer that has room for it.
 #[inline(always)] // what is known where it is called saves most of it
 fn append(
     out: &mut Vec<u8>,
@@ -290,7 +322,6 @@ fn append(
     key: Option<[u8; 4]>,
     data: &[u8],
 ) {
-    out.reserve(MAX_HEADER + data.len());
     frame::write_part(out, fin, opcode, rsv1, key, data.len());
     match key {
         Some(key) => mask::append(out, data, key),

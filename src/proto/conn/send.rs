@@ -12,6 +12,7 @@ use crate::proto::frame::{MAX_CONTROL, Opcode};
 use crate::proto::prepared::Prepared;
 use crate::proto::utf8;
 use crate::util::bytes::Bytes;
+use crate::util::memory;
 use crate::util::time::Time;
 use std::sync::Arc;
 
@@ -68,11 +69,11 @@ impl Body<'_> {
         }
     }
 
-    fn to_entry(&self, options: SendOptions) -> Entry {
-        Entry {
+    fn to_entry(&self, options: SendOptions) -> Result<Entry> {
+        Ok(Entry {
             kind: self.kind(),
             data: match self {
-                Body::Copy(_, bytes) => Data::Copied(bytes.to_vec()),
+                Body::Copy(_, bytes) => Data::Copied(memory::copy(bytes)?),
                 Body::Owned(_, bytes) => Data::Shared(bytes.clone()),
                 Body::Prepared(message) => Data::Prepared(Arc::clone(message)),
             },
@@ -83,7 +84,7 @@ impl Body<'_> {
             begun: false,
             whole: true,
             parts: None,
-        }
+        })
     }
 }
 
@@ -122,9 +123,9 @@ impl Connection {
         match self.line_mut() {
             Some(line) if !line.is_empty() => {
                 let options = SendOptions { compress, ..SendOptions::default() };
-                line.push(Body::Copy(kind, data).to_entry(options));
+                line.push(Body::Copy(kind, data).to_entry(options)?);
             }
-            _ => self.encode(cx, now, kind, data, compress),
+            _ => self.encode(cx, now, kind, data, compress)?,
         }
         Ok(self.accepted(now, data.len(), Dropped::default()))
     }
@@ -145,7 +146,7 @@ impl Connection {
         if kind == Kind::Text && !utf8::is_valid(data) {
             return None;
         }
-        self.take_plain(cx, now, kind, data);
+        self.take_plain(cx, now, kind, data)?;
         Some(buffered)
     }
 
@@ -163,7 +164,7 @@ impl Connection {
             return None;
         }
         let buffered = self.plain_room(data.len(), max)?;
-        self.take_plain(cx, now, message.kind(), data);
+        self.take_plain(cx, now, message.kind(), data)?;
         Some(buffered)
     }
 
@@ -175,11 +176,12 @@ impl Connection {
     }
 
     #[inline]
-    fn take_plain(&mut self, cx: &mut Context, now: Time, kind: Kind, data: &[u8]) {
-        self.queue_plain(cx, kind, data);
+    fn take_plain(&mut self, cx: &mut Context, now: Time, kind: Kind, data: &[u8]) -> Option<()> {
+        self.queue_plain(cx, kind, data).ok()?;
         self.last_message = now;
         self.add(Figure::MessagesSent, 1);
         self.add(Figure::PayloadSent, data.len());
+        Some(())
     }
 
     /// The same for messages of every form, and for those that may be dropped or replaced while they
@@ -198,13 +200,14 @@ impl Connection {
         // What may be dropped is encoded only when the transport wants it.
         let fixed = options.key == 0 && !options.droppable;
         if self.line().is_none_or(Line::is_empty) && (fixed || !self.has_output()) {
-            if self.encode_body(cx, now, body, options.compress) {
+            if self.encode_body(cx, now, body, options.compress)? {
                 return Ok(self.accepted(now, body.bytes().len(), dropped));
             }
             entry_options.compress = false;
         }
+        let entry = body.to_entry(entry_options)?;
         let line = self.line_or_new();
-        match line.replace(body.to_entry(entry_options)) {
+        match line.replace(entry) {
             Ok(bytes) => dropped = Dropped::one(bytes),
             Err(entry) => line.push(*entry),
         }
@@ -239,7 +242,7 @@ impl Connection {
             return Err(Error::new(Code::Limit, message));
         }
         self.keepalive.pinged(now, data);
-        self.queue(cx, now, Opcode::Ping, false, data);
+        self.queue_control(cx, now, Opcode::Ping, data);
         cx.output(&mut self.output).pings += 1;
         Ok(())
     }
@@ -257,7 +260,7 @@ impl Connection {
             cx.output(&mut self.output).overtake(pong);
             self.trace_sent(now, Opcode::Pong, true, false, data.len());
         } else {
-            self.queue(cx, now, Opcode::Pong, false, data);
+            self.queue_control(cx, now, Opcode::Pong, data);
         }
     }
 

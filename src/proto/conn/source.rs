@@ -61,7 +61,7 @@ mod tests {
         fn sent(&mut self) -> Vec<u8> {
             let mut firsts = Vec::new();
             loop {
-                self.conn.fill(&mut self.cx, self.now);
+                self.conn.fill(&mut self.cx, self.now).unwrap();
                 let mut slices = [IoSlice::new(&[]); 4];
                 let filled = self.conn.transmit(&mut slices);
                 let bytes = slices[..filled].iter().flat_map(|it| it.to_vec()).collect::<Vec<_>>();

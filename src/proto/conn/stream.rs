@@ -12,6 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::proto::deflate::codec::PartCompressor;
 use crate::proto::event::Kind;
 use crate::proto::utf8::Validator;
+use crate::util::memory;
 use crate::util::time::Time;
 
 impl Connection {
@@ -115,16 +116,16 @@ impl Connection {
         data: &[u8],
         last: bool,
     ) -> Result<()> {
-        entry.check(data, last)?;
-        entry.whole = last;
+        let text = entry.check(data, last)?;
         if last && !entry.begun {
+            self.encode(cx, now, entry.kind, data, entry.compress)?;
             entry.begun = true;
-            self.encode(cx, now, entry.kind, data, entry.compress);
-            return Ok(());
+        } else {
+            let Entry { kind, compress, begun, parts, .. } = entry;
+            let parts = parts.as_deref_mut();
+            self.encode_part(cx, now, *kind, *compress, begun, parts, (data, last))?;
         }
-        let Entry { kind, compress, begun, parts, .. } = entry;
-        let parts = parts.as_deref_mut();
-        self.encode_part(cx, now, *kind, *compress, begun, parts, (data, last));
+        entry.take(text, last);
         Ok(())
     }
 }
@@ -132,26 +133,34 @@ impl Connection {
 impl Entry {
     /// A part waits with the others for its turn.
     fn append(&mut self, data: &[u8], last: bool) -> Result<()> {
-        self.check(data, last)?;
+        let text = self.check(data, last)?;
         if let Data::Copied(bytes) = &mut self.data {
+            memory::reserve(bytes, data.len())?;
             bytes.extend_from_slice(data);
         }
-        self.whole = last;
+        self.take(text, last);
         Ok(())
     }
 
-    /// Whether this part may come next.
-    fn check(&mut self, data: &[u8], last: bool) -> Result<()> {
-        let Some(parts) = self.parts.as_mut().filter(|_| !self.whole) else {
+    /// Whether this part may come next, and what is known of the text with it.
+    fn check(&self, data: &[u8], last: bool) -> Result<Validator> {
+        let Some(parts) = self.parts.as_ref().filter(|_| !self.whole) else {
             return Err(finished());
         };
+        let mut text = parts.text.clone();
         if self.kind == Kind::Text {
-            let mut text = parts.text.clone();
             let valid = text.push(data).and_then(|()| if last { text.finish() } else { Ok(()) });
             valid.map_err(|_| not_utf8())?;
+        }
+        Ok(text)
+    }
+
+    /// It has come.
+    fn take(&mut self, text: Validator, last: bool) {
+        self.whole = last;
+        if let Some(parts) = &mut self.parts {
             parts.text = text;
         }
-        Ok(())
     }
 }
 

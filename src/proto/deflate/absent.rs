@@ -32,6 +32,10 @@ impl Deflate {
         match *self {}
     }
 
+    pub fn forget(&mut self) {
+        match *self {}
+    }
+
     pub fn can_compress(&self) -> bool {
         match *self {}
     }
@@ -47,7 +51,7 @@ impl Deflate {
         _: &mut PartCompressor,
         _: (&[u8], bool),
         _: &mut Vec<u8>,
-    ) {
+    ) -> Result<()> {
         match *self {}
     }
 

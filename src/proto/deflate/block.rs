@@ -83,7 +83,7 @@ impl Block {
         }
     }
 
-    /// Writes the block, which stands for `data`. False when it does not fit into `limit` bytes.
+    /// Writes the block, which stands for `data`. False when it does not fit into `limit` bytes, or into memory.
     pub fn write(&self, data: &[u8], to: &mut Writer<'_>, limit: usize) -> bool {
         let own = Codes::new(&self.literals, &self.distances);
         let dynamic =
@@ -91,10 +91,9 @@ impl Block {
         let fixed = FIXED.cost(&self.literals) + FIXED_DISTANCES.cost(&self.distances);
         // Without what follows the codes of matches, the same for both.
         let bytes = (dynamic.min(fixed) / 8) as usize;
-        if to.at + bytes >= limit {
+        if to.at + bytes >= limit || !to.reserve(bytes + self.steps.len() * EXTRA) {
             return false;
         }
-        to.reserve(bytes + self.steps.len() * EXTRA);
         // None of them is the last (RFC 7692 section 7.2.1).
         if dynamic < fixed {
             to.put(0b100, 3);
@@ -275,9 +274,15 @@ impl<'a> Writer<'a> {
         Writer { at: out.len(), out, held: 0, bits: 0 }
     }
 
-    /// Makes room for so many bytes, and what else a block and the end of the message take.
-    fn reserve(&mut self, bytes: usize) {
-        self.out.resize(self.at + bytes + SLACK, 0);
+    /// Makes room for so many bytes, and what else a block and the end of the message take. False without
+    /// memory for it.
+    fn reserve(&mut self, bytes: usize) -> bool {
+        let size = self.at + bytes + SLACK;
+        let had = self.out.try_reserve(size.saturating_sub(self.out.len())).is_ok();
+        if had {
+            self.out.resize(size, 0);
+        }
+        had
     }
 
     /// At most 56 bits.
@@ -301,7 +306,8 @@ impl<'a> Writer<'a> {
     /// Ends the message with the header of an empty stored block, without what follows that header (RFC 7692
     /// section 7.2.1).
     pub fn finish(mut self) {
-        self.reserve(0);
+        // What the last block has left over; else it is a few bytes.
+        self.out.resize(self.at + SLACK, 0);
         self.put(0, 3);
         self.out.truncate(self.at + self.bits.div_ceil(8) as usize);
     }

@@ -11,6 +11,7 @@ use crate::proto::config::{Config, Role};
 use crate::proto::message::message_too_big;
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
+use crate::util::memory;
 use crate::util::time::Time;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -39,6 +40,8 @@ const PART: usize = 64 * 1024;
 const LAST: usize = 16 * 1024;
 /// The level of which whole messages need no stream.
 const FASTEST: u8 = 1;
+/// Memory of a compressor, generously.
+const COMPRESSOR: usize = 320 * 1024;
 /// Streams of each kind that wait in the pool.
 const KEPT: usize = 4;
 
@@ -58,26 +61,30 @@ struct Settings {
 }
 
 impl Settings {
-    fn compressor(self) -> Compress {
+    /// `None` when there is no memory for one.
+    fn compressor(self) -> Option<Compress> {
+        // It panics without.
+        memory::must_have(COMPRESSOR).ok()?;
         let level = Compression::new(u32::from(self.level));
-        Compress::new_with_window_bits(level, false, self.bits)
+        Some(Compress::new_with_window_bits(level, false, self.bits))
     }
 }
 
 impl CodecPool {
     /// The compressor for these settings, at the start of a stream.
-    fn compressor(&mut self, settings: Settings) -> &mut Compress {
+    fn compressor(&mut self, settings: Settings) -> Option<&mut Compress> {
         let at = match self.compressors.iter().position(|(made_with, _)| *made_with == settings) {
             Some(at) => at,
             None => {
+                let made = settings.compressor()?;
                 self.compressors.truncate(KEPT - 1);
-                self.compressors.insert(0, (settings, settings.compressor()));
+                self.compressors.insert(0, (settings, made));
                 0
             }
         };
         let compressor = &mut self.compressors[at].1;
         compressor.reset();
-        compressor
+        Some(compressor)
     }
 
     /// Compresses a message that refers to nothing before it; false if that made it no shorter.
@@ -86,14 +93,15 @@ impl CodecPool {
             let squeezer = self.squeezer.get_or_insert_default();
             return squeezer.compress(data, settings.bits, out);
         }
-        deflate(self.compressor(settings), data, out) && out.len() < data.len()
+        let compressor = self.compressor(settings);
+        compressor.is_some_and(|it| deflate(it, data, out)) && out.len() < data.len()
     }
 
     /// A compressor to be kept until `give_back`.
-    fn take(&mut self, settings: Settings) -> Compress {
-        self.compressor(settings);
-        let at = self.compressors.iter().position(|(made_with, _)| *made_with == settings);
-        self.compressors.swap_remove(at.expect("it is there")).1
+    fn take(&mut self, settings: Settings) -> Option<Compress> {
+        self.compressor(settings)?;
+        let at = self.compressors.iter().position(|(made_with, _)| *made_with == settings)?;
+        Some(self.compressors.swap_remove(at).1)
     }
 
     fn give_back(&mut self, settings: Settings, compressor: Compress) {
@@ -169,12 +177,22 @@ impl Deflate {
     fn compress_on(&mut self, now: Time, data: &[u8], out: &mut Vec<u8>) -> bool {
         let own = self.own.get_or_insert_with(Own::new);
         own.compressed = now;
-        let compressor = own.compressor.get_or_insert_with(|| self.settings.compressor());
-        let done = deflate(compressor, data, out);
+        if own.compressor.is_none() {
+            own.compressor = self.settings.compressor();
+        }
+        let done = own.compressor.as_mut().is_some_and(|it| deflate(it, data, out));
         if !done {
             own.compressor = None;
         }
         done
+    }
+
+    /// What was compressed last is not sent. A fresh compressor refers to nothing that was sent before, which
+    /// context takeover allows.
+    pub fn forget(&mut self) {
+        if let Some(own) = &mut self.own {
+            own.compressor = None;
+        }
     }
 
     /// The form of a message that all connections with these settings share; `None` when it is to be
@@ -188,11 +206,8 @@ impl Deflate {
             let mut out = Vec::new();
             pool.shrink(self.settings, data, &mut out).then_some(out)
         })?;
-        // It is now part of what the peer remembers and not of what our compressor does. A fresh one
-        // refers to nothing that was sent before, which context takeover allows.
-        if let Some(own) = &mut self.own {
-            own.compressor = None;
-        }
+        // It is now part of what the peer remembers and not of what our compressor does.
+        self.forget();
         Some(form)
     }
 
@@ -205,28 +220,32 @@ impl Deflate {
         kept: &mut PartCompressor,
         (data, last): (&[u8], bool),
         out: &mut Vec<u8>,
-    ) {
+    ) -> Result<()> {
         let begin = out.len();
         let done = if self.takeover {
             self.compress_on(now, data, out)
         } else {
-            let mut compressor = kept.0.take().unwrap_or_else(|| pool.take(self.settings));
-            let done = deflate(&mut compressor, data, out);
-            match (done, last) {
-                (true, false) => kept.0 = Some(compressor),
-                (true, true) => pool.give_back(self.settings, compressor),
-                // The next part gets a fresh one, which refers to nothing before.
-                (false, _) => {}
+            // After a failure the next part gets a fresh one, which refers to nothing before.
+            let compressor = kept.0.take().or_else(|| pool.take(self.settings));
+            let mut done = false;
+            if let Some(mut compressor) = compressor {
+                done = deflate(&mut compressor, data, out);
+                match last {
+                    _ if !done => {}
+                    true => pool.give_back(self.settings, compressor),
+                    false => kept.0 = Some(compressor),
+                }
             }
             done
         };
         if !done {
             out.truncate(begin);
-            store(data, out);
+            store(data, out)?;
         }
         if !last {
             out.extend_from_slice(&TAIL);
         }
+        Ok(())
     }
 
     /// The inflater for the next message of the peer.
@@ -286,7 +305,9 @@ fn deflate(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
     }
     let (begin, end) = (compressor.total_in(), compressor.total_in() + data.len() as u64);
     // Room for the whole in most cases; the flush marker needs some in any case.
-    out.reserve(data.len() / 2 + 32);
+    if out.try_reserve(data.len() / 2 + 32).is_err() {
+        return false;
+    }
     loop {
         let rest = &data[(compressor.total_in() - begin) as usize..];
         match compressor.compress_vec(rest, out, FlushCompress::Sync) {
@@ -297,7 +318,9 @@ fn deflate(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
         if compressor.total_in() == end && out.len() < out.capacity() {
             break;
         }
-        out.reserve(data.len() / 2 + 32);
+        if out.try_reserve(data.len() / 2 + 32).is_err() {
+            return false;
+        }
     }
     debug_assert!(out.ends_with(&TAIL));
     out.truncate(out.len() - TAIL.len());
@@ -306,7 +329,8 @@ fn deflate(compressor: &mut Compress, data: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// What `deflate` does, without compressing (RFC 1951 section 3.2.4). Stands between two blocks, where
 /// every flush leaves the stream.
-fn store(data: &[u8], out: &mut Vec<u8>) {
+fn store(data: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    memory::reserve(out, data.len() + (data.len() / 0xFFFF + 1) * 5 + 1 + TAIL.len())?;
     for block in data.chunks(0xFFFF) {
         let len = block.len() as u16;
         out.push(0);
@@ -315,6 +339,7 @@ fn store(data: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(block);
     }
     out.push(0);
+    Ok(())
 }
 
 /// Reads compressed messages piece by piece.
@@ -362,11 +387,11 @@ impl Inflater {
         let Some((_, body)) = input.split_last() else { return Ok(0) };
         let mut used = 0;
         while used < body.len() && out.len() < PART - LAST {
-            grow(out, input.len(), PART);
+            grow(out, input.len(), PART)?;
             used += self.step(&body[used..], out, limit)?;
         }
         if used == body.len() && out.len() < PART - LAST {
-            grow(out, input.len(), PART);
+            grow(out, input.len(), PART)?;
             self.push(&input[used..], out, limit)?;
             used += 1;
         }
@@ -417,7 +442,7 @@ impl Inflater {
         // The first byte too many shows that there is one.
         let beyond = (limit - self.taken).saturating_add(1);
         let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
-        grow(out, input.len(), beyond);
+        grow(out, input.len(), beyond)?;
         self.ended = false;
         let (before, len) = (self.stream.total_in(), out.len());
         let status = self.stream.decompress_vec(input, out, FlushDecompress::None);
@@ -459,11 +484,12 @@ impl Inflater {
 }
 
 /// Makes room in a full buffer for what `input` bytes may inflate to, but not for more than `most`.
-fn grow(out: &mut Vec<u8>, input: usize, most: usize) {
-    if out.len() == out.capacity() {
-        let wanted = (2 * out.capacity()).max(4 * input).max(512).min(most);
-        out.reserve_exact(wanted.saturating_sub(out.len()));
+fn grow(out: &mut Vec<u8>, input: usize, most: usize) -> Result<()> {
+    if out.len() < out.capacity() {
+        return Ok(());
     }
+    let wanted = (2 * out.capacity()).max(4 * input).max(512).min(most);
+    memory::reserve_exact(out, wanted.saturating_sub(out.len())).map_err(close::no_memory)
 }
 
 /// Appends `bytes` and keeps what data may refer to.

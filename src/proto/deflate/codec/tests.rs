@@ -342,14 +342,14 @@ fn parts_that_a_compressor_failed_on_are_stored_and_fit_in() {
             let part = &data[at..at + len];
             at += len;
             if i % 2 == 1 {
-                store(part, &mut out);
+                store(part, &mut out).unwrap();
                 out.extend_from_slice(&TAIL);
                 // As after a failure: the next one refers to nothing before.
                 kept = PartCompressor::default();
                 from.own = None;
             } else {
                 let last = at == data.len();
-                from.compress_part(&mut pool, Time(0), &mut kept, (part, last), &mut out);
+                from.compress_part(&mut pool, Time(0), &mut kept, (part, last), &mut out).unwrap();
             }
         }
         assert!(inflated(&mut to, &mut pool, &[&out], LIMIT).unwrap() == data);
