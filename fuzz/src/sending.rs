@@ -129,14 +129,15 @@ impl Talk {
     fn message(&mut self, input: &mut Input) -> (Kind, Accepted) {
         let (how, size) = (input.byte(), input.byte());
         let seed = input.bytes(4).iter().map(|byte| byte & 0x7F);
-        let mut data = format!("{:04x}", self.accepted.len() + self.streams.len()).into_bytes();
+        let place = self.new_place();
+        let mut data = format!("{place:04x}").into_bytes();
         let body: Vec<u8> = match how & 2 {
             0 => seed.cycle().take(length(size)).collect(),
             _ => (0..length(size)).map(|n| (n.wrapping_mul(n) >> 3) as u8 & 0x7F).collect(),
         };
         data.extend(body);
         let kind = if how & 1 == 0 { Kind::Text } else { Kind::Binary };
-        (kind, Accepted { place: self.new_place(), data })
+        (kind, Accepted { place, data })
     }
 
     fn new_place(&mut self) -> usize {
@@ -248,8 +249,14 @@ impl Talk {
         let Solo { conn, cx, now, .. } = &mut self.us;
         let bad = conn.stream_part(cx, *now, stream.id + 1_000, b"", false).expect_err("no such");
         assert_eq!(bad.code, Code::State);
-        conn.stream_part(cx, *now, stream.id, data, last).expect("it goes on");
-        stream.accepted.data.extend_from_slice(data);
+        // No two messages are alike.
+        let number = match stream.accepted.data.is_empty() {
+            true => format!("{:04x}", stream.accepted.place),
+            false => String::new(),
+        };
+        let data = [number.as_bytes(), data].concat();
+        conn.stream_part(cx, *now, stream.id, &data, last).expect("it goes on");
+        stream.accepted.data.extend(data);
         if last {
             let stream = self.streams.remove(which);
             self.accepted.push(stream.accepted);
@@ -340,7 +347,7 @@ impl Talk {
         let places: Vec<Option<&usize>> =
             self.told.iter().map(|data| by_data.get(&**data)).collect();
         assert!(places.iter().all(Option::is_some), "nobody sent that");
-        assert!(places.is_sorted() && places.windows(2).all(|two| two[0] != two[1]));
+        assert!(places.is_sorted() && places.windows(2).all(|two| two[0] != two[1]), "{places:?}");
         let stats = self.us.conn.stats();
         assert_eq!(stats.dropped.messages, self.dropped);
         let all = self.told.len() as u64 + self.dropped;

@@ -83,7 +83,8 @@ fn fire(timers: &mut Timers, sessions: &mut [Session; SESSIONS], now: Time) {
         }
         arm(timers, slot, session);
     }
-    let late = |it: &Session| it.wanted.is_some_and(|wanted| wanted.0.saturating_add(STEP) <= now.0);
+    let late =
+        |it: &Session| it.wanted.is_some_and(|wanted| wanted.0.saturating_add(STEP) <= now.0);
     assert!(!sessions.iter().any(late), "a deadline was missed");
 }
 

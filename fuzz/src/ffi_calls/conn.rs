@@ -118,6 +118,7 @@ fn send(conn: usize) {
     if status >= 0 {
         world(|w| {
             let record = w.conns.entry(conn).or_default();
+            record.in_parts |= how == 8;
             record.messages += 1;
             record.bytes += len as u64;
         });

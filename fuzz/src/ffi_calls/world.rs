@@ -73,6 +73,8 @@ pub struct Conn {
     pub comes_back: bool,
     /// It was closed or aborted.
     pub given_up: bool,
+    /// A message in parts was accepted: if its end has not come when the connection closes, it is lost.
+    pub in_parts: bool,
     /// Messages that were accepted, and their bytes.
     pub messages: u64,
     pub bytes: u64,
