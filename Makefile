@@ -45,7 +45,7 @@ LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target what; do \
-		printf '  make %-13s %s\n' "$$target" "$$what"; done
+		printf '  make %-17s %s\n' "$$target" "$$what"; done
 
 run: examples ## build and start the chat example; open the address it prints
 	@target/c/chat_server $(if $(PORT),--port $(PORT))
