@@ -41,13 +41,13 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit faults bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
+.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit faults bench counts counts-accept profile fuzz fuzz-differential coverage lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target what; do \
-		printf '  make %-13s %s\n' "$$target" "$$what"; done
+		printf '  make %-17s %s\n' "$$target" "$$what"; done
 
 run: examples ## build and start the chat example; open the address it prints
 	@target/c/chat_server $(if $(PORT),--port $(PORT))
@@ -189,6 +189,12 @@ $(COUNTS)/api: $(wildcard benches/counts/*.[ch]) include/wsock.h $(LIB) | need-c
 
 fuzz: need-cargo ## fuzz every target for FUZZ_SECONDS=60, or only those in FUZZ_TARGETS=
 	fuzz/run.sh $(or $(FUZZ_SECONDS),60) $(FUZZ_TARGETS)
+
+fuzz-differential: need-cargo need-python ## ask tungstenite and Python's websockets what they make of CASES=5000 inputs of each kind
+	fuzz/differential/run.sh $(or $(CASES),5000)
+
+coverage: need-cargo need-python ## which lines of src/proto the tests reach; fails below LEAST=95 percent
+	$(PYTHON) tests/coverage.py $(or $(LEAST),95)
 
 lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustdoc and C warnings are errors
 	$(CARGO) fmt --all -- --check

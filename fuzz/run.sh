@@ -3,21 +3,23 @@
 # What it finds is kept in fuzz/corpus (not committed); inputs that fail go to fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")"
+source ./flags.sh
 
 seconds=$1
 shift
 [ "$seconds" -gt 0 ] || { echo "the seconds must be at least 1"; exit 1; }
-[ $# -gt 0 ] || set -- $(sed -n 's/^path = "fuzz_targets\/\(.*\)\.rs"/\1/p' Cargo.toml)
+[ $# -gt 0 ] || set -- $(targets_of .) $(targets_of differential)
 
 command -v "${CXX:-c++}" >/dev/null || { echo "libFuzzer needs a C++ compiler: apt-get install g++"; exit 1; }
-host=$(rustc -vV | sed -n 's/^host: //p')
 target=${CARGO_TARGET_DIR:-target}/fuzz
 
-# What cargo fuzz does: coverage of edges and comparisons. With --target it is left out of build scripts.
-export RUSTFLAGS="--cfg fuzzing -C codegen-units=1 -C passes=sancov-module \
--C llvm-args=-sanitizer-coverage-level=4 -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
--C llvm-args=-sanitizer-coverage-pc-table -C llvm-args=-sanitizer-coverage-trace-compares"
-cargo build --release --bins --target "$host" --target-dir "$target"
+build() { # CRATE: if one of its targets is wanted
+    grep -qxF -f <(targets_of "$1") <<<"$wanted" || return 0
+    cargo build --release --bins --manifest-path "$1/Cargo.toml" --target "$host" --target-dir "$target"
+}
+wanted=$(printf '%s\n' "$@")
+build .
+build differential
 
 failed=()
 for name in "$@"; do

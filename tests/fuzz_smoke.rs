@@ -99,6 +99,19 @@ smoke! {
     ffi_calls: 1000,
     proxy_protocol: 4000,
     proxy_replies: 4000,
+    proxy_rules: 4000,
+    cidr: 4000,
+    redirect: 4000,
+    http_values: 4000,
+    runs: 3000,
+    sending: 1000,
+    arena: 1000,
+    table: 2000,
+    topics: 2000,
+    timers: 2000,
+    exposition: 2000,
+    #[cfg(feature = "tls")]
+    tls_pem: 300,
 }
 
 /// Writes the seeds anew: `cargo test --test fuzz_smoke write_seeds -- --ignored`.

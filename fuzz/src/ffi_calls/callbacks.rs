@@ -1,7 +1,8 @@
-//! The callbacks check what was promised, then call back in.
+//! What the application is told, and whether that was promised. The callbacks check it, then call back in;
+//! records of a batch are checked in the same way.
 
 use super::world::*;
-use super::{act, request};
+use super::{act, batch, request};
 use std::ffi::{CStr, c_void};
 use wsock::ffi::conn::*;
 use wsock::ffi::status::*;
@@ -53,8 +54,12 @@ fn about<R>(conn: *mut wsock_conn, user: *mut c_void, f: impl FnOnce(&mut Conn) 
 }
 
 /// Between on_open and on_close.
-fn while_open(conn: *mut wsock_conn, user: *mut c_void) {
+pub fn heard(conn: *mut wsock_conn, user: *mut c_void) {
     about(conn, user, |conn| assert!(conn.open || !conn.expected, "before on_open"));
+}
+
+fn while_open(conn: *mut wsock_conn, user: *mut c_void) {
+    heard(conn, user);
     act();
 }
 
@@ -90,17 +95,41 @@ fn lose(conn: &mut Conn, unsent: u64) {
     assert!(conn.lost <= conn.weight(), "{} of {} bytes lost", conn.lost, conn.bytes);
 }
 
-extern "C-unwind" fn on_open(conn: *mut wsock_conn, user: *mut c_void) {
-    let hears_of_retries = world(|w| w.users[index(user)].told_of_retries);
+pub fn opened(conn: *mut wsock_conn, user: *mut c_void) {
+    let (hears_of_retries, queues) = world(|w| (w.users[index(user)].told_of_retries, w.queues));
     about(conn, user, |conn| {
-        assert!(!conn.given_up, "it was given up before it was open");
+        assert!(!conn.given_up || queues, "it was given up before it was open");
         assert!(!conn.open || conn.comes_back && !hears_of_retries);
         conn.open = true;
         conn.inside = false;
         conn.opened += 1;
         assert!(conn.opened <= 1 + conn.retries || conn.comes_back && !hears_of_retries);
     });
+}
+
+extern "C-unwind" fn on_open(conn: *mut wsock_conn, user: *mut c_void) {
+    opened(conn, user);
     act();
+}
+
+pub fn retries(conn: *mut wsock_conn, info: &wsock_retry_info, user: *mut c_void) {
+    // SAFETY: valid as long as the info, or NULL.
+    let (close, error) = unsafe { (&*info.close, info.error.as_ref()) };
+    assert_eq!(info.struct_size, size_of::<wsock_retry_info>());
+    assert!(info.attempt >= 1 && info.reserved == 0 && info.delay_ms <= 24 * 3600 * 1000);
+    check_close(close);
+    error.into_iter().for_each(check_error);
+    assert_eq!(error.map_or(WSOCK_OK, |error| error.code), close.status);
+    let queues = world(|w| w.queues);
+    assert!(queues || wsock_conn_state(conn) == WSOCK_CONNECTING);
+    about(conn, user, |conn| {
+        assert!(conn.comes_back && conn.error.is_none());
+        assert!(!conn.given_up || queues);
+        assert!(conn.attempts.is_none_or(|most| most < 0 || i64::from(info.attempt) <= most));
+        conn.open = false;
+        conn.retries += 1;
+        lose(conn, close.unsent_bytes);
+    });
 }
 
 extern "C-unwind" fn on_retry(
@@ -108,21 +137,8 @@ extern "C-unwind" fn on_retry(
     info: *const wsock_retry_info,
     user: *mut c_void,
 ) {
-    // SAFETY: valid until we return, and so is what it points to.
-    let (info, close, error) = unsafe { (&*info, &*(*info).close, (*info).error.as_ref()) };
-    assert_eq!(info.struct_size, size_of::<wsock_retry_info>());
-    assert!(info.attempt >= 1 && info.reserved == 0 && info.delay_ms <= 24 * 3600 * 1000);
-    check_close(close);
-    error.into_iter().for_each(check_error);
-    assert_eq!(error.map_or(WSOCK_OK, |error| error.code), close.status);
-    assert_eq!(wsock_conn_state(conn), WSOCK_CONNECTING);
-    about(conn, user, |conn| {
-        assert!(conn.comes_back && !conn.given_up && conn.error.is_none());
-        assert!(conn.attempts.is_none_or(|most| most < 0 || i64::from(info.attempt) <= most));
-        conn.open = false;
-        conn.retries += 1;
-        lose(conn, close.unsent_bytes);
-    });
+    // SAFETY: valid until we return.
+    retries(conn, unsafe { &*info }, user);
     act();
 }
 
@@ -140,8 +156,24 @@ extern "C-unwind" fn on_message(
         kind => assert_eq!(kind, WSOCK_BINARY),
     }
     let before = data.to_vec();
+    if len > 0 && below(16) == 15 {
+        let whole = WSOCK_PART_FIRST | WSOCK_PART_LAST;
+        batch::retain(conn.addr(), data.as_ptr().addr(), data, whole);
+    }
     while_open(conn, user);
     assert!(before == data, "a message must not change while it is looked at");
+}
+
+/// A whole message is its own only part.
+pub fn part(conn: *mut wsock_conn, kind: i32, data: &[u8], flags: u32, user: *mut c_void) {
+    assert!(kind == WSOCK_TEXT || kind == WSOCK_BINARY);
+    assert!(flags & !(WSOCK_PART_FIRST | WSOCK_PART_LAST) == 0);
+    assert!(!data.is_empty() || flags & WSOCK_PART_LAST != 0);
+    about(conn, user, |conn| {
+        assert!(conn.open || !conn.expected, "before on_open");
+        assert_eq!(flags & WSOCK_PART_FIRST == 0, conn.inside, "the order of parts");
+        conn.inside = flags & WSOCK_PART_LAST == 0;
+    });
 }
 
 extern "C-unwind" fn on_part(
@@ -154,13 +186,7 @@ extern "C-unwind" fn on_part(
 ) {
     // SAFETY: the library promises `len` bytes until we return.
     let data = unsafe { std::slice::from_raw_parts(data, len) };
-    assert!(kind == WSOCK_TEXT || kind == WSOCK_BINARY);
-    assert!(flags & !(WSOCK_PART_FIRST | WSOCK_PART_LAST) == 0);
-    assert!(len > 0 || flags & WSOCK_PART_LAST != 0);
-    about(conn, user, |conn| {
-        assert_eq!(flags & WSOCK_PART_FIRST == 0, conn.inside, "the order of parts");
-        conn.inside = flags & WSOCK_PART_LAST == 0;
-    });
+    part(conn, kind, data, flags, user);
     let before = data.to_vec();
     while_open(conn, user);
     assert!(before == data, "a part must not change while it is looked at");
@@ -190,16 +216,33 @@ extern "C-unwind" fn on_drain(conn: *mut wsock_conn, user: *mut c_void) {
     while_open(conn, user);
 }
 
+pub fn failed(conn: *mut wsock_conn, error: &wsock_error_info, user: *mut c_void) {
+    check_error(error);
+    about(conn, user, |conn| assert_eq!(conn.error.replace(error.code), None));
+}
+
 extern "C-unwind" fn on_error(
     conn: *mut wsock_conn,
     error: *const wsock_error_info,
     user: *mut c_void,
 ) {
     // SAFETY: valid until we return.
-    let error = unsafe { &*error };
-    check_error(error);
-    about(conn, user, |conn| assert_eq!(conn.error.replace(error.code), None));
+    failed(conn, unsafe { &*error }, user);
     act();
+}
+
+pub fn ended(conn: *mut wsock_conn, info: &wsock_close_info, user: *mut c_void) {
+    check_close(info);
+    assert!(world(|w| w.ended.iter().all(|(_, other)| *other != conn.addr())), "told twice");
+    assert_eq!(wsock_conn_state(conn), WSOCK_CLOSED);
+    about(conn, user, |conn| {
+        assert_eq!(conn.error.unwrap_or(WSOCK_OK), info.status, "on_error and on_close agree");
+        lose(conn, info.unsent_bytes);
+        assert!(
+            info.was_clean == 0 || conn.comes_back || conn.in_parts || info.unsent_bytes == 0,
+            "lost before a clean end"
+        );
+    });
 }
 
 extern "C-unwind" fn on_close(
@@ -208,19 +251,17 @@ extern "C-unwind" fn on_close(
     user: *mut c_void,
 ) {
     // SAFETY: valid until we return.
-    let info = unsafe { &*info };
-    check_close(info);
-    assert_eq!(wsock_conn_state(conn), WSOCK_CLOSED);
-    about(conn, user, |conn| {
-        assert_eq!(conn.error.unwrap_or(WSOCK_OK), info.status, "on_error and on_close agree");
-        lose(conn, info.unsent_bytes);
-        assert!(
-            info.was_clean == 0 || conn.comes_back || info.unsent_bytes == 0,
-            "lost before a clean end"
-        );
-    });
+    ended(conn, unsafe { &*info }, user);
     act();
     about(conn, user, |conn| conn.closed = 1);
+}
+
+pub fn asked(server: usize, request: usize, user: *mut c_void) {
+    world(|w| {
+        called(w, user);
+        assert!(w.handles[SERVER].contains(&server));
+        w.handles[REQUEST].push(request);
+    });
 }
 
 extern "C-unwind" fn on_request(
@@ -228,11 +269,7 @@ extern "C-unwind" fn on_request(
     request: *mut wsock_request,
     user: *mut c_void,
 ) -> i32 {
-    world(|w| {
-        called(w, user);
-        assert!(w.handles[SERVER].contains(&server.addr()));
-        w.handles[REQUEST].push(request.addr());
-    });
+    asked(server.addr(), request.addr(), user);
     act();
     request::answer(request.addr())
 }

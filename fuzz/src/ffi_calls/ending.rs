@@ -2,7 +2,7 @@
 
 use super::values::*;
 use super::world::*;
-use super::{conn, hub, looping, request, server};
+use super::{batch, conn, hub, looping, request, server};
 use std::ptr;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
@@ -107,6 +107,7 @@ fn run_out(how: End) {
         conns.iter().all(|&conn| wsock_conn_state(conn as _) == WSOCK_CLOSED)
             && servers.iter().all(|&it| server::has_ended(it))
     };
+    loops.iter().for_each(|&owner| batch::join(owner));
     for turn in 0..TURNS {
         for &owner in &loops {
             looping::turn(owner, i32::from(turn > 20));

@@ -15,7 +15,7 @@ pub fn any() {
     let any = [InvalidHandle, WrongKind, InvalidArgument, Unsupported, Limit];
     // SAFETY: see looping::make.
     unsafe {
-        match below(16) {
+        match below(17) {
             0 => {
                 let mut out = ptr::null_mut();
                 let status = wsock_hub_new(if below(8) == 7 { ptr::null_mut() } else { &mut out });
@@ -71,6 +71,7 @@ pub fn any() {
                 documented(status, &any[..3]);
                 assert!(stats.is_none_or(|stats| stats.topics <= stats.subscriptions));
             }
+            15 => send_message(),
             _ => match below(2) {
                 0 => wsock_hub_free(hub as _),
                 _ => wsock_message_free(handle(MESSAGE) as _),
@@ -86,6 +87,31 @@ fn message() {
     let status = unsafe { wsock_message_new(kind, data.cast(), len, &mut out) };
     documented(status, &[InvalidArgument]);
     made(MESSAGE, status, out.addr());
+}
+
+/// To one connection alone.
+pub fn send_message() {
+    let (conn, message) = (handle(CONN), handle(MESSAGE));
+    let (how, key) = draw(|input| (input.byte(), input.byte()));
+    let options = wsock_send_options {
+        struct_size: size_of::<wsock_send_options>(),
+        flags: u32::from(how & 1),
+        overflow: i32::from(how >> 1) % 6,
+        key: u64::from(key) % 3,
+        release: None,
+        release_user: ptr::null_mut(),
+    };
+    let options = if how & 128 == 0 { ptr::null() } else { &raw const options };
+    let len = length_of(message);
+    // SAFETY: handles may be any number, and the options are NULL or as large as they say.
+    let status = unsafe { wsock_conn_send_message(conn as _, message as _, options) };
+    documented(status, &[InvalidHandle, WrongKind, State, Limit, InvalidArgument, Unsupported]);
+    if status >= 0 {
+        expect((1, len as u64), |it| it == conn);
+    }
+    // SAFETY: a handle that may be any number.
+    let compressions = wsock_message_compressions(message as _);
+    assert!(compressions <= 100);
 }
 
 fn made(class: usize, status: i32, handle: usize) {

@@ -1,5 +1,6 @@
 //! Loops: made, polled, posted to, freed. And what needs no handle.
 
+use super::batch;
 use super::callbacks::{release_task, task};
 use super::values::*;
 use super::world::*;
@@ -34,6 +35,9 @@ pub fn make() {
 pub fn free(owner: usize) {
     let status = inside(|| wsock_loop_free(owner as _));
     documented(status, &[InvalidHandle, WrongKind, Reentrant]);
+    if status == WSOCK_OK {
+        batch::over(owner);
+    }
 }
 
 const POLLED: [Code; 6] =
@@ -44,7 +48,14 @@ pub fn newest() -> usize {
 }
 
 pub fn turn(owner: usize, timeout_ms: i32) {
-    documented(inside(|| wsock_loop_poll(owner as _, timeout_ms)), &POLLED);
+    turned(owner, inside(|| wsock_loop_poll(owner as _, timeout_ms)));
+}
+
+fn turned(owner: usize, status: i32) {
+    documented(status, &POLLED);
+    if status >= 0 {
+        batch::over(owner);
+    }
 }
 
 pub fn turn_any() {
@@ -53,7 +64,7 @@ pub fn turn_any() {
         0 => {
             // Else it would wait for something to happen.
             wsock_loop_stop(owner as _);
-            documented(inside(|| wsock_loop_run(owner as _)), &POLLED);
+            turned(owner, inside(|| wsock_loop_run(owner as _)));
         }
         1 => turn(owner, -2),
         n => turn(owner, n as i32 % 4),

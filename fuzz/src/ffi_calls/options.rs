@@ -18,9 +18,10 @@ const KEY: &str = include_str!("key.pem");
 const PIN: &CStr = c"sha256//8wMnsaflwOGPss01STE6iuFfB0QE1PnjtsSxUB+YsN4=";
 
 /// All integer options but WSOCK_OPT_PROXY_FROM_ENV, whose proxies are not ours.
-const KEYS: [i32; 49] = [
+const KEYS: [i32; 50] = [
     1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 30, 31, 32, 33, 34, 35, 36, 37,
     40, 41, 42, 43, 44, 46, 50, 51, 52, 53, 54, 60, 61, 62, 63, 64, 71, 80, 81, 82, 83, 84, 90, 0,
+    45,
 ];
 
 const TEXTS: [(i32, &CStr); 12] = [

@@ -45,7 +45,13 @@ const SUBSCRIBE: &[u8] = &[238, 0, 2, 0, 4];
 const SUBSCRIBE_EXACTLY: &[u8] = &[238, 0, 3, 1, 0];
 const PUBLISH: &[u8] = &[238, 0, 7, 0, 50, 0, 2, 0, 1];
 const BROADCAST: &[u8] = &[238, 0, 12, 0, 0, 0];
-const FREE_HUB: &[u8] = &[238, 0, 15, 0];
+const FREE_HUB: &[u8] = &[238, 0, 16, 0];
+const SEND_MESSAGE: &[u8] = &[238, 0, 15, 0, 0, 0, 1];
+const USE_EVENTS: &[u8] = &[253, 0, 0, 0, 4];
+const FETCH: &[u8] = &[253, 0, 2, 2, 3, 0];
+const FLUSH: &[u8] = &[253, 0, 5];
+const START: &[u8] = &[253, 0, 6];
+const JOIN: &[u8] = &[253, 0, 7];
 
 pub fn all() -> Vec<Seed> {
     let seed = |name, ends: u8, parts: &[&[u8]]| (name, [&[ends], LOOP, &parts.concat()].concat());
@@ -93,6 +99,50 @@ pub fn all() -> Vec<Seed> {
             &[SERVER, OPTIONS, &[150, 0, 11, 2, 0, 0], &[76, 0, 0, 0, 10, 0, 1, 0, 9, 0]],
         ),
         seed("stage", 0, &[&[220, 9], RETRYING, ON_STAGE, TURNS, &[220, 10, 1], WAIT, WAIT]),
+        seed(
+            "batches",
+            0,
+            &[
+                USE_EVENTS, SERVER, CLIENT, FETCH, FETCH, FETCH, SEND, FLUSH, FETCH, FETCH, CLOSE,
+                FETCH, FETCH,
+            ],
+        ),
+        seed(
+            "batches_and_callbacks",
+            0,
+            &[
+                USE_EVENTS, SERVER, CLIENT, TURNS, SEND, FETCH, TURNS, USE_EVENTS, SEND, FETCH,
+                FETCH,
+            ],
+        ),
+        seed(
+            "asked_in_batches",
+            0,
+            &[
+                USE_EVENTS,
+                OPTIONS,
+                &set(49, 1),
+                SERVER_WITH,
+                CLIENT,
+                FETCH,
+                FETCH,
+                FETCH,
+                FETCH,
+                SEND,
+                FETCH,
+            ],
+        ),
+        seed("thread", 0, &[START, SERVER, CLIENT, WAIT, SEND, WAIT, CLOSE, WAIT]),
+        seed(
+            "thread_and_batches",
+            0,
+            &[
+                USE_EVENTS, START, SERVER, CLIENT, FETCH, FETCH, SEND, FETCH, FETCH, JOIN, FETCH,
+                CLOSE,
+            ],
+        ),
+        seed("thread_is_freed", 1, &[START, SERVER, CLIENT, WAIT, SEND, FREE]),
+        seed("message", 0, &[MESSAGE, SERVER, CLIENT, TURNS, SEND_MESSAGE, TURNS, SEND_MESSAGE]),
         seed("balancer", 0, &[OPTIONS, &[150, 0, 12, 0, 0], SERVER_WITH, PROXY_PEER, TURNS]),
     ]
 }

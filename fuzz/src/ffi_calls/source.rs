@@ -25,6 +25,7 @@ struct Well {
 fn accepted(conn: usize, bytes: usize) {
     world(|w| {
         let record = w.conns.entry(conn).or_default();
+        record.in_parts = true;
         record.messages += 1;
         record.bytes += bytes as u64;
     });

@@ -32,6 +32,14 @@ pub struct World {
     pub tasks: Vec<Task>,
     /// Functions that are sources and were not released.
     pub wells: usize,
+    /// Where loops write their batches, by loop.
+    pub rooms: BTreeMap<usize, Room>,
+    /// Some loop queues what it has to tell, so that the state may be ahead of that.
+    pub queues: bool,
+    /// Batches that have ended.
+    pub batches: usize,
+    /// Connections whose end was told in the last batch of their loop, and that loop.
+    pub ended: Vec<(usize, usize)>,
     /// Messages published and broadcast, and their bytes.
     pub published: (u64, u64),
     /// Descriptors of loops that were asked for them.
@@ -73,6 +81,8 @@ pub struct Conn {
     pub comes_back: bool,
     /// It was closed or aborted.
     pub given_up: bool,
+    /// A message in parts was accepted: if its end has not come when the connection closes, it is lost.
+    pub in_parts: bool,
     /// Messages that were accepted, and their bytes.
     pub messages: u64,
     pub bytes: u64,
@@ -108,6 +118,13 @@ pub struct Options {
     pub attempts: i64,
     /// It has a certificate.
     pub secure: bool,
+}
+
+/// Memory for records, and the size of one.
+#[derive(Default)]
+pub struct Room {
+    pub room: Vec<u64>,
+    pub size: usize,
 }
 
 #[derive(Default)]
