@@ -448,10 +448,12 @@ impl Loop {
         act_quickly(self.place.core.enter_again(me)?, id, f)
     }
 
-    /// The same while this thread works on a batch of the loop's events.
+    /// The same while this thread works on a batch of the loop's events, and is at home: elsewhere something of
+    /// its own may wait in the inbox, which comes first.
     #[inline]
     pub fn from_batch<R>(self, me: Me, id: Id, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
-        if !self.is_corked_for(me) || self.has_thread() {
+        let at_home = me.is(self.home.load(Ordering::Relaxed));
+        if !self.is_corked_for(me) || !at_home || self.has_thread() {
             return None;
         }
         act_quickly(self.place.core.try_enter(self.generation)?, id, f)
