@@ -98,7 +98,7 @@ tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitiz
 
 faults: $(LIB) need-cc ## many plans of failing system calls against the library (PLANS=100000 SEED=1)
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so PLANS=$(or $(PLANS),100000) SEED=$(SEED) \
-		$(CARGO) test --test faults -- --nocapture
+		$(CARGO) test --test faults
 
 BENCH    := target/bench
 COUNTS   := target/counts
