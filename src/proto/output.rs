@@ -7,7 +7,6 @@
 use super::frame::{self, MAX_CONTROL, MAX_HEADER};
 use crate::error::Result;
 use crate::util::bytes::Bytes;
-use crate::util::memory;
 use crate::util::pool::BufferPool;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -135,21 +134,21 @@ impl Output {
     }
 
     /// The buffer to which a frame of at most `size` bytes is to be appended: there is room for it. `data` of
-    /// them belong to a message. Without memory for a large one nothing is changed.
+    /// them belong to a message. `None` without memory for a large one, and nothing is changed.
     #[inline]
     pub fn room(
         &mut self,
         pool: &mut BufferPool,
         size: usize,
         data: usize,
-    ) -> Result<&mut Vec<u8>> {
+    ) -> Option<&mut Vec<u8>> {
         if self.more.is_none()
             && !self.front.is_empty()
             && joins(&self.front, size)
             && self.front.try_reserve(size + PONG).is_ok()
         {
             self.data += data;
-            return Ok(&mut self.front);
+            return Some(&mut self.front);
         }
         self.other_room(pool, size, data)
     }
@@ -159,20 +158,20 @@ impl Output {
         pool: &mut BufferPool,
         size: usize,
         data: usize,
-    ) -> Result<&mut Vec<u8>> {
+    ) -> Option<&mut Vec<u8>> {
         if self.front.is_empty() {
             if self.front.capacity() == 0 {
                 self.front = pool.take();
             }
-            memory::reserve(&mut self.front, size + PONG)?;
+            self.front.try_reserve(size + PONG).ok()?;
             self.data += data;
-            return Ok(&mut self.front);
+            return Some(&mut self.front);
         }
         let only =
             self.more.as_ref().is_none_or(|more| more.chunks.is_empty() && more.tail.is_none());
         if only && joins(&self.front, size) && self.front.try_reserve(size + PONG).is_ok() {
             self.data += data;
-            return Ok(&mut self.front);
+            return Some(&mut self.front);
         }
         let more = self.more.get_or_insert_default();
         let joins = |back: &mut Chunk| {
@@ -181,13 +180,11 @@ impl Output {
                 && back.frames.try_reserve(size + PONG).is_ok()
         };
         if !more.chunks.back_mut().is_some_and(joins) {
-            let taken = pool.take_for(size + PONG).inspect_err(|_| self.tidy());
-            let more = self.more.get_or_insert_default();
-            more.push(Chunk { frames: taken?, tail: None });
+            let frames = pool.take_for(size + PONG).ok()?;
+            more.push(Chunk { frames, tail: None });
         }
         self.data += data;
-        let chunks = self.more.as_mut().map(|more| &mut more.chunks);
-        Ok(&mut chunks.and_then(VecDeque::back_mut).expect("there is one now").frames)
+        Some(&mut more.chunks.back_mut().expect("there is one now").frames)
     }
 
     /// Queues a payload that is referred to, and gives the buffer to which its header is to be appended.

@@ -10,6 +10,7 @@ use crate::proto::event::Kind;
 use crate::proto::frame::{self, MAX_HEADER, Opcode};
 use crate::proto::mask;
 use crate::util::bytes::Bytes;
+use crate::util::memory;
 use crate::util::time::Time;
 use std::sync::Arc;
 
@@ -207,16 +208,16 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a whole message as it is. Nobody watches the frames.
+    /// Queues a whole message as it is, if there is memory for it. Nobody watches the frames.
     #[inline]
-    pub(super) fn queue_plain(&mut self, cx: &mut Context, kind: Kind, data: &[u8]) -> Result<()> {
+    pub(super) fn queue_plain(&mut self, cx: &mut Context, kind: Kind, data: &[u8]) -> Option<()> {
         let output = cx.output(&mut self.output);
         let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), data.len())?;
         match self.role {
             Role::Server => append(out, true, opcode(kind), false, None, data),
             Role::Client => append_masked(out, cx.entropy.bytes(), kind, data),
         }
-        Ok(())
+        Some(())
     }
 
     /// Queues one frame.
@@ -257,7 +258,9 @@ impl Connection {
         let key = self.masking_key(cx);
         let message = if opcode.is_control() { 0 } else { data.len() };
         let output = cx.output(&mut self.output);
-        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), message)?;
+        let Some(out) = output.room(&mut cx.pool, MAX_HEADER + data.len(), message) else {
+            return Err(memory::none(data.len()));
+        };
         append(out, fin, opcode, rsv1, key, data);
         self.trace_sent(now, opcode, fin, rsv1, data.len());
         Ok(())

@@ -177,7 +177,7 @@ impl Connection {
 
     #[inline]
     fn take_plain(&mut self, cx: &mut Context, now: Time, kind: Kind, data: &[u8]) -> Option<()> {
-        self.queue_plain(cx, kind, data).ok()?;
+        self.queue_plain(cx, kind, data)?;
         self.last_message = now;
         self.add(Figure::MessagesSent, 1);
         self.add(Figure::PayloadSent, data.len());
