@@ -612,7 +612,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 #define WSOCK_OPT_IDLE_TIMEOUT_MS 4
 /** Milliseconds of silence of the peer after which a ping asks whether it lives. 0: never. Default 25000. */
 #define WSOCK_OPT_PING_INTERVAL_MS 5
-/** Milliseconds of silence after that ping which mean it does not. Default 20000. */
+/**
+ * Milliseconds of silence after that ping which mean it does not. A peer that takes nothing of what
+ * waits to be sent for as long as both together counts as dead, too, whatever it says meanwhile.
+ * Default 20000.
+ */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
  * What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;

@@ -7,6 +7,7 @@
 use super::frame::{self, MAX_HEADER};
 use crate::util::bytes::Bytes;
 use crate::util::pool::BufferPool;
+use crate::util::time::Time;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -32,6 +33,8 @@ pub struct Output {
     data: usize,
     /// Pings among what waits, an upper bound.
     pub pings: u16,
+    /// When the transport last took something, or was full for the first time.
+    pub moved: Time,
     more: Option<Box<Backlog>>,
 }
 
