@@ -14,6 +14,7 @@ use super::session::{Phase, Session};
 use super::told::Told;
 use crate::error::Result;
 use crate::proto::conn::{Whole, Wholes};
+use crate::proto::context::FRAME;
 use crate::proto::event::Kind;
 use crate::util::arena::Window;
 use crate::util::id::Id;
@@ -120,13 +121,13 @@ impl Core {
         teller: &mut Teller,
         me: Me,
     ) -> Option<(usize, Told)> {
-        let Core { place: owner, entries, arena, run, trash, now, queueing: false, .. } = self
+        let Core { place: owner, entries, arena, run, trash, now, cx, queueing: false, .. } = self
         else {
             return None;
         };
         let owner = *owner;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
-        if session.pauses() {
+        if session.pauses() || cx.is_tired() {
             return None;
         }
         let Phase::Open(conn) = &mut session.phase else { return None };
@@ -144,6 +145,7 @@ impl Core {
         if taken == 0 {
             return None;
         }
+        cx.work += run.wholes.len() * FRAME;
         if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler))
         {
             let last = teller.handler.replace(session.setup.handler.clone());

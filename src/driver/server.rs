@@ -12,6 +12,7 @@ use super::limits::{AddressKey, Addresses, turn_away};
 use super::log::{Occasion, SERVER};
 use super::loops::Loop;
 use super::preface::{self, Peer};
+use super::ready::{Line, SHARE, VISIT};
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use super::setup::{Agreed, Setup};
@@ -28,7 +29,7 @@ use crate::util::table::ACCEPTED;
 use crate::util::time::Time;
 
 /// Connections accepted in one turn, so that a crowd at the door does not starve those inside.
-const ACCEPTS_PER_TURN: usize = 256;
+const ACCEPTS_PER_TURN: usize = SHARE / VISIT;
 /// How long to wait when the process has no descriptor left for another connection.
 const BACK_OFF_MS: u64 = 50;
 
@@ -249,18 +250,19 @@ impl Core {
         stats
     }
 
-    /// Accepts what waits. Readiness is told once, so what is left goes to the next turn.
-    pub fn accept(&mut self, id: Id) {
+    /// Accepts what waits, and tells how many that were. Readiness is told once, so what is left goes to the next
+    /// turn.
+    pub fn accept(&mut self, id: Id) -> usize {
         let now = self.now;
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(server) = self.server(id) else { return };
+        for count in 0..ACCEPTS_PER_TURN {
+            let Some(server) = self.server(id) else { return count };
             server.in_ready = false;
             if server.backed_off.is_some() {
-                return;
+                return count;
             }
             match server.accept() {
                 Ok(Some((socket, address))) => self.welcome(id, socket, address),
-                Ok(None) => return,
+                Ok(None) => return count,
                 Err(e) if of_the_peer(&e) => {}
                 Err(e) => {
                     server.stats.accept_errors += 1;
@@ -270,14 +272,16 @@ impl Core {
                             format!("accepting failed and is put off for {BACK_OFF_MS} ms: {e}")
                         });
                     }
-                    return self.arm(id);
+                    self.arm(id);
+                    return count;
                 }
             }
         }
         if let Some(server) = self.server(id) {
             server.in_ready = true;
-            self.ready.push_back(id);
+            self.ready.push(Line::Strangers, id);
         }
+        ACCEPTS_PER_TURN
     }
 
     /// Something of this server may be due.
