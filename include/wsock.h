@@ -750,7 +750,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  * on another machine, set this to 0. 0: any number. Default 4096.
  */
 #define WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS 52
-/** Server: the same for handshakes that are not done yet. 0: any number. Default 4096. */
+/**
+ * Server: the same for handshakes that are not done yet. When the one that began first has taken two
+ * seconds and more, it makes way instead: so whoever only occupies the places keeps nobody out. 0: any
+ * number. Default 4096.
+ */
 #define WSOCK_OPT_MAX_HANDSHAKES 53
 /**
  * Server: bytes per second that a request must come with. From its first byte on it has two seconds,

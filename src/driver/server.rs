@@ -1,5 +1,6 @@
 //! A listener: accepting and counting.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -97,6 +98,8 @@ pub struct Server {
     pub sessions: u64,
     /// Where they come from.
     pub addresses: Addresses,
+    /// Those whose handshake is not done, and some where it is, in the order in which they came.
+    pub newcomers: VecDeque<(Id, Time)>,
     /// Which listener is asked first, so that none starves.
     turn: usize,
     /// On the list of what has input.
@@ -215,6 +218,7 @@ impl Core {
             stats: ServerStats::default(),
             sessions: 0,
             addresses: Addresses::default(),
+            newcomers: VecDeque::new(),
             turn: 0,
             in_ready: false,
             backed_off: None,
@@ -296,6 +300,7 @@ impl Core {
     }
 
     fn welcome(&mut self, server_id: Id, mut socket: Socket, address: Address) {
+        self.make_way(server_id);
         let Some(server) = self.server(server_id) else { return };
         let peer = Peer::of(&address);
         if !server.admits(peer.key(&server.shared.settings)) {
@@ -334,6 +339,7 @@ impl Core {
         session.peer = address;
         session.placed = key.is_some();
         session.stream = Some(stream);
+        server.newcomers.push_back((id, now));
         self.insert(id, Entry::Session(session));
         self.note(id, DEBUG, SERVER, |_| "accepted".to_owned());
         self.dirty(id);
