@@ -18,6 +18,7 @@ LIB      := $(RELEASE)/libwsock.so.0
 EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c)) \
 	$(addprefix target/embed/,poll epoll frame)
 VENV     := target/autobahn/venv
+HOSTILE  := $(addprefix target/hostile/,siege victims visitor)
 
 # The programs of examples/embed that need a library: what pkg-config calls it, and Debian. Asio has no file for
 # pkg-config, so the compiler is asked for its header.
@@ -39,7 +40,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-python
+.PHONY: help run build examples embed test test-python autobahn-python wheel tsan bench counts counts-accept profile fuzz lint header install autobahn interop hostile clean FORCE need-cargo need-cc need-counts need-perf need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,7 +58,7 @@ examples: $(EXAMPLES) ## build the C examples (target/c)
 embed: examples ## build the examples for the event loops of others, as far as these are here (target/embed)
 	@$(MAKE) --no-print-directory $(EMBED)
 
-test: need-cargo need-python examples embed bench-programs ## run every test that this machine can run
+test: need-cargo need-python examples embed bench-programs $(HOSTILE) ## run every test that this machine can run
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
@@ -70,6 +71,7 @@ test: need-cargo need-python examples embed bench-programs ## run every test tha
 	$(PYTHON) tests/examples.py
 	$(PYTHON) tests/embed.py
 	$(PYTHON) tests/benches.py
+	$(PYTHON) tests/hostile/run.py
 	$(PYTHON) tests/counts.py
 	$(PYTHON) tests/flame.py
 	bindings/python/tests/run.sh $(LIB) target/python
@@ -95,6 +97,9 @@ interop: need-python examples target/interop/client ## talk to nginx, HAProxy, A
 
 tsan: need-cargo need-cc ## run the C programs about threads below ThreadSanitizer (wants a nightly Rust)
 	tests/tsan.sh $(ONLY)
+
+hostile: need-python $(HOSTILE) target/c/echo_server ## attack the echo server with full force and measure how long others wait (ONLY="bombs")
+	$(PYTHON) tests/hostile/force.py $(if $(ONLY),--only '$(ONLY)')
 
 BENCH    := target/bench
 COUNTS   := target/counts
@@ -157,7 +162,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c tests/hostile/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 	@$(MAKE) --no-print-directory $(addprefix lint-,poll epoll frame) $(EMBED:target/embed/%=lint-%)
 
@@ -198,6 +203,10 @@ lint-%: examples/embed/%.cpp
 
 skipped-%:
 	@echo "skipped: examples/embed/$*, for want of a library: apt-get install $($*.deb)"
+
+target/hostile/%: tests/hostile/%.c include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/hostile
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) $(LINK)
 
 target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/interop
