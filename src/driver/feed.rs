@@ -9,16 +9,16 @@ use super::core::{Core, RECEIVE_BUFFER};
 use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
-use super::ready::{Line, SHARE};
+use super::ready::{Line, SHARE, VISIT};
 use super::retain::{Current, Source};
 use super::run::{self, Teller};
 use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
-use crate::proto::context::Context;
+use crate::proto::context::{Context, FRAME};
 use crate::proto::event::{Event, Payload};
 use crate::proto::handshake::client::ClientOutcome;
 use crate::proto::handshake::server::{Refusal, Request};
-use crate::transport::Received;
+use crate::transport::{Received, Stream};
 use crate::util::id::Id;
 
 /// Bytes that go straight into a message count this much less. They need no callbacks, and a message that
@@ -78,7 +78,7 @@ pub fn serve(entered: &Entered, id: Id, line: Line, teller: &mut Teller) -> Resu
     let (mut read, mut cost) = entered.with(|core| {
         core.serving = Some(id);
         (core.cx.work, core.cx.enough) = (0, line.share());
-        let cost = core.session(id).map_or(0, |session| session.visit_cost());
+        let cost = if line == Line::Open { 0 } else { core.visit_cost(id) };
         Ok((core.next_input(id), cost))
     })?;
     while let Read::Bytes(chunk, direct) = read {
@@ -86,7 +86,8 @@ pub fn serve(entered: &Entered, id: Id, line: Line, teller: &mut Teller) -> Resu
         feed(entered, id, chunk, direct > 0, teller)?;
         read = entered.with(|core| Ok(core.go_on_reading(id, cost)))?;
     }
-    entered.with(|core| Ok(cost + core.cx.work))
+    // Of that line all are served, whatever it costs.
+    if line == Line::Open { Ok(0) } else { entered.with(|core| Ok(cost + core.cx.work)) }
 }
 
 /// Handles a chunk of the arena: whole messages as long as they come, and everything else event by event.
@@ -190,6 +191,17 @@ fn feed_steps(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Telle
 }
 
 impl Core {
+    /// What it costs to look at a session, beside what it says.
+    fn visit_cost(&mut self, id: Id) -> usize {
+        let Some(session) = self.session(id) else { return 0 };
+        match session.phase {
+            // The public key operations of a handshake are as dear as a whole share.
+            _ if session.stream.as_ref().is_some_and(Stream::is_handshaking) => SHARE,
+            Phase::Open(_) => 0,
+            _ => VISIT,
+        }
+    }
+
     /// What the session has to be given now. When that is nothing, what was done to it is settled.
     fn next_input(&mut self, id: Id) -> Read {
         let read = match self.read_plain(id) {
@@ -348,9 +360,10 @@ impl Core {
             at += used;
             let Some(event) = event else { break Some(found) };
             let (input, source) = located(event, start);
-            if let Source::Held(Held::Whole(bytes)) = &source {
-                self.cx.work += bytes.len();
-            }
+            self.cx.work += match &source {
+                Source::Held(Held::Whole(bytes)) => FRAME + bytes.len(),
+                _ => FRAME,
+            };
             if let Source::Range(range) = &source {
                 arena.fix(range.end);
             }

@@ -34,14 +34,6 @@ impl Line {
             Line::Busy | Line::Strangers => SHARE,
         }
     }
-
-    /// How much of it one turn takes.
-    pub fn budget(self) -> usize {
-        match self {
-            Line::Open => usize::MAX,
-            Line::Busy | Line::Strangers => SHARE,
-        }
-    }
 }
 
 /// The lines. Nobody stands in two of them.
@@ -59,9 +51,9 @@ impl Ready {
         self.lines.iter().all(VecDeque::is_empty)
     }
 
-    /// How many wait there.
-    pub fn len(&self, line: Line) -> usize {
-        self.lines[line as usize].len()
+    /// How many wait in each.
+    pub fn counts(&self) -> [usize; 3] {
+        self.lines.each_ref().map(VecDeque::len)
     }
 
     /// To the end of that line.

@@ -8,7 +8,7 @@ use super::deliver::Delivery;
 use super::dial::Dial;
 use super::held::HeldInput;
 use super::preface::Preface;
-use super::ready::{Line, SHARE, VISIT};
+use super::ready::Line;
 use super::route::Tunnel;
 use super::setup::Setup;
 use super::source::Sources;
@@ -240,16 +240,6 @@ impl Session {
             Phase::Preface(_) | Phase::ServerHandshake(_) | Phase::Answered => Line::Strangers,
             _ if self.busy || self.hung_up => Line::Busy,
             _ => Line::Open,
-        }
-    }
-
-    /// What it costs to look at it, beside what it says.
-    pub fn visit_cost(&self) -> usize {
-        match self.phase {
-            // The public key operations of a handshake are as dear as a whole share.
-            _ if self.stream.as_ref().is_some_and(Stream::is_handshaking) => SHARE,
-            Phase::Open(_) => 0,
-            _ => VISIT,
         }
     }
 

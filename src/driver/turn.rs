@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
-use super::ready::{Line, Ready, VISIT};
+use super::ready::{Line, Ready, SHARE, VISIT};
 use super::report::Report;
 use super::run::Teller;
 use super::session::Phase;
@@ -204,16 +204,19 @@ fn fire_timers(entered: &Entered) -> Result<()> {
 
 fn serve_ready(entered: &Entered) -> Result<()> {
     let mut teller = Teller::default();
-    for line in Ready::LINES {
-        // Only who is there now: whoever comes meanwhile has a turn after everybody else.
-        let count = entered.with(|core| Ok(core.ready.len(line)))?;
-        let mut budget = line.budget();
+    // Only who is there now: whoever comes meanwhile has a turn after everybody else.
+    let counts = entered.with(|core| Ok(core.ready.counts()))?;
+    for (line, count) in Ready::LINES.into_iter().zip(counts) {
+        let mut budget = SHARE;
         for _ in 0..count {
             deliver::tell_opened(entered)?;
             let cost = match entered.with(|core| Ok(core.next_ready(line)))? {
                 Next::Session(id) => feed::serve(entered, id, line, &mut teller)?,
                 Next::Served { cost } => cost,
             };
+            if line == Line::Open {
+                continue;
+            }
             budget = budget.saturating_sub(cost.max(VISIT));
             if budget == 0 {
                 break;

@@ -82,7 +82,11 @@ impl Connection {
                 break;
             }
             match self.advance(cx, now, input, &mut step.consumed) {
-                Ok(event) => step.event = event,
+                Ok(Some(event)) => {
+                    step.event = Some(event);
+                    break;
+                }
+                Ok(None) => {}
                 Err(error) => self.fail(cx, now, error),
             }
             cx.work += FRAME;
@@ -198,7 +202,7 @@ impl Connection {
         };
         *at += header.size;
         self.trace_received(now, &header);
-        let in_pieces = self.inflates(header) && header.len > DEFLATED as u64;
+        let in_pieces = header.len > DEFLATED as u64 && self.inflates(header);
         if header.len > (input.len() - *at) as u64 || self.takes_parts(header) || in_pieces {
             return self.begin_partial(cx, now, input, at, header);
         }
