@@ -14,4 +14,5 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 if __name__ == "__main__":
-    unittest.main(module=None, argv=[sys.argv[0], "-v", *(sys.argv[1:] or ["discover", "-s", str(HERE)])])
+    every = sorted(path.stem for path in HERE.glob("test_*.py"))
+    unittest.main(module=None, argv=[sys.argv[0], "-v", *(sys.argv[1:] or every)])
