@@ -20,6 +20,7 @@ EXAMPLES := $(patsubst examples/c/%.c,target/c/%,$(wildcard examples/c/*.c)) \
 VENV     := target/autobahn/venv
 SOAK     := target/soak/soak
 NETEM    := $(addprefix target/netem/,call serve)
+HOSTILE  := $(addprefix target/hostile/,siege victims visitor)
 
 # The programs of examples/embed that need a library: what pkg-config calls it, and Debian. Asio has no file for
 # pkg-config, so the compiler is asked for its header.
@@ -41,7 +42,7 @@ pkg    = $(if $($*.pc),$(shell pkg-config $1 $($*.pc)))
 # $ORIGIN: a program finds the library next door, from whatever directory it is started.
 LINK     := -L$(RELEASE) -lwsock -Wl,-rpath,'$$ORIGIN/../release'
 
-.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit faults bench counts counts-accept profile fuzz fuzz-differential coverage lint header install autobahn interop clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
+.PHONY: help run build examples embed test soak netem test-python autobahn-python wheel tsan asan miri audit faults bench counts counts-accept profile fuzz fuzz-differential coverage lint header install autobahn interop hostile clean FORCE need-cargo need-cc need-counts need-perf need-openssl need-python
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -59,7 +60,7 @@ examples: $(EXAMPLES) ## build the C examples (target/c)
 embed: examples ## build the examples for the event loops of others, as far as these are here (target/embed)
 	@$(MAKE) --no-print-directory $(EMBED)
 
-test: need-cargo need-python examples embed bench-programs $(SOAK) $(NETEM) ## run every test that this machine can run
+test: need-cargo need-python examples embed bench-programs $(SOAK) $(NETEM) $(HOSTILE) ## run every test that this machine can run
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so $(CARGO) test
 	@if command -v valgrind >/dev/null; then \
 		echo "the C programs again, under valgrind"; WSOCK_VALGRIND=1 \
@@ -75,6 +76,7 @@ test: need-cargo need-python examples embed bench-programs $(SOAK) $(NETEM) ## r
 	$(PYTHON) tests/benches.py
 	$(PYTHON) tests/soak/check.py
 	$(PYTHON) tests/netem/run.py --quick
+	$(PYTHON) tests/hostile/run.py
 	$(PYTHON) tests/counts.py
 	$(PYTHON) tests/flame.py
 	bindings/python/tests/run.sh $(LIB) target/python
@@ -130,6 +132,9 @@ audit: need-cargo need-python ## check what the library is made of against deny.
 faults: $(LIB) need-cc ## many plans of failing system calls against the library (PLANS=100000 SEED=1)
 	WSOCK_TEST_LIBRARY=$(CURDIR)/$(RELEASE)/libwsock.so PLANS=$(or $(PLANS),100000) SEED=$(SEED) \
 		$(CARGO) test --test faults
+
+hostile: need-python $(HOSTILE) target/c/echo_server ## attack the echo server with full force and measure how long others wait (ONLY="bombs")
+	$(PYTHON) tests/hostile/force.py $(if $(ONLY),--only '$(ONLY)')
 
 BENCH    := target/bench
 COUNTS   := target/counts
@@ -201,7 +206,7 @@ lint: need-cargo need-cc target/c/chat_page.h ## check formatting; clippy, rustd
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --features test-panic -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
-	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c tests/soak/*.c tests/netem/*.c; do echo "$(CC) -Werror $$file"; \
+	@for file in examples/c/*.c $(LINT_BENCH) tests/interop/*.c tests/soak/*.c tests/netem/*.c tests/hostile/*.c; do echo "$(CC) -Werror $$file"; \
 		$(CC) $(WARN) -O2 -Werror -Iinclude -Itarget/c -c -o /dev/null "$$file" || exit 1; done
 	@$(MAKE) --no-print-directory $(addprefix lint-,poll epoll frame) $(EMBED:target/embed/%=lint-%)
 
@@ -242,6 +247,10 @@ lint-%: examples/embed/%.cpp
 
 skipped-%:
 	@echo "skipped: examples/embed/$*, for want of a library: apt-get install $($*.deb)"
+
+target/hostile/%: tests/hostile/%.c include/wsock.h $(LIB) | need-cc
+	@mkdir -p target/hostile
+	$(CC) $(WARN) $(CFLAGS) -Iinclude $< -o $@ $(LDFLAGS) $(LINK)
 
 target/interop/client: tests/interop/client.c include/wsock.h $(LIB) | need-cc
 	@mkdir -p target/interop

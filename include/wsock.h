@@ -618,7 +618,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
 #define WSOCK_OPT_IDLE_TIMEOUT_MS 4
 /** Milliseconds of silence of the peer after which a ping asks whether it lives. 0: never. Default 25000. */
 #define WSOCK_OPT_PING_INTERVAL_MS 5
-/** Milliseconds of silence after that ping which mean it does not. Default 20000. */
+/**
+ * Milliseconds of silence after that ping which mean it does not. A peer that takes nothing of what
+ * waits to be sent for as long as both together counts as dead, too, whatever it says meanwhile.
+ * Default 20000.
+ */
 #define WSOCK_OPT_PONG_TIMEOUT_MS 6
 /**
  * What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
@@ -755,7 +759,11 @@ wsock_status wsock_loop_flush(wsock_loop *loop);
  * on another machine, set this to 0. 0: any number. Default 4096.
  */
 #define WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS 52
-/** Server: the same for handshakes that are not done yet. 0: any number. Default 16384. */
+/**
+ * Server: the same for handshakes that are not done yet. When the one that began first has taken two
+ * seconds and more, it makes way instead: so whoever only occupies the places keeps nobody out. 0: any
+ * number. Default 16384.
+ */
 #define WSOCK_OPT_MAX_HANDSHAKES 53
 /**
  * Server: bytes per second that a request must come with. From its first byte on it has two seconds,

@@ -257,7 +257,11 @@ pub fn with<R>(id: Id, f: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
 pub fn pause(id: Id, paused: bool) -> Result<()> {
     let (owner, _) = find(id)?;
     owner.with(|core| {
-        core.session(id).ok_or_else(gone)?.paused = paused;
+        let session = core.session(id).ok_or_else(gone)?;
+        session.paused = paused;
+        if paused && session.is_lost() {
+            core.dirty(id);
+        }
         if !paused {
             core.give_back(id);
             core.make_ready(id);

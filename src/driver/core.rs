@@ -15,6 +15,7 @@ use super::handler::Handler;
 use super::log::Logger;
 use super::loops::Loop;
 use super::readiness::{Poller, WAKE};
+use super::ready::Ready;
 use super::request::Pending;
 use super::retain::Current;
 use super::run::Run;
@@ -51,7 +52,7 @@ pub struct Core {
     /// Deadlines.
     pub timers: Timers,
     /// Sessions and servers that have input to look at.
-    pub ready: VecDeque<Id>,
+    pub ready: Ready,
     /// Sessions that something was done to.
     pub dirty: Vec<Id>,
     /// The session whose input is being handled: it is settled at the end of that, whatever is done to it.
@@ -138,7 +139,7 @@ impl Core {
             entries: Entries::default(),
             living: 0,
             timers: Timers::default(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             dirty: Vec::new(),
             endings: VecDeque::new(),
             retries: VecDeque::new(),

@@ -9,20 +9,19 @@ use super::core::{Core, RECEIVE_BUFFER};
 use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
+use super::ready::{Line, SHARE, VISIT};
 use super::retain::{Current, Source};
 use super::run::{self, Teller};
 use super::session::{Phase, Session};
 use crate::error::{Code, Error, Result};
-use crate::proto::context::Context;
+use crate::proto::context::{Context, FRAME};
 use crate::proto::event::{Event, Payload};
 use crate::proto::handshake::client::ClientOutcome;
 use crate::proto::handshake::server::{Refusal, Request};
-use crate::transport::Received;
+use crate::transport::{Received, Stream};
 use crate::util::id::Id;
 use crate::util::memory;
 
-/// Bytes taken from one socket before the others have their turn.
-const BYTES_PER_TURN: usize = RECEIVE_BUFFER;
 /// Bytes that go straight into a message count this much less. They need no callbacks, and a message that
 /// is received at one go is still in the processor's cache when it is whole.
 const DIRECT_COUNTS: usize = 8;
@@ -33,6 +32,10 @@ const DIRECT_LEAST: usize = 16 * 1024;
 /// Where another large message is to be expected so much of it is read to find out; the rest goes straight
 /// to where it stays.
 const FIRST_OF_LARGE: usize = 64 * 1024;
+
+/// What is read at once of a connection that says many small things: what it has of them beyond its share has
+/// to be kept until its next turn.
+const READ_OF_CHATTY: usize = 16 * 1024;
 
 /// What reading came to.
 enum Read {
@@ -71,19 +74,21 @@ struct Told {
     handler: Option<Arc<dyn Handler>>,
 }
 
-/// Reads what the socket has and handles it, up to a turn's share.
-pub fn serve(entered: &Entered, id: Id, teller: &mut Teller) -> Result<()> {
-    let mut budget = BYTES_PER_TURN;
-    let mut read = entered.with(|core| {
+/// Reads what the socket has and handles it, up to a turn's share. Tells what that has cost.
+pub fn serve(entered: &Entered, id: Id, line: Line, teller: &mut Teller) -> Result<usize> {
+    let (mut read, mut cost) = entered.with(|core| {
         core.serving = Some(id);
-        Ok(core.next_input(id))
+        (core.cx.work, core.cx.enough) = (0, line.share());
+        let cost = if line == Line::Open { 0 } else { core.visit_cost(id) };
+        Ok((core.next_input(id), cost))
     })?;
     while let Read::Bytes(chunk, direct) = read {
-        budget = budget.saturating_sub(chunk.len() + direct / DIRECT_COUNTS);
+        cost += chunk.len() + direct / DIRECT_COUNTS;
         feed(entered, id, chunk, direct > 0, teller)?;
-        read = entered.with(|core| Ok(core.go_on_reading(id, budget)))?;
+        read = entered.with(|core| Ok(core.go_on_reading(id, cost)))?;
     }
-    Ok(())
+    // Of that line all are served, whatever it costs.
+    if line == Line::Open { Ok(0) } else { entered.with(|core| Ok(cost + core.cx.work)) }
 }
 
 /// Handles a chunk of the arena: whole messages as long as they come, and everything else event by event.
@@ -189,6 +194,17 @@ fn feed_steps(entered: &Entered, id: Id, chunk: Range<usize>, teller: &mut Telle
 }
 
 impl Core {
+    /// What it costs to look at a session, beside what it says.
+    fn visit_cost(&mut self, id: Id) -> usize {
+        let Some(session) = self.session(id) else { return 0 };
+        match session.phase {
+            // The public key operations of a handshake are as dear as a whole share.
+            _ if session.stream.as_ref().is_some_and(Stream::is_handshaking) => SHARE,
+            Phase::Open(_) => 0,
+            _ => VISIT,
+        }
+    }
+
     /// What the session has to be given now. When that is nothing, what was done to it is settled.
     fn next_input(&mut self, id: Id) -> Read {
         let read = match self.read_plain(id) {
@@ -204,16 +220,21 @@ impl Core {
         read
     }
 
-    /// The same after it was given something, of a turn's share that has `budget` bytes left.
-    fn go_on_reading(&mut self, id: Id, budget: usize) -> Read {
-        match self.session(id) {
-            Some(session) if session.readable || session.has_held() => {}
-            _ => {
-                self.served(id);
-                return Read::Nothing;
-            }
+    /// The same after it was given something, which has cost so much beside what the protocol did.
+    fn go_on_reading(&mut self, id: Id, cost: usize) -> Read {
+        let (tired, work) = (self.cx.is_tired(), self.cx.work);
+        let Some(session) = self.session(id) else {
+            self.served(id);
+            return Read::Nothing;
+        };
+        let more = session.readable || session.has_held();
+        session.busy = more && (tired || cost + work >= SHARE);
+        session.chatty = more && tired;
+        if !more {
+            self.served(id);
+            return Read::Nothing;
         }
-        if budget > 0 {
+        if !session.busy {
             return self.next_input(id);
         }
         // The edge will not come again.
@@ -222,7 +243,7 @@ impl Core {
         Read::Nothing
     }
 
-    /// Input that was held back while reading was paused, once it no longer is.
+    /// Input that was held back, once it no longer is.
     fn take_held(&mut self, id: Id) -> Option<Read> {
         if self.has_enough(id) {
             return Some(Read::Nothing);
@@ -236,14 +257,10 @@ impl Core {
             Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
         };
         let mut held = std::mem::take(&mut self.session(id)?.details().held);
-        let count = held.len().min(RECEIVE_BUFFER);
-        let chunk = room.start..room.start + count;
-        self.arena.write(chunk.clone()).copy_from_slice(&held[..count]);
-        if count < held.len() {
-            held.drain(..count);
-            self.session(id)?.details().held = held;
-        }
-        Some(Read::Bytes(chunk, 0))
+        let most = if self.session(id)?.chatty { READ_OF_CHATTY } else { RECEIVE_BUFFER };
+        let count = held.take(self.arena.write(room.start..room.start + most));
+        self.session(id)?.details().held = held;
+        Some(Read::Bytes(room.start..room.start + count, 0))
     }
 
     /// Reads the socket of an open connection about which nothing is special, between two messages: most.
@@ -264,6 +281,7 @@ impl Core {
             Ok(room) => room,
             Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
         };
+        let room = if session.chatty { room.start..room.start + READ_OF_CHATTY } else { room };
         let read = stream.read(arena.write(room.clone()));
         Some(self.was_read(id, room, 0, read))
     }
@@ -341,13 +359,11 @@ impl Core {
         let mut at = rest.start;
         self.more_of = None;
         let found = loop {
-            let enough = self.queueing && self.has_enough(id);
+            let enough = self.cx.is_tired() || self.queueing && self.has_enough(id);
             let Some(session) = self.session(id) else { break None };
             if enough || session.pauses() {
-                let held = &mut session.details().held;
-                match memory::reserve(held, rest.end - at) {
-                    Ok(()) => held.extend_from_slice(arena.write(at..rest.end)),
-                    Err(error) => session.fail(error),
+                if let Err(error) = session.details().held.put_back(arena.write(at..rest.end)) {
+                    session.fail(error);
                 }
                 break None;
             }
@@ -358,6 +374,10 @@ impl Core {
             at += used;
             let Some(event) = event else { break Some(found) };
             let (input, source) = located(event, start);
+            self.cx.work += match &source {
+                Source::Held(Held::Whole(bytes)) => FRAME + bytes.len(),
+                _ => FRAME,
+            };
             if let Source::Range(range) = &source {
                 arena.fix(range.end);
             }
@@ -499,7 +519,11 @@ impl Session {
             Phase::Open(conn) => conn.take_bulky(),
             _ => false,
         };
-        let room = if bulky && stream.is_direct() { FIRST_OF_LARGE } else { buffer.len() };
+        let room = match (stream.is_direct(), self.chatty, bulky) {
+            (true, true, _) => READ_OF_CHATTY,
+            (true, false, true) => FIRST_OF_LARGE,
+            _ => buffer.len(),
+        };
         stream.read(&mut buffer[..room])
     }
 }

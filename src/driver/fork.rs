@@ -6,6 +6,7 @@
 
 use super::core::Core;
 use super::deliver::Delivery;
+use super::held::HeldInput;
 use super::inbox::Command;
 use super::loops::Loop;
 use super::readiness::{Poller, WAKE, cannot_watch};
@@ -104,7 +105,7 @@ impl Core {
                 // Dropped, not finished: nothing is written, nothing shut down.
                 session.stream = None;
                 if let Some(details) = &mut session.details {
-                    details.held = Vec::new();
+                    details.held = HeldInput::default();
                 }
             }
             let message = "the process has forked: the connection goes on in the parent";

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::core::Core;
 use super::server::Server;
 use crate::error::{Code, Error};
+use crate::proto::handshake::server::SLOW_MS;
 use crate::transport::Stream;
 use crate::util::id::Id;
 
@@ -94,12 +95,17 @@ impl Server {
         let limits = &self.shared.settings.limits;
         if full(self.sessions, limits.max_connections) {
             self.stats.refused_connections += 1;
-        } else if full(self.stats.handshakes, limits.max_handshakes) {
+        } else if self.handshakes_are_full() {
             self.stats.refused_handshakes += 1;
         } else {
             return self.admits_address(from);
         }
         false
+    }
+
+    /// Whether another handshake would be one too many.
+    pub fn handshakes_are_full(&self) -> bool {
+        full(self.stats.handshakes, self.shared.settings.limits.max_handshakes)
     }
 
     fn admits_address(&mut self, from: Option<AddressKey>) -> bool {
@@ -111,6 +117,35 @@ impl Server {
 }
 
 impl Core {
+    /// When as many handshakes are under way as may be, the one that began first makes way for the next, if it
+    /// has had its time: so whoever only occupies the places cannot keep others out.
+    pub fn make_way(&mut self, server_id: Id) {
+        let now = self.now;
+        let Some(server) = self.server(server_id) else { return };
+        let mut newcomers = std::mem::take(&mut server.newcomers);
+        let (full, under_way) = (server.handshakes_are_full(), server.stats.handshakes as usize);
+        let unfinished = |core: &mut Core, id| core.session(id).is_some_and(|it| !it.counted);
+        while newcomers.front().is_some_and(|&(id, _)| !unfinished(self, id)) {
+            newcomers.pop_front();
+        }
+        if newcomers.len() > 2 * under_way + 64 {
+            newcomers.retain(|(id, _)| unfinished(self, *id));
+        }
+        if full
+            && let Some(&(id, came)) = newcomers.front()
+            && now >= came.plus_ms(SLOW_MS)
+        {
+            newcomers.pop_front();
+            self.count(id, |stats| stats.handshake_timeouts += 1);
+            let message = "others wait, and the handshake has taken longer than theirs";
+            self.fail(id, Error::new(Code::HandshakeTimeout, message));
+            self.settle(id);
+        }
+        if let Some(server) = self.server(server_id) {
+            server.newcomers = newcomers;
+        }
+    }
+
     /// A load balancer has told where a client comes from.
     pub fn meet(&mut self, session_id: Id, ip: IpAddr) {
         if !self.count_address(session_id, ip) {

@@ -8,6 +8,7 @@ use mio::{Interest, Token};
 
 use super::core::Core;
 use super::entries::Entry;
+use super::ready::Line;
 use crate::error::{Code, Error};
 use crate::transport::{Listener, Socket};
 use crate::util::id::Id;
@@ -102,14 +103,14 @@ impl Core {
                     }
                     if !session.in_ready {
                         session.in_ready = true;
-                        self.ready.push_back(session.id);
+                        self.ready.push(session.line(), session.id);
                     }
                 }
                 Some(Entry::Server(server))
                     if server.id.generation() == generation && !server.in_ready =>
                 {
                     server.in_ready = true;
-                    self.ready.push_back(server.id);
+                    self.ready.push(Line::Strangers, server.id);
                 }
                 // A socket that was closed after the kernel had reported it.
                 _ => {}
@@ -123,7 +124,8 @@ impl Core {
             && !session.in_ready
         {
             session.in_ready = true;
-            self.ready.push_back(id);
+            let line = session.line();
+            self.ready.push(line, id);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::client::Client;
 use super::core::Core;
 use super::dial::{Address, Dial};
+use super::held::HeldInput;
 use super::inbox::Command;
 use super::log::DIAL;
 use super::loops::Loop;
@@ -242,7 +243,7 @@ impl Session {
         self.hung_up = false;
         let details = self.details();
         details.head = Head::default();
-        details.held = Vec::new();
+        details.held = HeldInput::default();
         details.lost = None;
         details.half_closed = false;
         details.headers = None;

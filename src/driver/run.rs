@@ -16,6 +16,7 @@ use super::session::{Phase, Session};
 use super::told::Told;
 use crate::error::Result;
 use crate::proto::conn::{Whole, Wholes};
+use crate::proto::context::FRAME;
 use crate::proto::event::Kind;
 use crate::util::arena::Window;
 use crate::util::id::Id;
@@ -128,9 +129,12 @@ impl Core {
         teller: &mut Teller,
         me: Me,
     ) -> Option<(usize, Told)> {
-        let Core { place: owner, entries, arena, run, trash, now, .. } = self;
+        let Core { place: owner, entries, arena, run, trash, now, cx, .. } = self;
         let owner = *owner;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        if cx.is_tired() {
+            return None;
+        }
         let cell = owner.table().cell(id)?;
         let Ok(taken) = receive(session, *now, arena.write(input.clone()), &mut run.wholes) else {
             self.break_off(id);
@@ -139,6 +143,7 @@ impl Core {
         if taken == 0 {
             return None;
         }
+        cx.work += run.wholes.len() * FRAME;
         if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler))
         {
             let last = teller.handler.replace(session.setup.handler.clone());
@@ -166,7 +171,10 @@ impl Core {
     }
 
     fn queue_run(&mut self, id: Id, input: Range<usize>) -> Option<usize> {
-        let Core { entries, arena, run, now, .. } = self;
+        let Core { entries, arena, run, now, cx, .. } = self;
+        if cx.is_tired() {
+            return None;
+        }
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
         let Ok(taken) = receive(session, *now, arena.write(input.clone()), &mut run.wholes) else {
             self.break_off(id);

@@ -1,5 +1,6 @@
 //! A listener: accepting and counting.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::limits::{AddressKey, Addresses, turn_away};
 use super::log::{Occasion, SERVER};
 use super::loops::Loop;
 use super::preface::{self, Peer};
+use super::ready::{Line, SHARE, VISIT};
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
 use super::setup::{Agreed, Setup};
@@ -28,7 +30,7 @@ use crate::util::table::ACCEPTED;
 use crate::util::time::Time;
 
 /// Connections accepted in one turn, so that a crowd at the door does not starve those inside.
-const ACCEPTS_PER_TURN: usize = 256;
+const ACCEPTS_PER_TURN: usize = SHARE / VISIT;
 /// How long to wait when the process has no descriptor left for another connection.
 const BACK_OFF_MS: u64 = 50;
 
@@ -96,6 +98,8 @@ pub struct Server {
     pub sessions: u64,
     /// Where they come from.
     pub addresses: Addresses,
+    /// Those whose handshake is not done, and some where it is, in the order in which they came.
+    pub newcomers: VecDeque<(Id, Time)>,
     /// Which listener is asked first, so that none starves.
     turn: usize,
     /// On the list of what has input.
@@ -214,6 +218,7 @@ impl Core {
             stats: ServerStats::default(),
             sessions: 0,
             addresses: Addresses::default(),
+            newcomers: VecDeque::new(),
             turn: 0,
             in_ready: false,
             backed_off: None,
@@ -249,18 +254,19 @@ impl Core {
         stats
     }
 
-    /// Accepts what waits. Readiness is told once, so what is left goes to the next turn.
-    pub fn accept(&mut self, id: Id) {
+    /// Accepts what waits, and tells how many that were. Readiness is told once, so what is left goes to the next
+    /// turn.
+    pub fn accept(&mut self, id: Id) -> usize {
         let now = self.now;
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(server) = self.server(id) else { return };
+        for count in 0..ACCEPTS_PER_TURN {
+            let Some(server) = self.server(id) else { return count };
             server.in_ready = false;
             if server.backed_off.is_some() {
-                return;
+                return count;
             }
             match server.accept() {
                 Ok(Some((socket, address))) => self.welcome(id, socket, address),
-                Ok(None) => return,
+                Ok(None) => return count,
                 Err(e) if of_the_peer(&e) => {}
                 Err(e) => {
                     server.stats.accept_errors += 1;
@@ -270,14 +276,16 @@ impl Core {
                             format!("accepting failed and is put off for {BACK_OFF_MS} ms: {e}")
                         });
                     }
-                    return self.arm(id);
+                    self.arm(id);
+                    return count;
                 }
             }
         }
         if let Some(server) = self.server(id) {
             server.in_ready = true;
-            self.ready.push_back(id);
+            self.ready.push(Line::Strangers, id);
         }
+        ACCEPTS_PER_TURN
     }
 
     /// Something of this server may be due.
@@ -292,6 +300,7 @@ impl Core {
     }
 
     fn welcome(&mut self, server_id: Id, mut socket: Socket, address: Address) {
+        self.make_way(server_id);
         let Some(server) = self.server(server_id) else { return };
         let peer = Peer::of(&address);
         if !server.admits(peer.key(&server.shared.settings)) {
@@ -330,6 +339,7 @@ impl Core {
         session.peer = address;
         session.placed = key.is_some();
         session.stream = Some(stream);
+        server.newcomers.push_back((id, now));
         self.insert(id, Entry::Session(session));
         self.note(id, DEBUG, SERVER, |_| "accepted".to_owned());
         self.dirty(id);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::client::Client;
 use super::deliver::Delivery;
 use super::dial::Dial;
+use super::held::HeldInput;
 use super::preface::Preface;
+use super::ready::Line;
 use super::route::Tunnel;
 use super::setup::Setup;
 use super::source::Sources;
@@ -71,8 +73,8 @@ pub struct Details {
     pub deadline: Option<Time>,
     /// The message in parts that is being sent.
     pub parts: Option<u32>,
-    /// Input that waits because reading is paused.
-    pub held: Vec<u8>,
+    /// Input that waits.
+    pub held: HeldInput,
     /// Sending failed with this; what is left to read decides how the connection ended.
     pub lost: Option<Box<Error>>,
     /// Our side of TCP is shut down.
@@ -181,8 +183,12 @@ pub struct Session {
     pub gone: bool,
     /// The socket may take bytes.
     pub writable: bool,
-    /// On the list of sessions to serve.
+    /// In a line of those to serve.
     pub in_ready: bool,
+    /// It had more than its share of the last turn.
+    pub busy: bool,
+    /// What made it so were many small things: it is read in smaller pieces.
+    pub chatty: bool,
     /// On the list of sessions to settle.
     pub in_dirty: bool,
     /// The application does not want input now.
@@ -216,6 +222,8 @@ impl Session {
             gone: false,
             writable: false,
             in_ready: false,
+            busy: false,
+            chatty: false,
             in_dirty: false,
             paused: false,
             undelivered: 0,
@@ -223,6 +231,15 @@ impl Session {
             announced: false,
             counted: false,
             ended: false,
+        }
+    }
+
+    /// Where it waits to be served.
+    pub fn line(&self) -> Line {
+        match self.phase {
+            Phase::Preface(_) | Phase::ServerHandshake(_) | Phase::Answered => Line::Strangers,
+            _ if self.busy || self.hung_up => Line::Busy,
+            _ => Line::Open,
         }
     }
 
@@ -254,7 +271,7 @@ impl Session {
         self.details.as_ref().map(|details| &details.head).filter(|head| !head.is_empty())
     }
 
-    /// Input that waits because reading was paused.
+    /// Whether input waits.
     #[inline]
     pub fn has_held(&self) -> bool {
         self.details.as_ref().is_some_and(|details| !details.held.is_empty())

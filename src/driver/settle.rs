@@ -81,6 +81,7 @@ impl Core {
         if let Err(error) = written {
             self.sending_failed(id, error);
         }
+        self.end_if_unread(id);
         self.resume_if_closing(id);
         let now = self.now;
         let Some(session) = self.session(id) else { return };
@@ -122,6 +123,15 @@ impl Core {
                 self.make_ready(id);
             }
             _ => session.fail(error),
+        }
+    }
+
+    /// Sending has failed, and since reading is paused nobody comes across the end of what is left to read.
+    fn end_if_unread(&mut self, id: Id) {
+        let Some(session) = self.session(id).filter(|session| session.paused) else { return };
+        let lost = session.details.as_mut().and_then(|details| details.lost.take());
+        if let (Phase::Open(conn), Some(error)) = (&mut session.phase, lost) {
+            conn.transport_lost(*error);
         }
     }
 

@@ -12,9 +12,10 @@ impl Core {
     pub fn timed_out(&mut self, id: Id) {
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {
+            let held = session.has_held();
             if let Phase::Open(conn) = &mut session.phase {
                 // Its signs of life may lie in the socket.
-                if session.paused || session.readable || session.stalled {
+                if session.paused || session.readable || session.stalled || held {
                     conn.not_listening(now);
                 }
                 conn.handle_timeout(cx, now);

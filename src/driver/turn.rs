@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
+use super::ready::{Line, Ready, SHARE, VISIT};
 use super::report::Report;
 use super::run::Teller;
 use super::session::Phase;
@@ -15,6 +16,9 @@ use crate::proto::close;
 use crate::proto::event::Closed;
 use crate::util::id::{Id, Kind};
 use crate::util::outside;
+
+/// Deadlines that one turn sees to.
+const TIMERS_PER_TURN: usize = 64;
 
 /// Turns until something stops it: `stop`, a signal, or nothing left that could ever happen.
 pub fn run(place: Loop) -> Result<()> {
@@ -183,7 +187,9 @@ pub fn take_commands(place: Loop, entered: &Entered) -> Result<()> {
 
 fn fire_timers(entered: &Entered) -> Result<()> {
     entered.with(|core| {
-        while let Some((at, slot)) = core.timers.pop_due(core.now) {
+        // A crowd that came at one time runs out of time at one time. Whoever is left is due in the next turn.
+        for _ in 0..TIMERS_PER_TURN {
+            let Some((at, slot)) = core.timers.pop_due(core.now) else { break };
             if let Some(id) = core.take_timer(slot, at) {
                 core.figures.timers += 1;
                 match id.kind() {
@@ -197,16 +203,35 @@ fn fire_timers(entered: &Entered) -> Result<()> {
 }
 
 fn serve_ready(entered: &Entered) -> Result<()> {
-    // Only what is ready now: what becomes ready meanwhile has its turn after everybody else.
-    let count = entered.with(|core| Ok(core.ready.len()))?;
     let mut teller = Teller::default();
-    for _ in 0..count {
-        deliver::tell_opened(entered)?;
-        if let Some(id) = entered.with(|core| Ok(core.next_ready()))? {
-            feed::serve(entered, id, &mut teller)?;
+    // Only who is there now: whoever comes meanwhile has a turn after everybody else.
+    let counts = entered.with(|core| Ok(core.ready.counts()))?;
+    for (line, count) in Ready::LINES.into_iter().zip(counts) {
+        let mut budget = SHARE;
+        for _ in 0..count {
+            deliver::tell_opened(entered)?;
+            let cost = match entered.with(|core| Ok(core.next_ready(line)))? {
+                Next::Session(id) => feed::serve(entered, id, line, &mut teller)?,
+                Next::Served { cost } => cost,
+            };
+            if line == Line::Open {
+                continue;
+            }
+            budget = budget.saturating_sub(cost.max(VISIT));
+            if budget == 0 {
+                break;
+            }
         }
     }
     Ok(())
+}
+
+/// Who is next in a line.
+enum Next {
+    /// A session with input.
+    Session(Id),
+    /// It was no session, and is done with.
+    Served { cost: usize },
 }
 
 fn tell_drains(entered: &Entered) -> Result<()> {
@@ -258,15 +283,16 @@ impl Core {
         }
     }
 
-    /// The next session with input; servers are served here, since accepting calls nobody.
-    fn next_ready(&mut self) -> Option<Id> {
-        let id = self.ready.pop_front()?;
+    /// The next of a line; servers are served here, since accepting calls nobody.
+    fn next_ready(&mut self, line: Line) -> Next {
+        let nobody = Next::Served { cost: 0 };
+        let Some(id) = self.ready.pop(line) else { return nobody };
         if id.kind() == Kind::Server {
-            self.accept(id);
-            return None;
+            return Next::Served { cost: self.accept(id) * VISIT };
         }
-        self.session(id)?.in_ready = false;
-        Some(id)
+        let Some(session) = self.session(id) else { return nobody };
+        session.in_ready = false;
+        Next::Session(id)
     }
 
     fn next_ending(&mut self) -> Option<(Id, Report)> {

@@ -11,6 +11,9 @@ const KEPT: usize = 32;
 /// The same of those whose memory is next to nothing, since a message for everybody needs one for each.
 const KEPT_SMALL: usize = 1024;
 
+/// What a frame costs beside its bytes, see [`Context::work`].
+pub const FRAME: usize = 256;
+
 /// Buffers, random bytes and compressors: one per loop, lent to each call that needs them.
 pub struct Context {
     /// Empty buffers between two uses.
@@ -24,6 +27,11 @@ pub struct Context {
     pub codecs: CodecPool,
     /// Round-trip times of all answered pings.
     pub rtts: Histogram,
+    /// What has been done since somebody set it to 0, in bytes of large messages, which cost about the same:
+    /// frames, and bytes that came out of an inflater. So a peer gets its share, whatever it makes of it.
+    pub work: usize,
+    /// How much of it is enough: the protocol then asks to be called again rather than to go on.
+    pub enough: usize,
 }
 
 impl Context {
@@ -35,7 +43,15 @@ impl Context {
             entropy,
             codecs: CodecPool::default(),
             rtts: Histogram::default(),
+            work: 0,
+            enough: usize::MAX,
         }
+    }
+
+    /// Whether the work is enough for one connection and turn.
+    #[inline]
+    pub fn is_tired(&self) -> bool {
+        self.work >= self.enough
     }
 
     /// The send queue of a connection, which has one only while there is something in it.

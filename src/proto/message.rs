@@ -7,6 +7,7 @@
 
 use super::close;
 use super::config::Config;
+use super::context::Context;
 use super::deflate::codec::Inflater;
 use super::event::Kind;
 use super::mask;
@@ -57,7 +58,7 @@ impl Assembly {
     /// Bytes of that frame, masked; `to_come` more of them are still on their way.
     pub fn push(
         &mut self,
-        pool: &mut BufferPool,
+        cx: &mut Context,
         piece: &mut [u8],
         key: [u8; 4],
         to_come: u64,
@@ -68,9 +69,10 @@ impl Assembly {
             Some(inflater) => {
                 mask::apply(piece, key);
                 inflater.push(piece, &mut self.bytes, config.max_message)?;
+                cx.work += self.bytes.len() - before;
             }
             None => {
-                self.grow(pool, piece.len(), to_come).map_err(close::no_memory)?;
+                self.grow(&mut cx.pool, piece.len(), to_come).map_err(close::no_memory)?;
                 let (here, beyond) = piece.split_at(piece.len().min(self.ahead));
                 mask::copy(&mut self.bytes[before..before + here.len()], here, key);
                 mask::append(&mut self.bytes, beyond, mask::rotate(key, here.len()));
@@ -255,14 +257,15 @@ fn fragments(config: &Config) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::rng::Entropy;
 
     fn binary() -> Assembly {
         Assembly::new(Kind::Binary, Vec::new(), None)
     }
 
     fn push(message: &mut Assembly, len: usize, to_come: u64, config: &Config) {
-        let mut pool = BufferPool::default();
-        message.push(&mut pool, &mut vec![1; len], [0; 4], to_come, config).unwrap();
+        let mut cx = Context::new(Entropy::from_seed(1));
+        message.push(&mut cx, &mut vec![1; len], [0; 4], to_come, config).unwrap();
     }
 
     #[test]
@@ -296,16 +299,16 @@ mod tests {
     #[test]
     fn a_large_buffer_of_an_earlier_message_is_used_again_and_shows_nothing_of_it() {
         let config = Config::default();
-        let mut pool = BufferPool::default();
-        pool.put(vec![7; 200_000]);
+        let mut cx = Context::new(Entropy::from_seed(1));
+        cx.pool.put(vec![7; 200_000]);
         let mut message = binary();
         message.begin_frame(150_000, &config).unwrap();
-        message.push(&mut pool, &mut [1; 1000], [2; 4], 149_000, &config).unwrap();
-        assert!(message.room(&mut pool, 149_000, 149_001).is_none());
-        let room = message.room(&mut pool, 149_000, 149_000).unwrap();
+        message.push(&mut cx, &mut [1; 1000], [2; 4], 149_000, &config).unwrap();
+        assert!(message.room(&mut cx.pool, 149_000, 149_001).is_none());
+        let room = message.room(&mut cx.pool, 149_000, 149_000).unwrap();
         room[..9000].fill(4);
         message.arrived(9000, [6; 4]).unwrap();
-        message.push(&mut pool, &mut [5; 10], [0; 4], 0, &config).unwrap();
+        message.push(&mut cx, &mut [5; 10], [0; 4], 0, &config).unwrap();
         let (_, bytes, _) = message.finish(&config).unwrap();
         assert!(bytes[..1000] == [3; 1000] && bytes[1000..10_000] == [2; 9000]);
         assert_eq!((&bytes[10_000..], bytes.capacity()), (&[5; 10][..], 200_000));

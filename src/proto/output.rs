@@ -8,6 +8,7 @@ use super::frame::{self, MAX_CONTROL, MAX_HEADER};
 use crate::error::Result;
 use crate::util::bytes::Bytes;
 use crate::util::pool::BufferPool;
+use crate::util::time::Time;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -35,6 +36,8 @@ pub struct Output {
     data: usize,
     /// Pings among what waits, an upper bound.
     pub pings: u16,
+    /// When the transport last took something, or was full for the first time.
+    pub moved: Time,
     more: Option<Box<Backlog>>,
 }
 

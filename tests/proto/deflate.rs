@@ -217,3 +217,29 @@ fn connections_of_one_loop_share_without_mixing() {
         assert_eq!(event, Some(Event::Message { kind: Kind::Text, payload }));
     }
 }
+
+#[test]
+fn a_bomb_is_inflated_a_little_at_a_time() {
+    const SIZE: usize = 4 << 20;
+    let (mut from, mut to) = (solo(Role::Client, NO_TAKEOVER), solo(Role::Server, NO_TAKEOVER));
+    from.conn.send(&mut from.cx, from.now, Kind::Binary, &vec![0; SIZE], true).unwrap();
+    let mut bomb = from.take_all();
+    assert!(bomb.len() < SIZE / 500, "{} bytes", bomb.len());
+    to.cx.enough = 64 * 1024;
+    let (mut at, mut turns) = (0, 0);
+    let message = loop {
+        to.cx.work = 0;
+        let step = to.conn.recv(&mut to.cx, to.now, &mut bomb[at..]);
+        assert!(to.cx.work < 700 * 1024, "{} bytes at once", to.cx.work);
+        (at, turns) = (at + step.consumed, turns + 1);
+        if let Some(event) = step.event {
+            break event;
+        }
+    };
+    assert_eq!(at, bomb.len());
+    assert!(turns >= SIZE / (700 * 1024), "{turns} turns");
+    let Event::Message { payload: Payload::Owned(bytes), .. } = message else {
+        panic!("{message:?}")
+    };
+    assert!(bytes.len() == SIZE && bytes.iter().all(|byte| *byte == 0));
+}

@@ -4,6 +4,7 @@ use crate::support::Seen;
 use crate::support::raw::*;
 use wsock::error::Code;
 use wsock::proto::config::{Config, Role};
+use wsock::proto::context::FRAME;
 use wsock::proto::event::{Initiator, Transport};
 
 /// The connection failed with this close code, said so and is half-closed.
@@ -117,4 +118,20 @@ fn after_a_failure_the_close_timeout_ends_the_wait() {
     solo.wait_ms(1);
     assert_eq!(solo.conn.transport(), Transport::Drop);
     assert_eq!((solo.closed(), solo.conn.next_timeout()), (&closed, None));
+}
+
+#[test]
+fn frames_that_come_to_nothing_are_taken_a_few_at_a_time() {
+    let mut solo = Solo::server();
+    let empty = frame_to(Role::Server, CONT, b"");
+    let mut frames = [frame_to(Role::Server, TEXT, b""), empty.repeat(999)].concat();
+    solo.cx.enough = 10 * FRAME;
+    for rest in (0..100).rev() {
+        solo.cx.work = 0;
+        let at = frames.len() - (rest + 1) * 10 * empty.len();
+        let step = solo.conn.recv(&mut solo.cx, solo.now, &mut frames[at..]);
+        assert_eq!((step.consumed, step.event.is_none()), (10 * empty.len(), true));
+    }
+    solo.frame(FIN | CONT, b"end");
+    assert_eq!(solo.seen, [Seen::Text("end".into())]);
 }

@@ -80,6 +80,27 @@ fn a_ping_behind_data_that_flows_slowly_is_not_overdue() {
 }
 
 #[test]
+fn a_peer_that_takes_nothing_is_dead_whatever_it_says_and_although_nobody_listens() {
+    let mut solo = Solo::server();
+    solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, &[0; 100_000], false).unwrap();
+    solo.take(100);
+    for _ in 0..4 {
+        solo.wait_ms(10_000);
+        solo.feed(&frame_to(Role::Server, FIN | BINARY, &[0; 10]));
+        solo.conn.not_listening(solo.now);
+    }
+    solo.take(100);
+    solo.wait_ms(25_000 + 19_999);
+    assert_eq!(solo.conn.state(), State::Open, "it has taken something meanwhile");
+    solo.feed(&frame_to(Role::Server, FIN | BINARY, &[0; 10]));
+    solo.wait_ms(1);
+    assert_eq!(solo.conn.transport(), Transport::Drop);
+    let closed = solo.closed();
+    assert_eq!(closed.error.as_ref().unwrap().code, Code::PingTimeout);
+    assert_eq!(closed.reason, "nothing of what waits to be sent was taken within 45 s");
+}
+
+#[test]
 fn a_ping_that_leaves_late_is_not_overdue_sooner() {
     let mut solo = Solo::server();
     solo.wait_ms(25_000);

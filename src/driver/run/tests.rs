@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::sync::Mutex;
 
 use super::*;
@@ -5,6 +6,10 @@ use crate::driver::fixtures::{Log, new_loop, turn_until};
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
 use crate::driver::{client, conn, figures, listen, server, turn};
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Looks at the figures within each callback, and pauses the connection in every third.
 struct Curious {
@@ -61,5 +66,27 @@ fn each_message_of_a_read_is_told_once_and_counted_when_it_is_told() {
     assert_eq!(texts, sent);
     assert!(counted.windows(2).all(|pair| pair[1] == pair[0] + 1), "{counted:?}");
     drop(seen);
+    turn::free(owner).unwrap();
+}
+
+/// Tens of thousands of messages that came before theirs do not make others wait.
+#[test]
+fn who_says_much_does_not_make_others_wait() {
+    let (owner, log) = (new_loop(), Log::new());
+    let id = listen::listen(owner, "127.0.0.1", 0, &Settings::default(), log.clone()).unwrap();
+    let port = server::port(owner, id).unwrap();
+    let mut peers = [0, 1].map(|_| {
+        let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        peer.write_all(REQUEST).unwrap();
+        peer
+    });
+    assert!(turn_until(owner, || log.count("open") == 2), "{:?}", log.events());
+    let flood = b"\x81\x81\0\0\0\0f".repeat(20_000);
+    peers[0].write_all(&flood).unwrap();
+    peers[1].write_all(b"\x81\x81\0\0\0\0q").unwrap();
+    assert!(turn_until(owner, || log.count("message q") == 1));
+    let before = log.events().iter().take_while(|event| *event != "message q").count();
+    assert!(before < 2_000, "{before} messages of the other one came before");
+    assert!(turn_until(owner, || log.count("message f") == 20_000), "none is lost");
     turn::free(owner).unwrap();
 }

@@ -3,6 +3,13 @@ use crate::driver::fixtures::{Log, new_loop, turn_until};
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
 use crate::driver::{client, conn, listen, parts, server, turn};
+use socket2::SockRef;
+use std::io::Write;
+use std::time::Duration;
+
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// A client that is connected to a server of the same loop, and the logs of both.
 fn open() -> (Loop, Id, [Arc<Log>; 2]) {
@@ -43,6 +50,25 @@ fn who_was_refused_when_the_queue_had_just_drained_is_told() {
     assert_eq!(owner.inbox.take().len(), 1, "the loop is asked once");
     owner.push(Command::Refused(id)).unwrap();
     assert!(turn_until(owner, || log.count("drain") == 1), "{:?}", log.events());
+    turn::free(owner).unwrap();
+}
+
+#[test]
+fn who_is_paused_after_sending_has_failed_ends_all_the_same() {
+    let (owner, log) = (new_loop(), Log::new());
+    let id = listen::listen(owner, "127.0.0.1", 0, &Settings::default(), log.clone()).unwrap();
+    let port = server::port(owner, id).unwrap();
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    let accepted = owner.with(|core| Ok(core.sessions_where(|session| session.announced)));
+    let accepted = accepted.unwrap()[0];
+    SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    conn::send(accepted, Kind::Text, b"nobody reads this", false).unwrap();
+    conn::pause(accepted, true).unwrap();
+    assert!(turn_until(owner, || log.count("close") == 1), "{:?}", log.events());
+    assert_eq!(log.count("error ConnectionLost"), 1, "{:?}", log.events());
     turn::free(owner).unwrap();
 }
 

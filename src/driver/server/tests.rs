@@ -9,9 +9,10 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::*;
-use crate::driver::fixtures::{Dice, Log, new_loop};
+use crate::driver::fixtures::{Dice, Log, new_loop, turn_until};
 use crate::driver::preface::TrustedProxy;
 use crate::driver::{adopt, conn, listen, turn};
+use crate::proto::handshake::server::SLOW_MS;
 use crate::util::offer::Offer;
 
 const REQUEST: &[u8] =
@@ -115,4 +116,31 @@ fn storm(seed: u64) {
 #[test]
 fn whatever_strangers_do_the_figures_add_up_and_nothing_is_left() {
     (0..100).for_each(storm);
+}
+
+#[test]
+fn who_only_occupies_a_place_makes_way() {
+    let (owner, log) = (new_loop(), Log::new());
+    let mut settings = Settings::default();
+    settings.limits.max_handshakes = 2;
+    let id = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+    let port = port(owner, id).unwrap();
+    let stats = || owner.with(|core| Ok(core.server_stats(id))).unwrap();
+    let come = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut idle = [come(), come()];
+    assert!(turn_until(owner, || stats().handshakes == 2));
+    let mut late = come();
+    assert!(turn_until(owner, || stats().refused_handshakes == 1), "both have still time");
+    let mut told = [0; 12];
+    late.read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"HTTP/1.1 503");
+    std::thread::sleep(Duration::from_millis(SLOW_MS));
+    let mut welcome = come();
+    welcome.write_all(REQUEST).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    assert_eq!(idle[0].read(&mut told).unwrap(), 0, "the first had to go");
+    idle[1].set_nonblocking(true).unwrap();
+    assert!(idle[1].read(&mut told).is_err(), "and nobody else");
+    assert_eq!((stats().handshake_timeouts, stats().refused_handshakes), (1, 1));
+    turn::free(owner).unwrap();
 }

@@ -19,7 +19,9 @@ pub const WSOCK_OPT_CLOSE_TIMEOUT_MS: i32 = 3;
 pub const WSOCK_OPT_IDLE_TIMEOUT_MS: i32 = 4;
 /// Milliseconds of silence of the peer after which a ping asks whether it lives. 0: never. Default 25000.
 pub const WSOCK_OPT_PING_INTERVAL_MS: i32 = 5;
-/// Milliseconds of silence after that ping which mean it does not. Default 20000.
+/// Milliseconds of silence after that ping which mean it does not. A peer that takes nothing of what
+/// waits to be sent for as long as both together counts as dead, too, whatever it says meanwhile.
+/// Default 20000.
 pub const WSOCK_OPT_PONG_TIMEOUT_MS: i32 = 6;
 /// What becomes of messages for which WSOCK_OPT_MAX_BUFFERED has no room, WSOCK_OVERFLOW_*;
 /// wsock_conn_send_with may say otherwise for each. Default 1, WSOCK_OVERFLOW_REFUSE.

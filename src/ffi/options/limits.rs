@@ -9,7 +9,9 @@ pub const WSOCK_OPT_MAX_CONNECTIONS: i32 = 51;
 /// (127.0.0.0/8, ::1, Unix sockets) are not counted, since a proxy speaks for many clients; when yours runs
 /// on another machine, set this to 0. 0: any number. Default 4096.
 pub const WSOCK_OPT_MAX_CONNECTIONS_PER_ADDRESS: i32 = 52;
-/// Server: the same for handshakes that are not done yet. 0: any number. Default 16384.
+/// Server: the same for handshakes that are not done yet. When the one that began first has taken two
+/// seconds and more, it makes way instead: so whoever only occupies the places keeps nobody out. 0: any
+/// number. Default 16384.
 pub const WSOCK_OPT_MAX_HANDSHAKES: i32 = 53;
 /// Server: bytes per second that a request must come with. From its first byte on it has two seconds,
 /// and one more for each time so many bytes have come; then it is answered 408 and closed. 0: as

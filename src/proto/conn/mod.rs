@@ -167,9 +167,14 @@ impl Connection {
         if progress && (self.blocked || self.asking) {
             self.keepalive.progress(now);
         }
+        let was_blocked = self.blocked;
         self.blocked = self.has_output();
         if !self.blocked {
             self.asking = false;
+        } else if (progress || !was_blocked)
+            && let Some(output) = &mut self.output
+        {
+            output.moved = now;
         }
         progress
     }

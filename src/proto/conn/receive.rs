@@ -7,6 +7,7 @@ use super::stats::Figure;
 use super::{Connection, Context};
 use crate::error::Result;
 use crate::proto::config::Role;
+use crate::proto::context::FRAME;
 use crate::proto::event::{Event, Kind, Payload, Step};
 use crate::proto::frame::{self, Expect, Header, MAX_HEADER, Opcode};
 use crate::proto::message::{self, Assembly};
@@ -14,6 +15,8 @@ use crate::proto::{close, mask, utf8};
 use crate::util::time::Time;
 use std::ops::Range;
 
+/// Compressed bytes that are inflated at once: they may become a thousand times as many.
+const DEFLATED: usize = 512;
 /// A frame that no receive buffer has room for.
 const BULKY: u64 = 256 * 1024;
 
@@ -62,8 +65,8 @@ impl ControlRate {
 }
 
 impl Connection {
-    /// Takes bytes of the peer, in any pieces, and returns at most one event. What `Step::consumed`
-    /// leaves over is to be passed again. Unmasks in place. After the end it swallows everything.
+    /// Takes bytes of the peer, in any pieces, and returns at most one event; none when it has done enough for
+    /// one turn. What `Step::consumed` leaves over is to be passed again. Unmasks in place. After the end it swallows everything.
     pub fn recv(&mut self, cx: &mut Context, now: Time, input: &mut [u8]) -> Step {
         let mut step = Step::default();
         if self.inbox.is_some() {
@@ -79,8 +82,16 @@ impl Connection {
                 break;
             }
             match self.advance(cx, now, input, &mut step.consumed) {
-                Ok(event) => step.event = event,
+                Ok(Some(event)) => {
+                    step.event = Some(event);
+                    break;
+                }
+                Ok(None) => {}
                 Err(error) => self.fail(cx, now, error),
+            }
+            cx.work += FRAME;
+            if cx.is_tired() {
+                break;
             }
         }
         self.add(Figure::BytesReceived, step.consumed);
@@ -191,7 +202,8 @@ impl Connection {
         };
         *at += header.size;
         self.trace_received(now, &header);
-        if header.len > (input.len() - *at) as u64 || self.takes_parts(header) {
+        let in_pieces = header.len > DEFLATED as u64 && self.inflates(header);
+        if header.len > (input.len() - *at) as u64 || self.takes_parts(header) || in_pieces {
             return self.begin_partial(cx, now, input, at, header);
         }
         let payload = *at..*at + header.len as usize;
@@ -220,7 +232,7 @@ impl Connection {
             Opcode::Binary if alone => Kind::Binary,
             _ => {
                 let mut message = self.message_for(cx, header)?;
-                message.push(&mut cx.pool, &mut input[payload], header.key, 0, &self.config)?;
+                message.push(cx, &mut input[payload], header.key, 0, &self.config)?;
                 return self.end_frame(cx, now, header.fin, message);
             }
         };
@@ -293,6 +305,7 @@ impl Connection {
             return self.take_part(cx, now, input, at, header, left, message);
         }
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - *at);
+        let here = if self.inflates(header) { here.min(DEFLATED) } else { here };
         let piece = &mut input[*at..*at + here];
         let key = header.key;
         *at += here;
@@ -309,7 +322,7 @@ impl Connection {
         } else {
             let inbox = self.inbox.as_mut().expect("a message is being received");
             let message = inbox.message.as_mut().expect("a message is being received");
-            message.push(&mut cx.pool, piece, key, left, &self.config)?;
+            message.push(cx, piece, key, left, &self.config)?;
             if left == 0 {
                 let message = inbox.message.take().expect("a message is being received");
                 return self.end_frame(cx, now, header.fin, message);
@@ -389,6 +402,13 @@ impl Connection {
         self.add(Figure::MessagesReceived, last.into());
         self.add(Figure::PayloadReceived, len);
         true
+    }
+
+    /// Whether the payload of that frame, which begins or goes on, has to be inflated.
+    fn inflates(&self, header: Header) -> bool {
+        let message = self.inbox.as_ref().and_then(|inbox| inbox.message.as_ref());
+        let compressed = header.rsv1 || message.is_some_and(Assembly::is_compressed);
+        compressed && !header.opcode.is_control()
     }
 
     /// Whether the payload of that frame is handed over as it arrives.

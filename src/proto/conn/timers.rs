@@ -4,6 +4,7 @@ use super::close_handshake::Phase;
 use super::{Connection, Context};
 use crate::error::{Code, Error};
 use crate::proto::close;
+use crate::proto::config::Config;
 use crate::proto::event::Initiator;
 use crate::proto::keepalive::Due;
 use crate::util::time::Time;
@@ -14,8 +15,8 @@ impl Connection {
         match self.phase {
             Phase::Open => {
                 let mut next = self.keepalive.next_timeout(&self.config);
-                if let Some(idle) = self.idle_deadline() {
-                    next = Some(next.map_or(idle, |next| next.min(idle)));
+                for due in [self.idle_deadline(), self.stuck_deadline()].into_iter().flatten() {
+                    next = Some(next.map_or(due, |next| next.min(due)));
                 }
                 if let Some(deflate) = &self.deflate
                     && let Some(due) = deflate.next_timeout(&self.config)
@@ -50,6 +51,12 @@ impl Connection {
             self.close_idle(cx, now);
             return;
         }
+        if self.stuck_deadline().is_some_and(|due| due <= now) {
+            let waited = seconds(self.config.ping_interval_ms + self.config.pong_timeout_ms);
+            let message = format!("nothing of what waits to be sent was taken within {waited}");
+            self.transport_gone(Initiator::Local, Error::new(Code::PingTimeout, message));
+            return;
+        }
         match self.keepalive.check(now, &self.config) {
             Due::Nothing => {}
             Due::Ping => {
@@ -64,6 +71,14 @@ impl Connection {
                 self.transport_gone(Initiator::Local, Error::new(Code::PingTimeout, message));
             }
         }
+    }
+
+    /// When a peer that takes nothing counts as dead, whatever it says meanwhile, and although we may not
+    /// listen: we wait for it, and nobody else would end that.
+    fn stuck_deadline(&self) -> Option<Time> {
+        let output = self.output.as_ref().filter(|_| self.blocked)?;
+        let Config { ping_interval_ms: interval, pong_timeout_ms: timeout, .. } = *self.config;
+        (interval > 0).then(|| output.moved.plus_ms(interval + timeout))
     }
 
     fn idle_deadline(&self) -> Option<Time> {

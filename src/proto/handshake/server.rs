@@ -45,7 +45,7 @@ pub struct ServerHandshake {
 }
 
 /// What every client may take from its first byte on, however little it sends.
-const SLOW_MS: u64 = 2_000;
+pub const SLOW_MS: u64 = 2_000;
 
 impl ServerHandshake {
     /// Allocates nothing before the first byte: thousands of these wait at once.
