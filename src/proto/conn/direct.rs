@@ -9,6 +9,7 @@ use crate::proto::config::Role;
 use crate::proto::event::Kind;
 use crate::proto::frame::{self, MAX_HEADER, Opcode};
 use crate::proto::utf8;
+use crate::util::memory;
 use crate::util::time::Time;
 use std::io::IoSlice;
 
@@ -51,7 +52,7 @@ impl Connection {
         let mut slices = [IoSlice::new(&[]); WAITING + 3];
         let waiting = self.transmit(&mut slices[..=WAITING]);
         if waiting > WAITING {
-            self.encode(cx, now, kind, data, false)?;
+            self.encode(cx, now, kind, data, false).ok_or_else(|| memory::none(data.len()))?;
             return Ok(self.accepted(now, data.len(), Dropped::default()));
         }
         let opcode = if kind == Kind::Text { Opcode::Text } else { Opcode::Binary };
@@ -81,7 +82,7 @@ impl Connection {
         } else {
             let queued = self.encode(cx, now, kind, data, false);
             self.sent(cx, now, count, held);
-            queued?;
+            queued.ok_or_else(|| memory::none(data.len()))?;
         }
         Ok(self.accepted(now, data.len(), Dropped::default()))
     }

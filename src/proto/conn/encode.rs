@@ -30,22 +30,24 @@ impl Connection {
     /// time. An error when there is no memory for it: what waits has been accepted, so that is the end.
     pub fn fill(&mut self, cx: &mut Context, now: Time) -> Result<()> {
         match self.line().is_some_and(Line::is_ready) {
-            true => self.with_line(|conn, line| conn.encode_line(cx, now, line)),
+            true => self
+                .with_line(|conn, line| conn.encode_line(cx, now, line))
+                .ok_or_else(|| memory::none(ROOM)),
             false => Ok(()),
         }
     }
 
     #[cold]
-    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) -> Result<()> {
+    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) -> Option<()> {
         while let Some(first) = line.first() {
             let fixed = first.key == 0 && !first.droppable;
             let full = self.queued() >= if fixed { ROOM } else { FRESH };
             if full || !first.is_ready() {
-                return Ok(());
+                return Some(());
             }
-            let Some((at, mut entry)) = line.take_first() else { return Ok(()) };
+            let Some((at, mut entry)) = line.take_first() else { return Some(()) };
             let encoded = self.encode_entry(cx, now, &mut entry);
-            if !matches!(encoded, Ok(true)) {
+            if encoded != Some(true) {
                 line.put(at, entry);
             }
             encoded?;
@@ -53,11 +55,11 @@ impl Connection {
         if let Some(payload) = line.close.take() {
             self.queue_control(cx, now, Opcode::Close, &payload);
         }
-        Ok(())
+        Some(())
     }
 
     /// Encodes it, or a piece of it. True when nothing more will come of it.
-    fn encode_entry(&mut self, cx: &mut Context, now: Time, entry: &mut Entry) -> Result<bool> {
+    fn encode_entry(&mut self, cx: &mut Context, now: Time, entry: &mut Entry) -> Option<bool> {
         if entry.whole && !entry.begun {
             let done = match &mut entry.data {
                 Data::Copied(bytes) if self.role == Role::Client => {
@@ -77,7 +79,7 @@ impl Connection {
                 }
             };
             if done? {
-                return Ok(true);
+                return Some(true);
             }
             entry.compress = false;
         }
@@ -92,17 +94,18 @@ impl Connection {
         if !last && *at == data.bytes().len() {
             (*at, *data) = (0, Data::Copied(Vec::new()));
         }
-        Ok(last)
+        Some(last)
     }
 
-    /// Encodes a whole message into one frame. False when it is one that is to be masked in pieces.
+    /// Encodes a whole message into one frame. False when it is one that is to be masked in pieces; `None`, here
+    /// and below, when there is no memory for it.
     pub(super) fn encode_body(
         &mut self,
         cx: &mut Context,
         now: Time,
         body: &Body,
         compress: bool,
-    ) -> Result<bool> {
+    ) -> Option<bool> {
         let (kind, shared) = match body {
             Body::Copy(kind, data) => {
                 return self.encode(cx, now, *kind, data, compress).map(|()| true);
@@ -122,10 +125,10 @@ impl Connection {
         let data = body.bytes();
         let own_form = compress && matches!(body, Body::Owned(..)) && self.deflate.is_some();
         if own_form && self.encode_compressed(cx, now, opcode(kind), data)? {
-            return Ok(true);
+            return Some(true);
         }
         if self.role == Role::Client && data.len() > PIECE {
-            return Ok(false);
+            return Some(false);
         }
         self.queue_shared(cx, now, opcode(kind), false, shared).map(|()| true)
     }
@@ -139,11 +142,11 @@ impl Connection {
         kind: Kind,
         data: &[u8],
         compress: bool,
-    ) -> Result<()> {
+    ) -> Option<()> {
         let opcode = opcode(kind);
         let deflate = compress && self.deflate.is_some();
         if deflate && self.encode_compressed(cx, now, opcode, data)? {
-            return Ok(());
+            return Some(());
         }
         self.queue(cx, now, opcode, false, data)
     }
@@ -155,16 +158,16 @@ impl Connection {
         now: Time,
         opcode: Opcode,
         data: &[u8],
-    ) -> Result<bool> {
-        let Some(deflate) = &mut self.deflate else { return Ok(false) };
+    ) -> Option<bool> {
+        let Some(deflate) = &mut self.deflate else { return Some(false) };
         if self.config.deflate.as_ref().is_some_and(|wanted| data.len() < wanted.min_size) {
-            return Ok(false);
+            return Some(false);
         }
         let mut scratch = cx.pool.take();
         let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
-        let queued = if smaller { self.queue(cx, now, opcode, true, &scratch) } else { Ok(()) };
+        let queued = if smaller { self.queue(cx, now, opcode, true, &scratch) } else { Some(()) };
         cx.pool.put(scratch);
-        if let (Err(_), Some(deflate)) = (&queued, &mut self.deflate) {
+        if let (None, Some(deflate)) = (queued, &mut self.deflate) {
             deflate.forget();
         }
         queued.map(|()| smaller)
@@ -181,9 +184,9 @@ impl Connection {
         begun: &mut bool,
         parts: Option<&mut Parts>,
         (data, last): (&[u8], bool),
-    ) -> Result<()> {
+    ) -> Option<()> {
         if data.is_empty() && !last {
-            return Ok(());
+            return Some(());
         }
         let opcode = if *begun { Opcode::Continuation } else { opcode(kind) };
         let first = !*begun;
@@ -194,9 +197,10 @@ impl Connection {
                 let part = (data, last);
                 let queued = deflate
                     .compress_part(&mut cx.codecs, now, kept, part, &mut scratch)
+                    .ok()
                     .and_then(|()| self.queue_part(cx, now, last, opcode, first, &scratch));
                 cx.pool.put(scratch);
-                if let (Err(_), Some(deflate)) = (&queued, &mut self.deflate) {
+                if let (None, Some(deflate)) = (queued, &mut self.deflate) {
                     deflate.forget();
                     *kept = PartCompressor::default();
                 }
@@ -205,7 +209,7 @@ impl Connection {
             _ => self.queue_part(cx, now, last, opcode, false, data)?,
         }
         *begun = true;
-        Ok(())
+        Some(())
     }
 
     /// Queues a whole message as it is, if there is memory for it. Nobody watches the frames.
@@ -229,7 +233,7 @@ impl Connection {
         opcode: Opcode,
         rsv1: bool,
         data: &[u8],
-    ) -> Result<()> {
+    ) -> Option<()> {
         self.queue_part(cx, now, true, opcode, rsv1, data)
     }
 
@@ -242,7 +246,7 @@ impl Connection {
         data: &[u8],
     ) {
         let queued = self.queue(cx, now, opcode, false, data);
-        debug_assert!(queued.is_ok());
+        debug_assert!(queued.is_some());
     }
 
     #[inline(always)]
@@ -254,16 +258,14 @@ impl Connection {
         opcode: Opcode,
         rsv1: bool,
         data: &[u8],
-    ) -> Result<()> {
+    ) -> Option<()> {
         let key = self.masking_key(cx);
         let message = if opcode.is_control() { 0 } else { data.len() };
         let output = cx.output(&mut self.output);
-        let Some(out) = output.room(&mut cx.pool, MAX_HEADER + data.len(), message) else {
-            return Err(memory::none(data.len()));
-        };
+        let out = output.room(&mut cx.pool, MAX_HEADER + data.len(), message)?;
         append(out, fin, opcode, rsv1, key, data);
         self.trace_sent(now, opcode, fin, rsv1, data.len());
-        Ok(())
+        Some(())
     }
 
     /// Queues one frame that refers to its payload, if that pays.
@@ -274,7 +276,7 @@ impl Connection {
         opcode: Opcode,
         rsv1: bool,
         payload: &Bytes,
-    ) -> Result<()> {
+    ) -> Option<()> {
         let data = (**payload).as_ref();
         if self.role == Role::Client || data.len() < SHARED {
             return self.queue(cx, now, opcode, rsv1, data);
@@ -282,7 +284,7 @@ impl Connection {
         let out = cx.output(&mut self.output).share(payload.clone());
         frame::write(out, opcode, rsv1, None, data.len());
         self.trace_sent(now, opcode, true, rsv1, data.len());
-        Ok(())
+        Some(())
     }
 
     /// A control frame that does not go to the end of the queue.

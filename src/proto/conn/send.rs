@@ -125,7 +125,9 @@ impl Connection {
                 let options = SendOptions { compress, ..SendOptions::default() };
                 line.push(Body::Copy(kind, data).to_entry(options)?);
             }
-            _ => self.encode(cx, now, kind, data, compress)?,
+            _ => self
+                .encode(cx, now, kind, data, compress)
+                .ok_or_else(|| memory::none(data.len()))?,
         }
         Ok(self.accepted(now, data.len(), Dropped::default()))
     }
@@ -200,7 +202,8 @@ impl Connection {
         // What may be dropped is encoded only when the transport wants it.
         let fixed = options.key == 0 && !options.droppable;
         if self.line().is_none_or(Line::is_empty) && (fixed || !self.has_output()) {
-            if self.encode_body(cx, now, body, options.compress)? {
+            let encoded = self.encode_body(cx, now, body, options.compress);
+            if encoded.ok_or_else(|| memory::none(body.bytes().len()))? {
                 return Ok(self.accepted(now, body.bytes().len(), dropped));
             }
             entry_options.compress = false;

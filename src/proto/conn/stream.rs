@@ -117,14 +117,16 @@ impl Connection {
         last: bool,
     ) -> Result<()> {
         let text = entry.check(data, last)?;
-        if last && !entry.begun {
-            self.encode(cx, now, entry.kind, data, entry.compress)?;
-            entry.begun = true;
+        let encoded = if last && !entry.begun {
+            let encoded = self.encode(cx, now, entry.kind, data, entry.compress);
+            entry.begun = encoded.is_some();
+            encoded
         } else {
             let Entry { kind, compress, begun, parts, .. } = entry;
             let parts = parts.as_deref_mut();
-            self.encode_part(cx, now, *kind, *compress, begun, parts, (data, last))?;
-        }
+            self.encode_part(cx, now, *kind, *compress, begun, parts, (data, last))
+        };
+        encoded.ok_or_else(|| memory::none(data.len()))?;
         entry.take(text, last);
         Ok(())
     }
