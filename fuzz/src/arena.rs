@@ -63,7 +63,7 @@ impl World {
     /// As a session reads: into room that nobody needs.
     fn read(&mut self, input: &mut Input) -> Range<usize> {
         let size = (usize::from(input.byte()) + 1) << (input.byte() % 13);
-        let range = self.arena.room(size);
+        let range = self.arena.room(size).expect("memory");
         assert_eq!(range.len(), size);
         self.stamp = self.stamp.wrapping_add(1);
         self.arena.write(range.clone()).fill(self.stamp);
