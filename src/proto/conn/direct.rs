@@ -52,7 +52,8 @@ impl Connection {
         let mut slices = [IoSlice::new(&[]); WAITING + 3];
         let waiting = self.transmit(&mut slices[..=WAITING]);
         if waiting > WAITING {
-            self.encode(cx, now, kind, data, false).ok_or_else(|| memory::none(data.len()))?;
+            self.encode_apart(cx, now, kind, data, false)
+                .ok_or_else(|| memory::none(data.len()))?;
             return Ok(self.accepted(now, data.len(), Dropped::default()));
         }
         let opcode = if kind == Kind::Text { Opcode::Text } else { Opcode::Binary };
@@ -80,7 +81,7 @@ impl Connection {
             self.trace_sent(now, opcode, true, false, data.len());
             self.note_sent(cx, now, count, held);
         } else {
-            let queued = self.encode(cx, now, kind, data, false);
+            let queued = self.encode_apart(cx, now, kind, data, false);
             self.sent(cx, now, count, held);
             queued.ok_or_else(|| memory::none(data.len()))?;
         }

@@ -28,6 +28,7 @@ pub(super) const SHARED: usize = 4 * 1024;
 impl Connection {
     /// Encodes what waits in line as far as the queue has room. To be called before `transmit`, each
     /// time. An error when there is no memory for it: what waits has been accepted, so that is the end.
+    #[inline]
     pub fn fill(&mut self, cx: &mut Context, now: Time) -> Result<()> {
         match self.line().is_some_and(Line::is_ready) {
             true => self
@@ -108,7 +109,7 @@ impl Connection {
     ) -> Option<bool> {
         let (kind, shared) = match body {
             Body::Copy(kind, data) => {
-                return self.encode(cx, now, *kind, data, compress).map(|()| true);
+                return self.encode_apart(cx, now, *kind, data, compress).map(|()| true);
             }
             Body::Owned(kind, bytes) => (*kind, bytes),
             Body::Prepared(message) => {
@@ -134,7 +135,7 @@ impl Connection {
     }
 
     /// Encodes a whole message of which nothing is kept.
-    #[inline]
+    #[inline(always)] // into the way of most messages; for others there is `encode_apart`
     pub(super) fn encode(
         &mut self,
         cx: &mut Context,
@@ -149,6 +150,18 @@ impl Connection {
             return Some(());
         }
         self.queue(cx, now, opcode, false, data)
+    }
+
+    #[inline(never)]
+    pub(super) fn encode_apart(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        kind: Kind,
+        data: &[u8],
+        compress: bool,
+    ) -> Option<()> {
+        self.encode(cx, now, kind, data, compress)
     }
 
     #[cold]

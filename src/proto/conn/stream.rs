@@ -118,7 +118,7 @@ impl Connection {
     ) -> Result<()> {
         let text = entry.check(data, last)?;
         let encoded = if last && !entry.begun {
-            let encoded = self.encode(cx, now, entry.kind, data, entry.compress);
+            let encoded = self.encode_apart(cx, now, entry.kind, data, entry.compress);
             entry.begun = encoded.is_some();
             encoded
         } else {
