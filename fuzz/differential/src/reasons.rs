@@ -20,11 +20,56 @@ struct Look<'a> {
     ours: &'a Verdict,
     theirs: &'a Verdict,
     frames: Vec<Frame>,
+    /// The input ends within a frame or a message.
+    cut: bool,
     text: String,
     library: Library,
 }
 
-const OF_FRAMES: &[Reason] = &[];
+impl Look<'_> {
+    /// We refuse, because of something with these words.
+    fn we_refuse(&self, words: &str) -> bool {
+        matches!(self.ours.end, End::Failed(_)) && self.ours.why.contains(words)
+    }
+
+    fn they_refuse(&self, words: &str) -> bool {
+        matches!(self.theirs.end, End::Failed(_)) && self.theirs.why.contains(words)
+    }
+
+    /// Up to where we stopped they have told the same.
+    fn same_so_far(&self) -> bool {
+        self.theirs.events.starts_with(&self.ours.events)
+    }
+}
+
+const OF_FRAMES: &[Reason] = &[
+    ("A length that could be shorter", |it| {
+        it.ours.end == End::Failed(1002)
+            && it.frames.iter().any(|frame| !frame.shortest)
+            && it.same_so_far()
+    }),
+    ("A length beyond 2^63", |it| {
+        it.ours.end == End::Failed(1002)
+            && it.theirs.end == End::Failed(1009)
+            && it.frames.iter().any(|frame| frame.length >= 1 << 63)
+    }),
+    ("As soon as it is certain", |it| {
+        matches!(it.ours.end, End::Failed(_))
+            && it.same_so_far()
+            && (it.theirs.end == End::Open && it.cut
+                || it.theirs.end == it.ours.end && it.theirs.events != it.ours.events)
+    }),
+    ("Two rules at once", |it| {
+        let both = (&it.ours.end, &it.theirs.end);
+        matches!(both, (End::Failed(_), End::Failed(_))) && it.same_so_far()
+    }),
+    ("A close within a message", |it| {
+        it.library == Library::Websockets
+            && matches!(it.ours.end, End::Closed(_))
+            && it.they_refuse("incomplete fragmented message")
+            && it.ours.events == it.theirs.events
+    }),
+];
 const OF_HANDSHAKES: &[Reason] = &[];
 
 /// The name of a difference.
@@ -35,9 +80,11 @@ pub fn find(
     library: Library,
 ) -> Option<&'static str> {
     let of_frames = matches!(case.what, b'c' | b's');
-    let frames = if of_frames { frames::read(&case.bytes) } else { Vec::new() };
+    let (frames, rest) = if of_frames { frames::read(&case.bytes) } else { Default::default() };
+    let last_is_cut = frames.last().is_some_and(|frame| !frame.whole);
+    let cut = rest || last_is_cut || frames::is_unfinished(&frames);
     let text = String::from_utf8_lossy(&case.bytes).into_owned();
-    let look = Look { ours, theirs, frames, text, library };
+    let look = Look { ours, theirs, frames, cut, text, library };
     let reasons = if of_frames { OF_FRAMES } else { OF_HANDSHAKES };
     reasons.iter().find(|(_, fits)| fits(&look)).map(|(name, _)| *name)
 }
