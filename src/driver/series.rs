@@ -91,9 +91,12 @@ mod tests {
     use crate::driver::{client, conn, listen, retain, server, turn};
     use crate::util::id::Id;
 
+    /// Whose it is, its bytes and where they are.
+    type Event = (Id, Vec<u8>, usize);
+
     /// Room for three events at a time.
     #[derive(Clone, Default)]
-    struct Few(Arc<Mutex<Vec<(Id, Vec<u8>, usize)>>>);
+    struct Few(Arc<Mutex<Vec<Event>>>);
 
     impl Batch for Few {
         fn begin(&mut self) {
