@@ -437,15 +437,20 @@ impl Core {
     /// goes when the loop does, since dropping a task may call the application.
     pub fn keep_endings(&mut self) {
         for delivery in std::mem::take(&mut self.outbox) {
+            let weight = delivery.weight() as usize;
             let known = self.session(delivery.id).is_some_and(|session| session.announced);
             match delivery.what {
-                What::Error(_) | What::Close(_) if known => self.outbox.push_back(delivery),
+                What::Error(_) | What::Close(_) if known => {
+                    self.outbox.push_back(delivery);
+                    continue;
+                }
                 What::Close(_) => self.bury(delivery.id),
                 What::Open => self.never_heard_of(delivery.id),
                 _ => self.drained.push(delivery),
             }
+            // What was put aside of paused connections still counts: it comes back before their end.
+            self.outbox_weight -= weight;
         }
-        self.outbox_weight = self.outbox.iter().map(|it| it.weight() as usize).sum();
     }
 
     /// The application has no handle to an accepted connection before it hears of its opening, so it does
@@ -460,8 +465,9 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::fixtures::new_loop;
-    use crate::driver::turn;
+    use crate::driver::fixtures::{Log, new_loop};
+    use crate::driver::settings::Settings;
+    use crate::driver::{client, turn};
 
     #[test]
     fn what_nobody_will_be_told_weighs_nothing() {
@@ -476,6 +482,28 @@ mod tests {
             Ok(())
         };
         owner.with(queued).unwrap();
+        turn::free(owner).unwrap();
+    }
+
+    #[test]
+    fn what_was_put_aside_counts_until_it_is_told() {
+        let (log, owner) = (Log::new(), new_loop());
+        let settings = Settings::default();
+        let id = client::connect(owner, "ws://127.0.0.1:1/", &settings, log.clone()).unwrap();
+        let put_aside = |core: &mut Core| {
+            let held = Held::Whole(Arc::new(vec![0; 1000]));
+            core.session(id).unwrap().paused = true;
+            core.queue(Delivery { id, what: What::Input(Input::Message(Kind::Binary), held) });
+            assert!(core.next_delivery().is_none() && core.outbox.is_empty());
+            core.keep_endings();
+            assert!(core.outbox_weight > 0, "it comes back");
+            core.session(id).unwrap().paused = false;
+            core.give_back(id);
+            assert!(core.next_delivery().is_some());
+            assert_eq!(core.outbox_weight, 0);
+            Ok(())
+        };
+        owner.with(put_aside).unwrap();
         turn::free(owner).unwrap();
     }
 }

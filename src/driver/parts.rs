@@ -147,6 +147,9 @@ impl Core {
         place: PartPlace,
         cell: Option<&Cell>,
     ) -> Result<()> {
+        if place.first {
+            self.send_before(id);
+        }
         let sent = self.contain(id, |session, cx, now| {
             let (max, waiting) = (session.setup.shared.settings.max_buffered, session.buffered());
             let Phase::Open(conn) = &mut session.phase else { return Err(gone()) };

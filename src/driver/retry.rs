@@ -255,6 +255,13 @@ impl Core {
         self.session(id).is_some_and(|session| session.has_waiting())
     }
 
+    /// What comes piece by piece cannot wait with the others: they go now, before on_open returns.
+    pub fn send_before(&mut self, id: Id) {
+        if self.goes_behind(id) {
+            self.send_waiting(id);
+        }
+    }
+
     /// Sends what has waited for the connection.
     pub fn send_waiting(&mut self, id: Id) {
         let waiting = match self.session(id) {

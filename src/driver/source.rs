@@ -185,6 +185,7 @@ impl Core {
     }
 
     fn add_source(&mut self, id: Id, kind: Kind, compress: bool, origin: Origin) -> Result<()> {
+        self.send_before(id);
         let Some(conn) = self.session(id).and_then(Session::conn) else { return Ok(()) };
         let stream = conn.begin_source(kind, compress)?;
         if let Some(session) = self.session(id) {

@@ -192,8 +192,44 @@ static void losing(void) {
   world_free(&w);
 }
 
+static int64_t no_more(wsock_conn *conn, void *buffer, size_t capacity, void *user_data) {
+  (void)conn, (void)buffer, (void)capacity, (void)user_data;
+  return 0;
+}
+/* The connection is open, and nobody has been told yet. */
+static void open_and_untold(void) {
+  for (int from_source = 0; from_source < 2; from_source++) {
+    struct world w;
+    struct raw raw;
+    struct frame frame;
+    wsock_loop *other = new_loop();
+    section(from_source ? "what comes from a source goes behind what has waited, too" : "and so does a message in parts");
+    world_new(&w, -1);
+    set(&w, WSOCK_OPT_RECONNECT_QUEUE, 100);
+    world_connect(&w);
+    PUMP_UNTIL(w.loop, w.client.retries >= 1);
+    CHECK_STATUS(wsock_conn_send_text(w.client.conn, "has waited", 10), WSOCK_OK);
+    world_listen(&w);
+    CHECK_STATUS(wsock_loop_start(w.loop), WSOCK_OK);
+    raw_welcome(&raw, raw_accept(&raw, other, w.listener), "");
+    int64_t end = now_ms() + patience_ms();
+    while (wsock_conn_state(w.client.conn) != WSOCK_OPEN && now_ms() < end) sleep_ms(1);
+    CHECK_INT(w.client.opens, 0);
+    if (from_source) CHECK_STATUS(wsock_conn_send_from(w.client.conn, WSOCK_TEXT, no_more, NULL, NULL, 0), WSOCK_OK);
+    else CHECK_STATUS(wsock_conn_send_part(w.client.conn, WSOCK_TEXT, "", 0, WSOCK_SEND_LAST), WSOCK_OK);
+    PUMP_UNTIL(w.loop, w.client.opens == 1);
+    raw.loop = w.loop; /* which asks the source */
+    expect_frame(&raw, "has waited");
+    CHECK(raw_next(&raw, &frame) && (frame.first & 15) <= 1 && frame.len == 0);
+    raw_close(&raw);
+    world_free(&w);
+    free_loop(other);
+  }
+}
+
 int main(void) {
   queueing();
   losing();
+  open_and_untold();
   return check_end();
 }
