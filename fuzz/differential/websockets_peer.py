@@ -9,7 +9,7 @@ import sys
 
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Opcode
-from websockets.protocol import OPEN, Protocol, Side
+from websockets.protocol import CONNECTING, OPEN, Protocol, Side
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
@@ -65,7 +65,7 @@ def response(data):
     client.receive_data(data)
     if client.handshake_exc is not None:
         return "failed", 0, [], client.handshake_exc
-    return ("accepted" if client.state is OPEN else "open"), 0, [], ""
+    return ("open" if client.state is CONNECTING else "accepted"), 0, [], ""
 
 
 def main():

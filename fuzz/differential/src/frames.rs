@@ -22,14 +22,20 @@ impl Frame {
     }
 }
 
-/// All of them; the last perhaps cut off, but not within its header.
-pub fn read(mut bytes: &[u8]) -> Vec<Frame> {
+/// All of them, the last perhaps cut off; and whether a part of a header is left.
+pub fn read(mut bytes: &[u8]) -> (Vec<Frame>, bool) {
     let mut frames = Vec::new();
     while let Some((frame, size)) = read_one(bytes) {
         frames.push(frame);
         bytes = bytes.get(size..).unwrap_or_default();
     }
-    frames
+    (frames, !bytes.is_empty())
+}
+
+/// Whether a message has begun in these frames and not ended.
+pub fn is_unfinished(frames: &[Frame]) -> bool {
+    let mut data = frames.iter().filter(|frame| frame.opcode() < 8);
+    data.next_back().is_some_and(|frame| !frame.is_final())
 }
 
 fn read_one(bytes: &[u8]) -> Option<(Frame, usize)> {

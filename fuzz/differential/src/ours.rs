@@ -43,7 +43,7 @@ fn stream(role: Role, bytes: &[u8]) -> Verdict {
         None => (End::Open, String::new()),
         Some(closed) => match &closed.error {
             None => (End::Closed(closed.code), closed.reason.to_string()),
-            Some(error) => (End::Failed(closed.sent_code.unwrap_or(0)), error.to_string()),
+            Some(error) => (End::Failed(error.close_code), error.to_string()),
         },
     };
     Verdict { events, end, why }

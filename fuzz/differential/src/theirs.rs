@@ -42,9 +42,8 @@ pub fn verdict(case: &Case) -> Verdict {
 }
 
 fn stream(role: Role, bytes: &[u8]) -> Verdict {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(LIMIT))
-        .max_frame_size(Some(LIMIT));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
     let mut socket = WebSocket::from_raw_socket(Pipe(bytes), role, Some(config));
     let mut events = Vec::new();
     loop {
