@@ -45,7 +45,7 @@ impl Look<'_> {
 
     /// The empty line behind a head is there.
     fn has_head(&self) -> bool {
-        self.text.contains("\r\n\r\n")
+        self.text.trim_start_matches("\r\n").contains("\r\n\r\n")
     }
 
     /// Up to where we stopped they have told the same.
