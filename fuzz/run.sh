@@ -15,7 +15,7 @@ target=${CARGO_TARGET_DIR:-target}/fuzz
 
 build() { # CRATE: if one of its targets is wanted
     grep -qxF -f <(targets_of "$1") <<<"$wanted" || return 0
-    cargo build --release --bins --manifest-path "$1/Cargo.toml" --target "$host" --target-dir "$target"
+    cargo build --release $(bins_of "$1") --manifest-path "$1/Cargo.toml" --target "$host" --target-dir "$target"
 }
 wanted=$(printf '%s\n' "$@")
 build .

@@ -12,7 +12,7 @@ source ./flags.sh
 
 target=${CARGO_TARGET_DIR:-target}/oss-fuzz
 for crate in . differential; do
-    cargo build --release --bins --manifest-path $crate/Cargo.toml --target "$host" --target-dir "$target"
+    cargo build --release $(bins_of $crate) --manifest-path $crate/Cargo.toml --target "$host" --target-dir "$target"
     for name in $(targets_of $crate); do
         cp "$target/$host/release/$name" "$OUT/"
         rm -f "$OUT/${name}_seed_corpus.zip"

@@ -34,8 +34,8 @@ pub fn read(mut bytes: &[u8]) -> (Vec<Frame>, bool) {
 
 /// Whether a message has begun in these frames and not ended.
 pub fn is_unfinished(frames: &[Frame]) -> bool {
-    let data = frames.iter().filter(|frame| frame.opcode() < 8);
-    data.last().is_some_and(|frame| !frame.is_final())
+    let mut data = frames.iter().filter(|frame| frame.opcode() < 8);
+    data.next_back().is_some_and(|frame| !frame.is_final())
 }
 
 fn read_one(bytes: &[u8]) -> Option<(Frame, usize)> {

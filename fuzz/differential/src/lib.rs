@@ -10,7 +10,7 @@
 //! | `reasons.rs` | the differences that are known, by name |
 //! | `cases.rs` | inputs: the fuzz targets' seeds, and mutations of them |
 
-#[allow(dead_code)] // what other tests use of what they share
+#[allow(clippy::should_implement_trait)] // `Chunks::next` is meant for tests, not as an interface
 #[path = "../../../tests/support/mod.rs"]
 pub mod support;
 

@@ -45,7 +45,7 @@ impl Look<'_> {
 
     /// The empty line behind a head is there.
     fn has_head(&self) -> bool {
-        self.text.contains("\r\n\r\n")
+        self.text.trim_start_matches("\r\n").contains("\r\n\r\n")
     }
 
     /// Up to where we stopped they have told the same.
@@ -173,6 +173,7 @@ pub fn all_are_explained() {
         OF_FRAMES.iter().chain(OF_HANDSHAKES).map(|(name, _)| *name).collect();
     let mut headings: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("### ")).collect();
-    (names.sort_unstable(), headings.sort_unstable());
+    names.sort_unstable();
+    headings.sort_unstable();
     assert_eq!(names, headings, "the reasons and the headings of differences.md");
 }
