@@ -16,7 +16,7 @@ use super::session::{Phase, Session};
 use super::told::Told;
 use crate::error::Result;
 use crate::proto::conn::{Whole, Wholes};
-use crate::proto::context::FRAME;
+use crate::proto::context::{Context, FRAME};
 use crate::proto::event::Kind;
 use crate::util::arena::Window;
 use crate::util::id::Id;
@@ -132,18 +132,15 @@ impl Core {
         let Core { place: owner, entries, arena, run, trash, now, cx, .. } = self;
         let owner = *owner;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
-        if cx.is_tired() {
-            return None;
-        }
         let cell = owner.table().cell(id)?;
-        let Ok(taken) = receive(session, *now, arena.write(input.clone()), &mut run.wholes) else {
+        let Ok(taken) = receive(session, cx, *now, arena.write(input.clone()), &mut run.wholes)
+        else {
             self.break_off(id);
             return None;
         };
         if taken == 0 {
             return None;
         }
-        cx.work += run.wholes.len() * FRAME;
         if !teller.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler))
         {
             let last = teller.handler.replace(session.setup.handler.clone());
@@ -172,11 +169,9 @@ impl Core {
 
     fn queue_run(&mut self, id: Id, input: Range<usize>) -> Option<usize> {
         let Core { entries, arena, run, now, cx, .. } = self;
-        if cx.is_tired() {
-            return None;
-        }
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
-        let Ok(taken) = receive(session, *now, arena.write(input.clone()), &mut run.wholes) else {
+        let Ok(taken) = receive(session, cx, *now, arena.write(input.clone()), &mut run.wholes)
+        else {
             self.break_off(id);
             return None;
         };
@@ -245,18 +240,21 @@ impl Core {
 #[inline(always)] // in the way of each message
 fn receive(
     session: &mut Session,
+    cx: &mut Context,
     now: Time,
     bytes: &mut [u8],
     wholes: &mut Wholes,
 ) -> std::thread::Result<usize> {
-    if session.pauses() {
+    if session.pauses() || cx.is_tired() {
         return Ok(0);
     }
     let Phase::Open(conn) = &mut session.phase else { return Ok(0) };
     catch_unwind(AssertUnwindSafe(|| {
         #[cfg(feature = "test-panic")]
         super::feed::provoke(bytes, "panic in the connection");
-        conn.recv_run(now, bytes, wholes)
+        let taken = conn.recv_run(now, bytes, wholes);
+        cx.work += wholes.len() * FRAME;
+        taken
     }))
 }
 

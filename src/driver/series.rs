@@ -171,4 +171,26 @@ mod tests {
         assert_eq!(owner.with(|core| Ok((core.outbox_weight, core.waiting()))), Ok((0, 0)));
         turn::free(owner).unwrap();
     }
+
+    #[test]
+    fn who_says_much_does_not_fill_the_queue_before_others() {
+        let (log, owner, room) = (Log::new(), new_loop(), Few::default());
+        let settings = Settings::default();
+        let listening = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+        let url = format!("ws://127.0.0.1:{}/", server::port(owner, listening).unwrap());
+        let ids = [0, 1].map(|_| client::connect(owner, &url, &settings, log.clone()).unwrap());
+        assert!(turn_until(owner, || log.count("open") == 4), "{:?}", log.events());
+        batch::use_batch(owner, Some(Box::new(room.clone()))).unwrap();
+        for _ in 0..20_000 {
+            conn::send(ids[0], Kind::Text, b"f", false).unwrap();
+        }
+        conn::send(ids[1], Kind::Text, b"q", false).unwrap();
+        let mut before = 0;
+        while !room.0.lock().unwrap().iter().any(|(_, bytes, _)| bytes == b"q") {
+            before += batch::fetch(owner, None).unwrap();
+            assert!(before < 4_000, "messages of the other one came before");
+        }
+        assert!(before > 3, "there was a crowd");
+        turn::free(owner).unwrap();
+    }
 }
