@@ -73,6 +73,10 @@ fn refused(error: &Error) {
 
 /// However a URL with a password is wrong.
 fn keeps_secrets(odd: &str) {
+    // Elsewhere than in a password it is none; hosts are told in lower case.
+    if odd.to_ascii_lowercase().contains(SECRET) {
+        return;
+    }
     for text in [
         format!("http://user:{SECRET}{odd}@host:80/"),
         format!("user:{SECRET}@{odd}"),
@@ -80,10 +84,11 @@ fn keeps_secrets(odd: &str) {
         format!("wss://user:{odd}{SECRET}@host/x"),
     ] {
         let proxy = ProxyUrl::parse(&text);
-        assert!(
-            proxy.as_ref().is_ok_and(|url| !url.to_string().contains(SECRET)) || quiet(&proxy),
-            "{text}"
-        );
+        let unnamed = proxy.clone().map(|url| ProxyUrl { credentials: None, ..url });
+        match (&proxy, unnamed) {
+            (Ok(url), Ok(unnamed)) => assert_eq!(url.to_string(), unnamed.to_string()),
+            _ => assert!(quiet(&proxy), "{text}"),
+        }
         let url = Url::parse(&text);
         assert!(url.is_ok() || quiet(&url), "{text}");
     }

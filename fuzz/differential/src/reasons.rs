@@ -114,8 +114,11 @@ const OF_HANDSHAKES: &[Reason] = &[
             && it.they_refuse("did not receive a valid HTTP request")
     }),
     ("Later minor versions of HTTP", |it| {
-        let later = (2..10).any(|minor| it.text.contains(&format!(" HTTP/1.{minor}\r\n")));
+        let later = (2..10).any(|minor| it.text.contains(&format!("HTTP/1.{minor}")));
         later && it.only_they_refuse(&["invalid HTTP version", "did not receive a valid HTTP"])
+    }),
+    ("Empty lines before a response", |it| {
+        it.text.starts_with(['\r', '\n']) && it.only_we_refuse(&["does not speak HTTP"])
     }),
     ("Headers that may be there once", |it| {
         it.only_we_refuse(&["more than one", "the server's Upgrade header is not"])
@@ -126,6 +129,9 @@ const OF_HANDSHAKES: &[Reason] = &[
     ("Subprotocols that were asked for", |it| it.only_we_refuse(&["subprotocol"])),
     ("Lines as HTTP has them", |it| {
         it.only_we_refuse(&["CR LF", "control character", "folded", "malformed"])
+    }),
+    ("A head of a bearable size", |it| {
+        it.only_we_refuse(&["more than", "longer than", "larger than"])
     }),
     ("No body before frames", |it| it.only_we_refuse(&["cannot have a body"])),
     ("A path or a URL", |it| it.only_we_refuse(&["the request target"])),
