@@ -6,11 +6,13 @@
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Forks in the line that leads to this process.
+/// Twice the forks in the line that leads to this process; odd while one is under way.
 static COUNT: AtomicU32 = AtomicU32::new(0);
+/// The process that forks, while one is under way.
+static FORKING: AtomicI32 = AtomicI32::new(0);
 
 /// Held by whoever is inside a [`Lock`]; a fork waits until nobody is. That cannot be for long: who is inside
 /// waits for nothing.
@@ -22,15 +24,52 @@ thread_local!(static CLOSED: Cell<Option<ManuallyDrop<RwLockWriteGuard<'static, 
 extern "C" fn before() {
     let closed = GATE.write().unwrap_or_else(PoisonError::into_inner);
     CLOSED.set(Some(ManuallyDrop::new(closed)));
+    FORKING.store(own_pid(), Ordering::Relaxed);
+    COUNT.fetch_add(1, Ordering::Release);
 }
 
 extern "C" fn after_in_parent() {
-    drop(CLOSED.take().map(ManuallyDrop::into_inner));
+    COUNT.fetch_sub(1, Ordering::Relaxed);
+    open_gate();
 }
 
 extern "C" fn after_in_child() {
     COUNT.fetch_add(1, Ordering::Relaxed);
-    after_in_parent();
+    open_gate();
+}
+
+fn open_gate() {
+    drop(CLOSED.take().map(ManuallyDrop::into_inner));
+}
+
+fn own_pid() -> i32 {
+    // SAFETY: it only answers a number.
+    unsafe { libc::getpid() }
+}
+
+/// `COUNT` as it is without the fork that is under way. Functions that others have given to `pthread_atfork`
+/// may call us in the middle of it, in the child too, before ours have run.
+fn count() -> u32 {
+    let count = COUNT.load(Ordering::Acquire);
+    match count & 1 {
+        0 => count,
+        _ if FORKING.load(Ordering::Relaxed) == own_pid() => count.wrapping_sub(1),
+        _ => count.wrapping_add(1),
+    }
+}
+
+/// Keeps forks out. Such a function finds the gate closed by its own thread, and nobody else inside.
+fn enter() -> Option<RwLockReadGuard<'static, ()>> {
+    watch();
+    if COUNT.load(Ordering::Relaxed) & 1 == 1 {
+        let closed = CLOSED.take();
+        let by_us = closed.is_some();
+        CLOSED.set(closed);
+        if by_us {
+            return None;
+        }
+    }
+    Some(GATE.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// From now on forks are noticed.
@@ -57,26 +96,26 @@ impl Mark {
     /// This process's.
     pub fn now() -> Mark {
         watch();
-        Mark(AtomicU32::new(COUNT.load(Ordering::Relaxed)))
+        Mark(AtomicU32::new(count()))
     }
 
     /// Whether this is that process, and not a child of it.
     #[inline]
     pub fn is_ours(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == COUNT.load(Ordering::Relaxed)
+        let of = self.0.load(Ordering::Relaxed);
+        of == COUNT.load(Ordering::Relaxed) || of == count()
     }
 
     /// From now on it is this process's.
     pub fn take_over(&self) {
-        self.0.store(COUNT.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.0.store(count(), Ordering::Relaxed);
     }
 }
 
 /// Runs `f`, in the middle of which no fork comes. It must be short, ask for no [`Lock`], and not call the
 /// application: a fork waits for it.
 pub fn undivided<R>(f: impl FnOnce() -> R) -> R {
-    watch();
-    let _inside = GATE.read().unwrap_or_else(PoisonError::into_inner);
+    let _inside = enter();
     f()
 }
 
@@ -89,7 +128,7 @@ pub struct Lock<T>(Mutex<T>);
 pub struct Locked<'a, T> {
     // Dropped in this order.
     value: MutexGuard<'a, T>,
-    _inside: RwLockReadGuard<'static, ()>,
+    _inside: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl<T> Lock<T> {
@@ -100,8 +139,7 @@ impl<T> Lock<T> {
 
     /// Waits for its turn. After a panic inside, the value is as that left it.
     pub fn lock(&self) -> Locked<'_, T> {
-        watch();
-        let inside = GATE.read().unwrap_or_else(PoisonError::into_inner);
+        let inside = enter();
         let value = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Locked { value, _inside: inside }
     }

@@ -104,6 +104,46 @@ static void works_anew(void) {
   CHECK(named.opens == 1);
 }
 
+/* Functions that somebody else has given to pthread_atfork, before the library gave its own: these run in the middle
+   of a fork, for us. uvloop's run Python there. */
+static int in_the_middle;
+static void use_a_loop(void) {
+  wsock_loop *own = new_loop();
+  CHECK_INT(wsock_loop_poll(own, 0), 0);
+  CHECK_STATUS(wsock_loop_free(own), WSOCK_OK);
+}
+static void parents_side(void) {
+  if (!in_the_middle) return;
+  CHECK_INT(wsock_conn_state(pair.client.conn), WSOCK_OPEN);
+  CHECK_STATUS(wsock_loop_wakeup(loop), WSOCK_OK);
+  use_a_loop();
+}
+static void childs_side(void) {
+  if (!in_the_middle) return;
+  check_failures = 0;
+  CHECK_REFUSED(wsock_loop_wakeup(loop), WSOCK_ERR_STATE);
+  CHECK_INT(wsock_conn_state(pair.client.conn), WSOCK_CLOSED);
+  CHECK_STATUS(wsock_loop_free(secure.loop), WSOCK_OK);
+  use_a_loop();
+  in_the_middle = 1 + check_failures;
+}
+static void called_in_the_middle(void) {
+  section("in the middle of a fork the library can be called, and knows on which side it is");
+  in_the_middle = 1;
+  pid_t pid = fork_child();
+  if (pid == 0) {
+    CHECK_INT(in_the_middle, 1);
+    CHECK_REFUSED(wsock_loop_wakeup(loop), WSOCK_ERR_STATE);
+    CHECK_REFUSED(wsock_loop_wakeup(secure.loop), WSOCK_ERR_INVALID_HANDLE);
+    works_anew();
+    child_end();
+  }
+  in_the_middle = 0;
+  check_undisturbed();
+  check_child(pid);
+  check_undisturbed();
+}
+
 static void left_alone(void) {
   pid_t pid;
   section("a forked child comes and goes while the parent goes on");
@@ -301,12 +341,14 @@ static void other_threads(void) {
 
 int main(void) {
   REQUIRE(mkdtemp(directory) != NULL);
+  REQUIRE(pthread_atfork(parents_side, parents_side, childs_side) == 0);
   set_up();
   left_alone();
   brought_over();
   queued();
   from_a_callback();
   other_threads();
+  called_in_the_middle();
   section("the parent's poll is not woken by copies that a child holds");
   pid_t pid = fork_child();
   if (pid == 0) {
