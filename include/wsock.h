@@ -139,7 +139,8 @@ extern "C" {
  *
  * - Life: wsock_loop_new, wsock_loop_free.
  * - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
- * - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush.
+ * - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush,
+ *   wsock_loop_promise_flush.
  * - On a thread of its own: wsock_loop_start, wsock_loop_join.
  * - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
  * - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.
@@ -595,10 +596,25 @@ int32_t wsock_loop_events(wsock_loop *loop,
 
 /**
  * Sends what this thread has queued since wsock_loop_events, without waiting for the next call of it.
+ * After wsock_loop_promise_flush it ends the batch, too.
  *
  * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 wsock_status wsock_loop_flush(wsock_loop *loop);
+
+/**
+ * For hosts that wait for wsock_loop_fd: promise 1 says that you call wsock_loop_flush when you have worked
+ * through a batch of wsock_loop_events, and after what else you send on this thread. Then the
+ * descriptor is not readable once more for each batch, only to end it. 0 takes the promise back.
+ *
+ * What you send on this thread waits for wsock_loop_flush from now on, and that ends the batch: what its
+ * events point to, and the handles of connections that have ended, are gone then.
+ *
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (neither 0 nor 1),
+ * POISONED. Since: 0.1
+ */
+wsock_status wsock_loop_promise_flush(wsock_loop *loop,
+                                      int32_t promise);
 
 /* ---- Options --------------------------------------------------------------------------------- */
 

@@ -115,7 +115,9 @@ fn at_any_pace(mut solo: Solo, flags: u8, sizes: &[u8], steps: &[u8], stream: &[
                 assert!(done.is_ok() || !open || flags & TIGHT != 0);
             }
             2 if flags & TALKS != 0 => {
-                assert_eq!(conn.ping(cx, solo.now, b"?").is_ok(), open);
+                let pinged = conn.ping(cx, solo.now, b"?").map_err(|e| e.code);
+                // The network may have taken nothing for long.
+                assert!(pinged == Err(Code::Limit) || pinged.is_ok() == open, "{pinged:?}");
             }
             3 if flags & CLOSES != 0 => conn.close(cx, solo.now, None, "").expect("valid"),
             _ => {}

@@ -55,6 +55,13 @@ pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
     queueing(true)?;
     let turned = turn::turn(place, &entered, limit);
     queueing(false)?;
+    if turned.is_err() {
+        // What was queued before it failed is still there.
+        entered.with(|core| {
+            core.update_beacon();
+            Ok(())
+        })?;
+    }
     turned?;
     fill(&way)
 }
@@ -62,7 +69,22 @@ pub fn fetch(place: Loop, limit: Option<Duration>) -> Result<u32> {
 /// Sends what was queued while a batch was worked on.
 pub fn flush(place: Loop) -> Result<()> {
     place.with(|core| {
+        if core.flushes {
+            core.batch_is_over();
+        }
         core.settle_all();
+        Ok(())
+    })
+}
+
+/// Whether the application calls `flush` whenever it is done with a batch, or with what it sends at other times.
+pub fn promise_flush(place: Loop, promised: bool) -> Result<()> {
+    place.with(|core| {
+        core.flushes = promised;
+        match promised {
+            true => core.place.cork(),
+            false => core.place.uncork(),
+        }
         Ok(())
     })
 }
@@ -98,7 +120,7 @@ pub fn fill(way: &Way<'_>) -> Result<u32> {
             let task = core.fill(&mut *batch);
             let count = batch.count();
             match count {
-                0 => core.place.uncork(),
+                0 if !core.flushes => core.place.uncork(),
                 _ => core.place.cork(),
             }
             core.batch = Some(batch);

@@ -92,6 +92,8 @@ pub struct Core {
     pub batch: Option<Box<dyn Batch>>,
     /// The last batch: what it points to stays until the next.
     pub drained: Vec<Delivery>,
+    /// The application says when it is done with one, by `flush`.
+    pub flushes: bool,
     /// Which of them was retained last.
     pub retained: usize,
     /// Handlers that were replaced while it was worked on: its records show their user data.
@@ -159,6 +161,7 @@ impl Core {
             queueing: false,
             batch: None,
             drained: Vec::new(),
+            flushes: false,
             retained: 0,
             lent: Vec::new(),
             worker: 0,
@@ -286,13 +289,18 @@ impl Core {
     /// Whether a poll has something to do or to tell without waiting. Not for the log: it is told before
     /// each wait, and what it causes itself must not keep a loop awake.
     pub fn has_work(&self) -> bool {
-        !self.outbox.is_empty() || !self.drained.is_empty() || self.has_turn()
+        !self.outbox.is_empty() || self.has_batch_to_end() || self.has_turn()
+    }
+
+    /// Whether somebody has to come because a batch is out.
+    fn has_batch_to_end(&self) -> bool {
+        !self.drained.is_empty() && !self.flushes
     }
 
     /// The same for a loop with a thread of the library's own: whether the application has to come.
     pub fn wants_visit(&self) -> bool {
         let corked = self.place.is_corked() && !self.dirty.is_empty();
-        corked || self.has_news() || !(self.drained.is_empty() && self.leftovers.is_empty())
+        corked || self.has_news() || self.has_batch_to_end() || !self.leftovers.is_empty()
     }
 
     /// Whether a turn has something to do without waiting.

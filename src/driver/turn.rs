@@ -161,13 +161,16 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
         core.settle_all();
         core.trash.extend(core.ended.drain(..).map(|handler| handler as _));
         core.dispatching = false;
-        if !core.queueing {
-            core.current = None;
-        }
         core.cx.pool.tidy(core.now);
         core.arena.tidy(core.now);
         core.count_turn(woken);
-        core.update_beacon();
+        if !core.queueing {
+            core.current = None;
+        }
+        // Whoever fetches a batch takes out right now what is queued, and sees to it then.
+        if !core.queueing || place.has_thread() {
+            core.update_beacon();
+        }
         Ok(core.callbacks)
     })?;
     // Memory of the application's that is not needed any more.

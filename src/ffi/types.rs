@@ -7,7 +7,8 @@ use std::ffi::{c_char, c_void};
 ///
 /// - Life: wsock_loop_new, wsock_loop_free.
 /// - Let it work: wsock_loop_run until all is done, or wsock_loop_poll turn by turn.
-/// - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush.
+/// - Without callbacks: wsock_loop_use_events, wsock_loop_events, wsock_loop_flush,
+///   wsock_loop_promise_flush.
 /// - On a thread of its own: wsock_loop_start, wsock_loop_join.
 /// - From any thread: wsock_loop_stop, wsock_loop_wakeup, wsock_loop_post.
 /// - Inside another event loop: wsock_loop_fd, wsock_loop_timeout_ms.

@@ -63,6 +63,7 @@ static void arguments(void) {
   CHECK_REFUSED(wsock_loop_use_events(NULL, room, sizeof *room, 2), WSOCK_ERR_INVALID_HANDLE);
   CHECK_REFUSED(wsock_loop_events(NULL, 0), WSOCK_ERR_INVALID_HANDLE);
   CHECK_REFUSED(wsock_loop_flush(NULL), WSOCK_ERR_INVALID_HANDLE);
+  CHECK_REFUSED(wsock_loop_promise_flush(NULL, 1), WSOCK_ERR_INVALID_HANDLE);
   section("room that is given back");
   CHECK_STATUS(wsock_loop_use_events(loop, room, sizeof *room, 2), WSOCK_OK);
   CHECK_STATUS(wsock_loop_flush(loop), WSOCK_OK);
@@ -387,6 +388,34 @@ static void corking(void) {
     CHECK_INT(arrived(&raw), 7);
     raw_take(&raw, 7);
   }
+  section("with a promise to flush, that ends the batch, and the descriptor is quiet until then");
+  CHECK_STATUS(wsock_loop_promise_flush(loop, 1), WSOCK_OK);
+  CHECK_STATUS(wsock_conn_send_text(conn, "kept", 4), WSOCK_OK);
+  CHECK_INT(wsock_conn_buffered_amount(conn), 4);
+  CHECK_STATUS(wsock_loop_flush(loop), WSOCK_OK);
+  CHECK_INT(arrived(&raw), 6);
+  raw_take(&raw, 6);
+  for (int with_reply = 0; with_reply < 2; with_reply++) {
+    raw_frame(&raw, 0x82, 1, "01", 2);
+    CHECK_INT(next_batch(loop), 1);
+    CHECK(!is_readable(wsock_loop_fd(loop)));
+    if (with_reply) CHECK_STATUS(wsock_conn_send_text(conn, "corked", 6), WSOCK_OK);
+    CHECK_INT(memcmp(data_of(&batch[0]), "01", 2), 0);
+    CHECK_STATUS(wsock_loop_flush(loop), WSOCK_OK);
+    CHECK(!is_readable(wsock_loop_fd(loop)));
+    if (!with_reply) continue;
+    CHECK_INT(arrived(&raw), 8);
+    raw_take(&raw, 8);
+  }
+  CHECK_REFUSED(wsock_loop_promise_flush(loop, 2), WSOCK_ERR_INVALID_ARGUMENT);
+  section("taken back, sends outside of batches leave at once again");
+  CHECK_STATUS(wsock_conn_send_text(conn, "kept", 4), WSOCK_OK);
+  CHECK_STATUS(wsock_loop_promise_flush(loop, 0), WSOCK_OK);
+  CHECK_INT(arrived(&raw), 6);
+  raw_take(&raw, 6);
+  CHECK_STATUS(wsock_conn_send_text(conn, "now", 3), WSOCK_OK);
+  CHECK_INT(arrived(&raw), 5);
+  raw_take(&raw, 5);
   section("a poll ends the batch, too");
   raw_frame(&raw, 0x81, 1, "00", 2);
   CHECK_INT(next_batch(loop), 1);

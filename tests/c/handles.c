@@ -43,6 +43,7 @@ static int32_t call_wsock_loop_timeout_ms(void *h) { return wsock_loop_timeout_m
 static int32_t call_wsock_loop_use_events(void *h) { return wsock_loop_use_events(h, NULL, 0, 0); }
 static int32_t call_wsock_loop_events(void *h) { return wsock_loop_events(h, 0); }
 static int32_t call_wsock_loop_flush(void *h) { return wsock_loop_flush(h); }
+static int32_t call_wsock_loop_promise_flush(void *h) { return wsock_loop_promise_flush(h, 0); }
 static int32_t call_wsock_loop_start(void *h) { return wsock_loop_start(h); }
 static int32_t call_wsock_loop_join(void *h) { return wsock_loop_join(h); }
 static int32_t call_wsock_conn_retain(void *h) {
@@ -428,7 +429,7 @@ static const struct row table[] = {
     ROW(wsock_loop_new, ANY), ROW_NULL_IS_FINE(wsock_loop_free, LOOP), ROW(wsock_loop_run, LOOP),
     ROW(wsock_loop_poll, LOOP), ROW(wsock_loop_stop, LOOP), ROW(wsock_loop_wakeup, LOOP), ROW(wsock_loop_post, LOOP),
     ROW(wsock_loop_fd, LOOP), ROW(wsock_loop_timeout_ms, LOOP), ROW(wsock_loop_use_events, LOOP),
-    ROW(wsock_loop_events, LOOP), ROW(wsock_loop_flush, LOOP), ROW(wsock_loop_start, LOOP), ROW(wsock_loop_join, LOOP),
+    ROW(wsock_loop_events, LOOP), ROW(wsock_loop_flush, LOOP), ROW(wsock_loop_promise_flush, LOOP), ROW(wsock_loop_start, LOOP), ROW(wsock_loop_join, LOOP),
     ROW(wsock_loop_after_fork, LOOP), ROW(wsock_loop_get_stats, LOOP), ROW(wsock_loop_metrics, LOOP),
     ROW(wsock_loop_measure, LOOP), ROW(wsock_loop_set_log, LOOP),
     ROW(wsock_options_new, ANY), ROW_NULL_IS_FINE(wsock_options_free, OPTIONS), ROW(wsock_options_set_int, OPTIONS),

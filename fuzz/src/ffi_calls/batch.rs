@@ -30,10 +30,16 @@ pub fn bells() -> usize {
 
 pub fn any() {
     let owner = handle(LOOP);
-    match below(8) {
+    match below(9) {
         0 | 1 => use_events(owner),
         2..=4 => fetch(owner, below(3) as i32 - 1),
-        5 => documented(wsock_loop_flush(owner as _), &[ANY[0], ANY[1], WrongThread]),
+        5 => {
+            let status = wsock_loop_flush(owner as _);
+            documented(status, &[ANY[0], ANY[1], WrongThread]);
+            if status == WSOCK_OK && world(|w| w.promised.contains(&owner)) {
+                over(owner);
+            }
+        }
         6 => {
             let status = inside(|| wsock_loop_start(owner as _));
             documented(status, &[ANY[0], ANY[1], Reentrant, State, System]);
@@ -43,7 +49,20 @@ pub fn any() {
                 BELLS.with_borrow_mut(|bells| bells.insert(place));
             }
         }
-        _ => join(owner),
+        7 => join(owner),
+        _ => promise(owner),
+    }
+}
+
+fn promise(owner: usize) {
+    let promise = below(3) as i32;
+    let status = wsock_loop_promise_flush(owner as _, promise);
+    documented(status, &[ANY[0], ANY[1], ANY[2], WrongThread]);
+    if status == WSOCK_OK {
+        world(|w| match promise {
+            0 => w.promised.remove(&owner),
+            _ => w.promised.insert(owner),
+        });
     }
 }
 

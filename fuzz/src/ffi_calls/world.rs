@@ -3,7 +3,7 @@
 
 use super::super::input::Input;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 use std::net::{TcpListener, TcpStream};
 use wsock::ffi::types::wsock_server_stats;
@@ -34,6 +34,8 @@ pub struct World {
     pub wells: usize,
     /// Where loops write their batches, by loop.
     pub rooms: BTreeMap<usize, Room>,
+    /// Loops whose batches a flush ends.
+    pub promised: BTreeSet<usize>,
     /// Some loop queues what it has to tell, so that the state may be ahead of that.
     pub queues: bool,
     /// Batches that have ended.
