@@ -58,13 +58,18 @@ typedef struct {
     wsock_event *array;
     /* called with what is no message for somebody known: (object, data, len, type, code) */
     PyObject *other;
+    /* of the messages that were told last, as long as it was not called; a reference */
+    PyObject *arrived;
     int32_t count, at;
     /* The one that takes is inside: what is sent now leaves when it is done. */
     int32_t telling;
+    /* Flushing ends the batch, so that what is left of one to tell has to be told before. */
+    int32_t flush_ends;
 } engine;
 
-/* The user word of a connection is who hears its messages: the address of an object, and in the lowest bits how it wants them. */
-enum { CALL = 0, RAW = 1, RAW_BYTES = 2, HOW = 3 };
+/* The user word of a connection is the address of a tuple, and in the lowest bit whether text is to be decoded. Of the tuple:
+   function(first, message) for each message, and arrived(), if it is not None, behind those that have come together. */
+enum { FUNCTION = 0, FIRST = 1, ARRIVED = 2, DECODE = 1 };
 
 static PyObject *call2(PyObject *callable, PyObject *first, PyObject *second) {
     PyObject *arguments[3] = {NULL, first, second};
@@ -73,23 +78,34 @@ static PyObject *call2(PyObject *callable, PyObject *first, PyObject *second) {
     return py.CallFunctionObjArgs(callable, first, second, NULL);
 }
 
-/* Tells one message: sink(type, data), or handler(connection, data) for a tuple of those two. */
-static PyObject *tell_message(const wsock_event *event) {
-    int how = (int)(event->user & HOW);
-    PyObject *sink = (PyObject *)(uintptr_t)(event->user & ~(uint64_t)HOW), *told;
+static PyObject *sink_of(const wsock_event *event) {
+    int is_message = event->type <= BINARY && event->code == WHOLE;
+    return is_message ? (PyObject *)(uintptr_t)(event->user & ~(uint64_t)DECODE) : NULL;
+}
+
+/* Messages of a sink are about to be told, or something else: before that, those that were told are said to be all. */
+static int turn_to(engine *it, PyObject *sink) {
+    PyObject *next = sink ? py.Tuple_GetItem(sink, ARRIVED) : py.none, *last = it->arrived, *told;
+    if (next == py.none) next = NULL;
+    if (next == last) return 1;
+    it->arrived = next;
+    if (next) py.IncRef(next);
+    if (!last) return 1;
+    told = py.CallFunctionObjArgs(last, NULL);
+    py.DecRef(last);
+    if (told) py.DecRef(told);
+    return told != NULL;
+}
+
+static PyObject *tell_message(PyObject *sink, const wsock_event *event) {
     const char *data = (const char *)(uintptr_t)event->data;
-    PyObject *payload = how == RAW && event->type == TEXT ? py.Unicode_DecodeUTF8(data, (Py_ssize_t)event->len, NULL)
-                                                          : py.Bytes_FromStringAndSize(data, (Py_ssize_t)event->len);
+    int is_text = event->type == TEXT && event->user & DECODE;
+    PyObject *payload = is_text ? py.Unicode_DecodeUTF8(data, (Py_ssize_t)event->len, NULL)
+                                : py.Bytes_FromStringAndSize(data, (Py_ssize_t)event->len), *told;
     if (!payload) return NULL;
     /* The call may end the connection, and with it what the sink is kept by. */
     py.IncRef(sink);
-    if (how == CALL) {
-        PyObject *type = py.Long_FromLongLong(event->type);
-        told = type ? call2(sink, type, payload) : NULL;
-        if (type) py.DecRef(type);
-    } else {
-        told = call2(py.Tuple_GetItem(sink, 0), py.Tuple_GetItem(sink, 1), payload);
-    }
+    told = call2(py.Tuple_GetItem(sink, FUNCTION), py.Tuple_GetItem(sink, FIRST), payload);
     py.DecRef(sink);
     py.DecRef(payload);
     return told;
@@ -108,19 +124,20 @@ static PyObject *tell_other(engine *it, const wsock_event *event) {
 
 /* Tells what the array holds, as far as no exception comes in between: the rest is told next time. */
 static PyObject *tell(engine *it, int32_t answer) {
+    int fine = 1;
     it->telling++;
-    while (it->at < it->count) {
-        const wsock_event *event = &it->array[it->at++];
-        int is_message = event->type <= BINARY && event->code == WHOLE && event->user;
-        PyObject *told = is_message ? tell_message(event) : tell_other(it, event);
-        if (!told) {
-            it->telling--;
-            return NULL;
-        }
-        py.DecRef(told);
+    while (fine && it->at < it->count) {
+        const wsock_event *event = &it->array[it->at];
+        PyObject *sink = sink_of(event), *told;
+        if (!(fine = turn_to(it, sink))) break;
+        it->at++;
+        told = sink ? tell_message(sink, event) : tell_other(it, event);
+        fine = told != NULL;
+        if (told) py.DecRef(told);
     }
+    if (fine) fine = turn_to(it, NULL);
     it->telling--;
-    return py.Long_FromLongLong(answer);
+    return fine ? py.Long_FromLongLong(answer) : NULL;
 }
 
 /* Fills the array when nothing is left of it. */
@@ -157,10 +174,14 @@ static PyObject *tell_rest(PyObject *self, PyObject *unused) {
     return tell(py.Long_AsVoidPtr(self), 0);
 }
 
+static int32_t flush_now(engine *it) {
+    return it->flush_ends && it->at < it->count ? 0 : py.flush(it->loop);
+}
+
 /* flush(): what was sent leaves now. */
 static PyObject *flush(PyObject *self, PyObject *unused) {
     (void)unused;
-    return py.Long_FromLongLong(py.flush(((engine *)py.Long_AsVoidPtr(self))->loop));
+    return py.Long_FromLongLong(flush_now(py.Long_AsVoidPtr(self)));
 }
 
 /* Sends str as text and bytes as binary; NULL without an exception when it is neither. */
@@ -193,7 +214,7 @@ static PyObject *send(PyObject *self, PyObject *data) {
     int32_t status = send_either(conn, data, &known);
     if (known < 0) return NULL;
     if (!known || status < 0) return py.CallFunctionObjArgs(py.Tuple_GetItem(self, 2), data, NULL);
-    if (!it->telling) py.flush(it->loop);
+    if (!it->telling) flush_now(it);
     return py.Long_FromLongLong(status);
 }
 

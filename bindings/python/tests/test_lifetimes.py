@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import wsock
-from conftest import script
+from conftest import LOOPS, script
 
 SERVER = """
 import asyncio, wsock
@@ -95,6 +95,22 @@ async def main():
 asyncio.run(main())
 """)
     assert code == 0 and "from the child\n" in out and out.endswith("from the parent\n"), out
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_program_is_started_while_serving(loop):
+    # uvloop runs Python's functions for after a fork before the library has noticed that there is one.
+    code, out = script(SERVER + """
+import sys
+async def main():
+    async with wsock.serve(echo, "127.0.0.1", 0) as server:
+        async with wsock.connect(server.url) as ws:
+            program = await asyncio.create_subprocess_exec(sys.executable, "-c", "print('started')", stdout=-1)
+            print((await program.communicate())[0].decode(), end="")
+            await ws.send("still here")
+            print(await ws.recv())
+""" + {"asyncio": "asyncio.run(main())", "uvloop": "import uvloop; uvloop.install(); asyncio.run(main())"}[loop])
+    assert code == 0 and out == "started\nstill here\n", out
 
 
 def test_ctrl_c_while_serving():

@@ -6,6 +6,7 @@ belong, and no object can be collected that the library might still call.
 from __future__ import annotations
 
 import ctypes
+import operator
 import struct
 import sys
 import weakref
@@ -19,8 +20,12 @@ from .exceptions import Close
 #: ctypes.string_at takes.
 MEMORY: Any = (ctypes.c_char * sys.maxsize).from_address(0)
 
-_unpack = struct.Struct("=QQQQII").iter_unpack
+_EVENT = struct.Struct("=QQQQII")
 _SIZE = 40
+#: What messages are told from: user, data and len, and of type and code one byte, which is quicker to make numbers of. Code 1000
+#: is none of theirs.
+_low = "Bxxx" if sys.byteorder == "little" else "xxxB"
+_unpack = struct.Struct("=8xQQQ" + 2 * _low).iter_unpack
 _NOW = ctypes.c_int32(0)
 #: A number without a declared type goes as a C int.
 _MOST = 2**31 - 1
@@ -60,16 +65,27 @@ class Closed:
             self.received_first = info.initiator == _ffi.WSOCK_BY_PEER
 
 
+#: Where whole messages go: each is told as `function(first, message)`, and when those that have come together are told,
+#: `arrived()` is called if there is one.
+Sink = Tuple[Callable[[Any, Any], Any], Any, Optional[Callable[[], None]]]
+#: The same, and whether text is decoded before.
+Row = Tuple[Callable[[Any, Any], Any], Any, Optional[Callable[[], None]], bool]
+
+
 class Hearer:
-    """Somebody who is told what happens to a connection. `received` and `raw` are looked up once, when it is added."""
+    """Somebody who is told what happens to a connection."""
 
     handle: int
-    #: Who hears messages in place of `received`, and what it is given before each: `handler(first, data)`.
-    raw: Optional[Tuple[Callable[[Any, Any], Any], Any]] = None
-    #: It is given text as bytes, too; or views of where messages were received.
-    raw_bytes = raw_views = False
+    #: Text is told as the bytes that it came as: the library has seen to it that it is UTF-8.
+    text_as_bytes = False
+    #: Messages are told as views of where they were received.
+    views = False
 
-    def received(self, kind: int, data: bytes) -> None:
+    def sink(self) -> Sink:
+        """Looked up once, when it is added."""
+        return type(self).received, self, None
+
+    def received(self, message: Any) -> None:
         """A whole message."""
 
     def received_part(self, kind: int, data: bytes, last: bool) -> None:
@@ -122,19 +138,38 @@ class Engine:
         self._array = (_ffi.wsock_event * capacity)()
         self._view = memoryview(self._array).cast("B")
         check(_ffi.wsock_loop_use_events(self.handle, self._array, _SIZE, capacity))
-        #: Where whole messages go straight to, of all but those who want views.
-        self._sinks: Dict[int, Callable[[int, bytes], Any]] = {}
+        #: Where whole messages go straight to, of all but those who want views, by connection.
+        self._sinks: Dict[int, Row] = {}
+        #: The same by user word; and which are free. 0 is nobody's.
+        self._rows: List[Optional[Row]] = [None]
+        self._words: Dict[int, int] = {}
+        self._free: List[int] = []
+        #: Those who want views.
+        self._viewers: Dict[int, Sink] = {}
         self.hearers: Dict[int, Hearer] = {}
         self.listeners: Dict[int, Listener] = {}
         self._telling = False
+        self._flush_ends = False
+        #: Of the batch.
+        self._count = 0
         #: What is left of a batch out of which an exception has come.
         self._rest: Optional[Iterator[Tuple[int, ...]]] = None
 
     def add(self, hearer: Hearer) -> None:
         """From now on it is told what happens to its connection."""
         self.hearers[hearer.handle] = hearer
-        if not hearer.raw_views:
-            self._sinks[hearer.handle] = hearer.received if hearer.raw is None else _raw_sink(hearer)
+        if hearer.views:
+            self._viewers[hearer.handle] = hearer.sink()
+        else:
+            row = self._sinks[hearer.handle] = (*hearer.sink(), not hearer.text_as_bytes)
+            check(_ffi.wsock_conn_set_user_data(hearer.handle, self._word_of(hearer.handle, row), _NO_RELEASE))
+
+    def _word_of(self, handle: int, row: Row) -> int:
+        """The user word of a connection."""
+        word = self._free.pop() if self._free else len(self._rows)
+        self._rows[word : word + 1] = [row]
+        self._words[handle] = word
+        return word
 
     def listen(self, handle: int, listener: Listener) -> None:
         """The same for a server."""
@@ -144,6 +179,12 @@ class Engine:
     def fd(self) -> int:
         """Readable when there is something to take."""
         return check(_ffi.wsock_loop_fd(self.handle))
+
+    def promise_flush(self) -> None:
+        """`flush` will be called after each `take`, and when something was sent besides: then the descriptor need not see to
+        that."""
+        check(_ffi.wsock_loop_promise_flush(self.handle, 1))
+        self._flush_ends = True
 
     def take(self) -> int:
         """Tells what has happened up to now, without waiting. Exceptions of hearers come out of here, and the rest of what
@@ -172,7 +213,7 @@ class Engine:
 
     def _found(self, count: int) -> int:
         if count > 0:
-            self._rest = _unpack(self._view[: _SIZE * count])
+            self._rest, self._count = _unpack(self._view[: _SIZE * count]), count
         elif count < 0:
             refused()
         return count
@@ -182,17 +223,36 @@ class Engine:
         if self._rest is not None:
             self._telling = True
             try:
-                self._tell_all(self._rest, self._sinks)
+                self._tell_all(self._rest, self._count)
                 self._rest = None
             finally:
                 self._telling = False
 
-    def _tell_all(self, batch: Iterator[Tuple[int, ...]], sinks: Dict[int, Callable[[int, bytes], Any]]) -> None:
-        for handle, _, data, length, kind, code in batch:
-            if kind <= 2 and code == 3 and handle in sinks:
-                sinks[handle](kind, MEMORY[data : data + length])
+    def _tell_all(self, batch: Iterator[Tuple[int, ...]], count: int) -> None:
+        rows: List[Any] = self._rows
+        memory = MEMORY
+        #: Of the messages that were told last.
+        arrived: Optional[Callable[[], None]] = None
+        for word, data, length, kind, code in batch:
+            if code == 3 and kind <= 2 and word:
+                function, first, after, decode = rows[word]
+                if after is not arrived:
+                    if arrived is not None:
+                        arrived()
+                    arrived = after
+                if decode and kind == 1:
+                    function(first, memory[data : data + length].decode())
+                else:
+                    function(first, memory[data : data + length])
             else:
+                if arrived is not None:
+                    arrived()
+                    arrived = None
+                at = count - operator.length_hint(batch) - 1
+                handle, _, data, length, kind, code = _EVENT.unpack_from(self._view, at * _SIZE)
                 self._tell_other(handle, data, length, kind, code)
+        if arrived is not None:
+            arrived()
 
     def _tell_other(self, handle: int, data: int, length: int, kind: int, code: int) -> None:
         if kind == _ffi.WSOCK_EVENT_REQUEST:
@@ -212,10 +272,10 @@ class Engine:
             hearer.opened()
         elif hearer is None:
             return
-        elif kind <= 2 and code == 3 and hearer.raw_views:
-            self._tell_view(hearer, data, length)
+        elif kind <= 2 and code == 3 and hearer.views:
+            self._tell_view(handle, data, length)
         elif kind <= 2 and code == 3:
-            self._sinks[handle](kind, MEMORY[data : data + length])
+            self._tell_early(handle, data, length, kind)
         elif kind <= 2:
             hearer.received_part(kind, MEMORY[data : data + length], bool(code & _ffi.WSOCK_PART_LAST))
         elif kind == _ffi.WSOCK_EVENT_CLOSE:
@@ -230,17 +290,24 @@ class Engine:
         elif kind == _ffi.WSOCK_EVENT_PONG:
             hearer.ponged(MEMORY[data : data + length])
 
-    def _tell_view(self, hearer: Hearer, data: int, length: int) -> None:
-        assert hearer.raw is not None
-        handler, first = hearer.raw
+    def _tell_early(self, handle: int, data: int, length: int, kind: int) -> None:
+        """A message that has come together with the handshake."""
+        function, first, arrived, decode = self._sinks[handle]
+        message = MEMORY[data : data + length]
+        function(first, message.decode() if decode and kind == _ffi.WSOCK_TEXT else message)
+        if arrived is not None:
+            arrived()
+
+    def _tell_view(self, handle: int, data: int, length: int) -> None:
+        function, first, _ = self._viewers[handle]
         memory = (ctypes.c_char * length).from_address(data)
         try:
-            handler(first, memoryview(memory).cast("B").toreadonly())
+            function(first, memoryview(memory).cast("B").toreadonly())
         finally:
             # Who keeps it, or a part of it, keeps the message: its memory is another's soon, else.
             if sys.getrefcount(memory) > 2:
                 message = ctypes.c_void_p()
-                check(_ffi.wsock_conn_retain(hearer.handle, data, ctypes.byref(message)))
+                check(_ffi.wsock_conn_retain(handle, data, ctypes.byref(message)))
                 weakref.finalize(memory, _ffi.wsock_message_free, message.value)
 
     def _accepted(self, handle: int) -> Hearer:
@@ -257,9 +324,9 @@ class Engine:
 
     def dropped(self) -> List[Hearer]:
         """Those of whom nobody but the engine knows any more."""
-        # Somebody with as many references as the engine keeps: to it, and to its method.
+        # Somebody with as many references as the engine keeps: to it, and from its sink.
         probe = Hearer()
-        kept = (probe, probe.received)
+        kept = (probe, probe.sink())
         hearers = [probe, *self.hearers.values()]
         del probe
         counts = [sys.getrefcount(hearer) for hearer in hearers]
@@ -270,18 +337,30 @@ class Engine:
         """Its connection is gone."""
         del self.hearers[handle]
         self._sinks.pop(handle, None)
+        self._viewers.pop(handle, None)
+        word = self._words.pop(handle, 0)
+        if word:
+            self._rows[word] = None
+            self._free.append(word)
 
     def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
         """What sends str as text and bytes as binary; `other` does what is neither, and what is refused. Outside of telling,
         what is sent leaves at once."""
-        post = self.poster(hearer)
+        boxed = ctypes.c_void_p(hearer.handle)
 
         def send(data: Any) -> int:
-            status = post(data)
-            if status is None or status < 0:
+            size = len(data) if type(data) is bytes else _MOST + 1
+            if size <= _MOST:
+                status = send_binary(boxed, data, size)
+            elif type(data) is str:
+                text = data.encode()
+                status = send_text(boxed, text, len(text)) if len(text) <= _MOST else -1
+            else:
+                status = -1
+            if status < 0:
                 return other(data)
             if not self._telling:
-                flush(self._boxed)
+                self.flush()
             return status
 
         return send
@@ -302,23 +381,19 @@ class Engine:
 
     def flush(self) -> None:
         """What was sent since the last batch leaves now."""
-        flush(self._boxed)
+        # What is left of one to tell is over with it, else.
+        if not (self._flush_ends and self._rest is not None):
+            flush(self._boxed)
 
     def free(self) -> None:
         """Ends everything in it at once, without telling anybody."""
         self._rest = None
         self.hearers.clear()
         self._sinks.clear()
+        self._viewers.clear()
+        self._rows, self._words, self._free = [None], {}, []
         self.listeners.clear()
         check(_ffi.wsock_loop_free(self.handle))
-
-
-def _raw_sink(hearer: Hearer) -> Callable[[int, bytes], Any]:
-    assert hearer.raw is not None
-    handler, first = hearer.raw
-    if hearer.raw_bytes:
-        return lambda kind, data: handler(first, data)
-    return lambda kind, data: handler(first, data.decode() if kind == 1 else data)
 
 
 class GluedEngine(Engine):
@@ -327,33 +402,22 @@ class GluedEngine(Engine):
     def __init__(self, capacity: int = 256) -> None:
         super().__init__(capacity)
         assert _glue.make is not None
-        self._loop = _glue.Loop(self.handle, ctypes.addressof(self._array), self._tell_other, 0, 0, 0)
+        self._loop = _glue.Loop(self.handle, ctypes.addressof(self._array), self._tell_other)
         self._address = ctypes.addressof(self._loop)
         self._take, self._wait, self._tell, self._flush = (
             _glue.make(which, self._address) for which in (_glue.TAKE, _glue.WAIT, _glue.TELL, _glue.FLUSH))
-        #: What user words are the addresses of.
-        self._heard: Dict[int, Any] = {}
 
-    def add(self, hearer: Hearer) -> None:
-        super().add(hearer)
-        if hearer.raw_views:
-            return
-        if hearer.raw is None:
-            how, heard = _glue.CALL, self._sinks[hearer.handle]
-        else:
-            how, heard = (_glue.RAW_BYTES if hearer.raw_bytes else _glue.RAW), hearer.raw  # type: ignore[assignment]
-        self._heard[hearer.handle] = heard
-        check(_ffi.wsock_conn_set_user_data(hearer.handle, id(heard) | how, _NO_RELEASE))
-
-    def remove(self, handle: int) -> None:
-        super().remove(handle)
-        self._heard.pop(handle, None)
+    def _word_of(self, handle: int, row: Row) -> int:
+        return id(row) | (_glue.DECODE if row[3] else 0)
 
     def free(self) -> None:
         # Nothing of the last batch is told from memory that is gone.
         self._loop.count = self._loop.at = 0
         super().free()
-        self._heard.clear()
+
+    def promise_flush(self) -> None:
+        super().promise_flush()
+        self._loop.flush_ends = 1
 
     @property
     def telling(self) -> bool:

@@ -9,7 +9,7 @@ import ctypes
 import os
 import pathlib
 import sys
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional
 
 from . import _ffi, _library
 
@@ -24,15 +24,15 @@ PYTHON = (
 WSOCK = ("wsock_loop_events", "wsock_loop_flush", "wsock_conn_send_text", "wsock_conn_send_binary")
 
 TAKE, WAIT, TELL, FLUSH, SEND, POST = range(6)
-#: How the user word of a connection says that its messages are wanted.
-CALL, RAW, RAW_BYTES = range(3)
+#: In the user word of a connection, beside the address of its sink: text is decoded.
+DECODE = 1
 
 
 class Loop(ctypes.Structure):
     """An engine's loop on the C side."""
 
-    _fields_ = [("loop", ctypes.c_void_p), ("array", ctypes.c_void_p), ("other", ctypes.py_object), ("count", ctypes.c_int32),
-                ("at", ctypes.c_int32), ("telling", ctypes.c_int32)]
+    _fields_ = [("loop", ctypes.c_void_p), ("array", ctypes.c_void_p), ("other", ctypes.py_object), ("arrived", ctypes.c_void_p),
+                ("count", ctypes.c_int32), ("at", ctypes.c_int32), ("telling", ctypes.c_int32), ("flush_ends", ctypes.c_int32)]
 
 
 def _address(function: Any) -> int:
@@ -74,25 +74,22 @@ def bind() -> Optional[Callable[[int, Any], Any]]:
 
 
 def _works(make: Callable[[int, Any], Any]) -> bool:
-    """A message and another event, told from an array that nobody else knows, and a send to nobody."""
-    told = []
+    """Messages and other events, told from an array that nobody else knows, and a send to nobody."""
+    told: List[Any] = []
     data = ctypes.create_string_buffer("h\u00e9llo".encode())
-    events = (_ffi.wsock_event * 4)()
-    heard: Tuple[Any, Any] = (lambda who, what: told.append((who, what)), "conn")
-
-    def sink(kind: int, payload: bytes) -> None:
-        told.append((kind, payload))
-
+    events = (_ffi.wsock_event * 5)()
+    sink = (list.append, told, lambda: told.append("arrived"), True)
     address = ctypes.addressof(data)
-    rows = [(7, 0, 3, 0), (7, id(sink) | CALL, 2, 3), (7, id(heard) | RAW, 1, 3), (7, id(heard) | RAW_BYTES, 1, 3)]
+    rows = [(7, id(sink) | DECODE, 2, 3), (7, id(sink) | DECODE, 1, 3), (7, 0, 3, 0), (7, 0, 2, 3), (7, id(sink), 1, 3)]
     for event, (handle, user, kind, code) in zip(events, rows):
         event.object, event.user, event.data, event.len, event.type, event.code = handle, user, address, 6, kind, code
-    loop = Loop(None, ctypes.addressof(events), lambda *row: told.append(row), len(events), 0, 0)
+    loop = Loop(None, ctypes.addressof(events), lambda *row: told.append(row), None, len(events), 0, 0)
     count = make(TAKE, ctypes.addressof(loop))()
     # NULL is no loop, so that once all is told the answer is that.
     answer = make(TAKE, ctypes.addressof(loop))()
     text = "h\u00e9llo"
-    expected = [(7, address, 6, 3, 0), (2, text.encode()), ("conn", text), ("conn", text.encode())]
+    others = [(7, address, 6, 3, 0), (7, address, 6, 2, 3)]
+    expected = [text.encode(), text, "arrived", *others, text.encode(), "arrived"]
     post = make(POST, 0)
     nobody = _ffi.WSOCK_ERR_INVALID_HANDLE
     return count == len(events) and answer == nobody and told == expected and post(b"x") == nobody and post("x") == nobody and post(1) is None

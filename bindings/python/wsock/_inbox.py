@@ -6,6 +6,7 @@ import os
 from typing import Any, Deque, Dict, List, Optional, Tuple, Union
 
 from . import _ffi
+from ._engine import Sink
 from ._message import Data, DataLike, payload_of
 from ._peer import LoggerLike, Peer
 from ._stream import Stream, converted
@@ -17,9 +18,6 @@ Queue = Union[int, None, Tuple[Optional[int], Optional[int]]]
 
 class Inbox(Peer):
     """See the module. Who waits, and how, is for those who make something of it."""
-
-    #: Text is given as the bytes that it came as: the library has seen to it that it is UTF-8.
-    text_as_bytes = False
 
     def __init__(self, max_queue: Queue, logger: LoggerLike) -> None:
         super().__init__(logger)
@@ -43,12 +41,14 @@ class Inbox(Peer):
         """Something has come for the waiter."""
         raise NotImplementedError
 
-    def received(self, kind: int, data: bytes) -> None:
-        messages = self._messages
-        messages.append(data.decode() if kind == 1 and not self.text_as_bytes else data)
+    def sink(self) -> Sink:
+        return collections.deque.append, self._messages, self._arrived
+
+    def _arrived(self) -> None:
+        """There are more messages."""
         if self._waiter is not None:
             self._wake()
-        if len(messages) > self._high and not self._paused:
+        if len(self._messages) > self._high and not self._paused:
             self._pause()
 
     def received_part(self, kind: int, data: bytes, last: bool) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Callable, Optional, Type
 
 from . import _ffi
 from ._client import ClientSettings
-from ._engine import Closed
+from ._engine import Closed, Sink
 from ._message import payload_of
 from ._options import c_text
 from ._peer import LoggerLike, Peer
@@ -63,9 +63,11 @@ class Connection(Peer):
         self._events = events
         self._open: asyncio.Future[None] = runner.loop.create_future()
         self._ended: asyncio.Future[None] = runner.loop.create_future()
-        self.raw = (events.message, self)
-        self.raw_bytes = events.text_as_bytes
-        self.raw_views = events.views
+        self.text_as_bytes = events.text_as_bytes
+        self.views = events.views
+
+    def sink(self) -> Sink:
+        return self._events.message, self, None
 
     def begin(self, handle: int) -> None:
         super().begin(handle)
@@ -87,7 +89,6 @@ class Connection(Peer):
         self._closed = closed
         # It refers to the connection, as the connection does to it.
         self.send = self._send_closed
-        self.raw = None
         self._runner.leave()
         if not self._ended.done():
             self._ended.set_result(None)

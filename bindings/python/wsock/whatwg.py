@@ -240,14 +240,11 @@ class _Peer(Peer):
         self.ready = WebSocket.OPEN
         self._owner.dispatchEvent(Event("open"))
 
-    def received(self, kind: int, data: bytes) -> None:
+    def received(self, message: Any) -> None:
         if self.ready != WebSocket.OPEN:
             return
-        message: Union[str, bytes, bytearray] = data
-        if kind == _ffi.WSOCK_TEXT:
-            message = data.decode()
-        elif self._owner.binaryType == "arraybuffer":
-            message = bytearray(data)
+        if type(message) is bytes and self._owner.binaryType == "arraybuffer":
+            message = bytearray(message)
         self._owner.dispatchEvent(MessageEvent(message, self._origin))
 
     def closed(self, closed: Closed) -> None:

@@ -30,7 +30,6 @@ class ClientConnection(Connection):
 
     def opened(self) -> None:
         super().opened()
-        self._runner.woken = True
         if not self._open.done():
             self._open.set_result(None)
 

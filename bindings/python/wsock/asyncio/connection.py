@@ -16,6 +16,7 @@ from .._status import GONE, check, exception_of, last_failure
 from .._stream import Stream, converted
 from ..exceptions import ConcurrencyError, ConnectionClosedOK
 from .runner import Runner
+from .waiter import Waiter
 
 
 class Connection(Inbox):
@@ -30,6 +31,9 @@ class Connection(Inbox):
         #: A message that is sent in fragments; others wait for its end.
         self._fragmented: Optional[asyncio.Future[None]] = None
         self._post: Callable[[Any], Optional[int]] = _not_open
+        #: For whoever receives.
+        self._chair = Waiter(self._loop)
+        self._woken = runner.woken
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     def begin(self, handle: int) -> None:
@@ -39,11 +43,23 @@ class Connection(Inbox):
 
     # What the engine tells
 
+    def _arrived(self) -> None:
+        # As that of Inbox, without more calls.
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if waiter.callback is not None:
+                waiter.woken = True
+                self._woken.append(waiter)
+        if len(self._messages) > self._high and not self._paused:
+            self._pause()
+
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
-        self._runner.woken = True
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        # One without a callback was cancelled.
+        if waiter is not None and waiter.callback is not None:
+            waiter.woken = True
+            self._woken.append(waiter)
 
     def closed(self, closed: Closed) -> None:
         self._closed = closed
@@ -60,7 +76,6 @@ class Connection(Inbox):
         self._runner.leave()
 
     def drained(self) -> None:
-        self._runner.woken = True
         for sender in self._senders:
             if not sender.done():
                 sender.set_result(None)
@@ -68,7 +83,6 @@ class Connection(Inbox):
 
     def ponged(self, data: bytes) -> None:
         now = time.perf_counter()
-        self._runner.woken = True
         for waiter, sent in self._answered(data):
             if not waiter.done():
                 waiter.set_result(now - sent)
@@ -92,10 +106,14 @@ class Connection(Inbox):
                 if messages or self._waiter is not None or self._closed is not None:
                     yield await self.recv()
                     continue
-                # As _wait, without its coroutine.
-                waiter = self._waiter = self._loop.create_future()
+                # As _wait, without calls of Python functions.
+                waiter = self._chair
+                if waiter.callback is not None:
+                    waiter = self._new_chair()
+                self._waiter = waiter
+                waiter._asyncio_future_blocking = True
                 try:
-                    await waiter
+                    await waiter.bed
                 finally:
                     if self._waiter is waiter:
                         self._waiter = None
@@ -143,12 +161,18 @@ class Connection(Inbox):
             raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
         if self._closed is not None:
             raise self.closed_exception()
-        waiter = self._waiter = self._loop.create_future()
+        waiter = self._waiter = self._chair if self._chair.callback is None else self._new_chair()
+        waiter._asyncio_future_blocking = True
         try:
-            await waiter
+            await waiter.bed
         finally:
             if self._waiter is waiter:
                 self._waiter = None
+
+    def _new_chair(self) -> Waiter:
+        """Whoever has the last one was woken, and somebody else has come to receive before it has run."""
+        self._chair = Waiter(self._loop)
+        return self._chair
 
     async def send(self, message: Union[DataLike, Iterable[DataLike], AsyncIterable[DataLike]],
                    text: Optional[bool] = None) -> None:

@@ -126,7 +126,6 @@ class RunningServer(Acceptor):
         self._connections.add(connection)
 
     def later(self, waits: Any) -> None:
-        self._runner.woken = True
         task = self._runner.loop.create_task(waits)
         self._tasks.add(task)
         task.add_done_callback(self._done)

@@ -3,14 +3,16 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import collections
 import gc
 import os
 import sys
 import threading
 import warnings
-from typing import Dict
+from typing import Deque, Dict
 
 from .._engine import new_engine
+from .waiter import Waiter
 
 _runners: Dict[asyncio.AbstractEventLoop, Runner] = {}
 #: Loops of several threads have theirs there.
@@ -24,10 +26,11 @@ class Runner:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.engine = new_engine()
+        self.engine.promise_flush()
         self.users = 0
-        #: Tasks were woken that may send: what they send leaves together, once they have run.
-        self.woken = False
-        #: It is going to happen.
+        #: They run when all that has arrived is told.
+        self.woken: Deque[Waiter] = collections.deque()
+        #: What is sent now leaves soon.
         self.flushing = False
         self._fd = self.engine.fd
         loop.add_reader(self._fd, self._ready)
@@ -61,19 +64,28 @@ class Runner:
             self.engine.free()
 
     def _ready(self) -> None:
+        flushing, self.flushing = self.flushing, True
+        try:
+            self._tell()
+            woken = self.woken
+            while woken:
+                waiter = woken.popleft()
+                callback, waiter.callback, waiter.woken = waiter.callback, None, False
+                waiter.context.run(callback, waiter)
+        finally:
+            self.flushing = flushing
+            self.engine.flush()
+            if self.woken:
+                # Ctrl-C has come out of a task.
+                self.loop.call_soon(self._go_on)
+
+    def _tell(self) -> None:
         try:
             self.engine.take()
         except Exception as error:
             self.loop.call_exception_handler({"message": "exception in a WebSocket's handler", "exception": error})
             if self.engine.has_rest:
                 self.loop.call_soon(self._go_on)
-        if self.woken:
-            self.woken = False
-            if not self.flushing:
-                self.flushing = True
-                self.loop.call_soon(self._flush)
-        else:
-            self.engine.flush()
 
     def _go_on(self) -> None:
         if _runners.get(self.loop) is self:
