@@ -27,6 +27,8 @@ const MAX_PING: usize = 125;
 
 /// From that size on a message is sent from where it lies instead of being queued, unless others follow at once.
 pub(super) const LARGE: usize = 16 * 1024;
+/// Bytes from which on it is looked up whether a message that is sent is one that was received.
+const WORTH_KEEPING: usize = 128 * 1024;
 
 /// For whoever wants to do something with it. Looking is still allowed after a panic.
 pub(super) fn find(id: Id) -> Result<(Loop, &'static Cell)> {
@@ -79,8 +81,13 @@ pub(super) fn limit_reached(cell: &Cell, length: usize) -> Error {
 /// Queues one message of which a copy is sent and nothing more is said.
 pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Sent> {
     let (owner, cell) = find(id)?;
+    let manner = Manner { compress, ..Manner::default() };
+    if data.len() >= WORTH_KEEPING
+        && let Some(Ok(Some(received))) = owner.try_with(|core| Ok(core.received_as(data)))
+    {
+        return send::send(id, &Body::Owned(kind, received), manner);
+    }
     if cell.overflow() != Overflow::Refuse as u8 {
-        let manner = Manner { compress, ..Manner::default() };
         return send::send(id, &Body::Copy(kind, data), manner);
     }
     check_takes(cell)?;

@@ -1,12 +1,14 @@
 //! Keeping what was received beyond its callback, without a copy.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::core::Core;
 use super::deliver::{Delivery, Held, Input, What};
 use super::loops;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::Kind;
+use crate::util::bytes::Bytes;
 use crate::util::id::Id;
 
 /// Where the bytes of an event are.
@@ -55,6 +57,25 @@ pub fn retain(id: Id, address: usize) -> Result<(Kind, Held)> {
 }
 
 impl Core {
+    /// What was received, if these bytes are all of a large message that somebody is looking at: then who sends it
+    /// on needs no copy. It may be any connection's.
+    pub fn received_as(&self, data: &[u8]) -> Option<Bytes> {
+        let is_it = |held: &Held| match held {
+            Held::Whole(bytes) => std::ptr::eq(bytes.as_slice(), data),
+            Held::Piece(_) => false,
+        };
+        let current = self.current.as_ref().and_then(|current| match &current.source {
+            Source::Held(held) => Some(held),
+            Source::Range(_) => None,
+        });
+        let fetched = self.drained.iter().filter_map(|delivery| match &delivery.what {
+            What::Input(_, held) => Some(held),
+            _ => None,
+        });
+        let held = current.into_iter().chain(fetched).find(|held| is_it(held))?;
+        Some(Arc::new(held.clone()))
+    }
+
     fn current_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {
         if let Some((kind, range)) = self.run.current(id) {
             let held = Held::Piece(self.arena.keep(range));

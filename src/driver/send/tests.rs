@@ -1,10 +1,13 @@
 use super::*;
 use crate::driver::fixtures::{Log, new_loop, turn_until};
+use crate::driver::handler::Handler;
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
 use crate::driver::{client, conn, listen, parts, server, turn};
 use socket2::SockRef;
-use std::io::Write;
+use std::io::{IoSlice, Write};
+use std::ops::Range;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 const REQUEST: &[u8] =
@@ -98,5 +101,68 @@ fn what_one_thread_sends_keeps_its_order_also_behind_what_others_have_queued() {
     assert!(turn_until(owner, || log.count("message") == 4), "{:?}", log.events());
     let mine: Vec<_> = log.events().into_iter().filter(|it| !it.ends_with("other")).collect();
     assert_eq!(mine, ["open", "message first", "message second", "message third"]);
+    turn::free(owner).unwrap();
+}
+
+/// Sends what it is given to another, or back, and notes where that was.
+#[derive(Default)]
+struct Relay {
+    to: OnceLock<Id>,
+    shown: Mutex<Vec<Range<usize>>>,
+}
+
+impl Handler for Relay {
+    fn on_message(&self, id: Id, kind: Kind, data: &[u8]) {
+        let bytes = data.as_ptr_range();
+        self.shown.lock().unwrap().push(bytes.start.addr()..bytes.end.addr());
+        conn::send(*self.to.get().unwrap_or(&id), kind, data, true).unwrap();
+        // What is only a part of it, or lies elsewhere, is a message of its own.
+        conn::send(id, kind, &data[1..], true).unwrap();
+        conn::send(id, kind, &data.to_vec(), true).unwrap();
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// Where the pieces are that would be written next, and what they end with.
+fn waiting_at(owner: Loop) -> Vec<Range<usize>> {
+    owner
+        .with(|core| {
+            let id = core.sessions_where(|session| session.buffered() > 0)[0];
+            let Phase::Open(conn) = &core.session(id).unwrap().phase else { panic!("it is open") };
+            let mut slices = [IoSlice::new(&[]); 8];
+            let count = conn.transmit(&mut slices);
+            Ok(slices[..count]
+                .iter()
+                .map(|it| it.as_ptr_range())
+                .map(|it| it.start.addr()..it.end.addr())
+                .collect())
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_large_message_is_sent_on_without_a_copy() {
+    let (owner, relay) = (new_loop(), Arc::new(Relay::default()));
+    let settings = Settings { max_buffered: 100 << 20, ..Settings::default() };
+    let server = listen::listen(owner, "127.0.0.1", 0, &settings, relay.clone()).unwrap();
+    let port = server::port(owner, server).unwrap();
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    let len = 8 << 20;
+    let mut frame = vec![0x82, 0xff];
+    frame.extend((len as u64).to_be_bytes());
+    frame.extend([0; 4]);
+    frame.resize(frame.len() + len, b'x');
+    std::thread::scope(|scope| {
+        scope.spawn(|| peer.write_all(&frame).unwrap());
+        assert!(turn_until(owner, || relay.shown.lock().unwrap().len() == 1));
+    });
+    // Nobody reads, so most of it waits; in the middle of it is where it was cut off.
+    let (shown, waiting) = (relay.shown.lock().unwrap()[0].clone(), waiting_at(owner));
+    let within = |it: &&Range<usize>| shown.contains(&it.start) && it.end <= shown.end;
+    assert_eq!(waiting.iter().filter(within).map(|it| it.end).collect::<Vec<_>>(), [shown.end]);
+    assert!(waiting.len() > 2, "others wait behind it: {waiting:?}");
     turn::free(owner).unwrap();
 }
