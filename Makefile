@@ -156,11 +156,11 @@ bench-ways: $(BENCH)/ways/threads $(BENCH)/ways/broadcast ## measure one way to 
 
 bench-programs: need-python $(PROGRAMS) target/c/echo_server
 
-wheel: $(LIB) need-cc need-python ## build the Python package's wheel (target/python/dist)
+wheel: $(if $(GLIBC),need-cargo,$(LIB) need-cc) need-python ## build the Python package's wheel (target/python/dist) for this machine's glibc, or GLIBC=2.17
 	$(PYTHON) -m venv target/python/build
-	target/python/build/bin/pip install -q --disable-pip-version-check build hatchling
-	WSOCK_LIBRARY=$(CURDIR)/$(LIB) target/python/build/bin/python -m build --wheel --no-isolation \
-		--outdir target/python/dist bindings/python
+	target/python/build/bin/pip install -q --disable-pip-version-check build hatchling $(if $(GLIBC),cargo-zigbuild ziglang)
+	$(if $(GLIBC),WSOCK_GLIBC=$(GLIBC) CARGO_TARGET_DIR=$(CURDIR)/target/python/cross,WSOCK_LIBRARY=$(CURDIR)/$(LIB)) \
+		target/python/build/bin/python -m build --wheel --no-isolation --outdir target/python/dist bindings/python
 
 test-python: $(LIB) need-cc need-python ## the Python package's tests alone
 	bindings/python/tests/run.sh $(LIB) target/python
