@@ -35,7 +35,12 @@ const FIRST_OF_LARGE: usize = 64 * 1024;
 
 /// What is read at once of a connection that says many small things: what it has of them beyond its share has
 /// to be kept until its next turn.
-const READ_OF_CHATTY: usize = 16 * 1024;
+const READ_OF_CHATTY: u32 = 16 * 1024;
+/// The same of one that has said nothing yet; each time it is more. A crowd that comes with all that its sockets
+/// hold is served in one turn, and nobody knows yet what it wants.
+pub const FIRST_READ: u32 = 1024;
+/// So many times more.
+const GROWTH: u32 = 4;
 
 /// What reading came to.
 enum Read {
@@ -229,7 +234,9 @@ impl Core {
         };
         let more = session.readable || session.has_held();
         session.busy = more && (tired || cost + work >= SHARE);
-        session.chatty = more && tired;
+        // Also for the next time that it says much.
+        let most = if tired { READ_OF_CHATTY } else { RECEIVE_BUFFER as u32 };
+        session.mouthful = most.min(session.mouthful * GROWTH);
         if !more {
             self.served(id);
             return Read::Nothing;
@@ -257,7 +264,7 @@ impl Core {
             Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
         };
         let mut held = std::mem::take(&mut self.session(id)?.details().held);
-        let most = if self.session(id)?.chatty { READ_OF_CHATTY } else { RECEIVE_BUFFER };
+        let most = self.session(id)?.mouthful as usize;
         let count = held.take(self.arena.write(room.start..room.start + most));
         self.session(id)?.details().held = held;
         Some(Read::Bytes(room.start..room.start + count, 0))
@@ -281,7 +288,7 @@ impl Core {
             Ok(room) => room,
             Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
         };
-        let room = if session.chatty { room.start..room.start + READ_OF_CHATTY } else { room };
+        let room = room.start..room.start + session.mouthful as usize;
         let read = stream.read(arena.write(room.clone()));
         Some(self.was_read(id, room, 0, read))
     }
@@ -519,10 +526,11 @@ impl Session {
             Phase::Open(conn) => conn.take_bulky(),
             _ => false,
         };
-        let room = match (stream.is_direct(), self.chatty, bulky) {
-            (true, true, _) => READ_OF_CHATTY,
-            (true, false, true) => FIRST_OF_LARGE,
-            _ => buffer.len(),
+        let mouthful = buffer.len().min(self.mouthful as usize);
+        let room = match (stream.is_direct(), bulky) {
+            (true, true) => mouthful.min(FIRST_OF_LARGE),
+            (true, false) => mouthful,
+            (false, _) => buffer.len(),
         };
         stream.read(&mut buffer[..room])
     }

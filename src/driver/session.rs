@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::client::Client;
 use super::deliver::Delivery;
 use super::dial::Dial;
+use super::feed::FIRST_READ;
 use super::held::HeldInput;
 use super::preface::Preface;
 use super::ready::Line;
@@ -187,8 +188,8 @@ pub struct Session {
     pub in_ready: bool,
     /// It had more than its share of the last turn.
     pub busy: bool,
-    /// What made it so were many small things: it is read in smaller pieces.
-    pub chatty: bool,
+    /// How much of it is read at once, between messages.
+    pub mouthful: u32,
     /// On the list of sessions to settle.
     pub in_dirty: bool,
     /// The application does not want input now.
@@ -223,7 +224,7 @@ impl Session {
             writable: false,
             in_ready: false,
             busy: false,
-            chatty: false,
+            mouthful: FIRST_READ,
             in_dirty: false,
             paused: false,
             undelivered: 0,
