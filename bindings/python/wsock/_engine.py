@@ -22,8 +22,8 @@ MEMORY: Any = (ctypes.c_char * sys.maxsize).from_address(0)
 
 _EVENT = struct.Struct("=QQQQII")
 _SIZE = 40
-#: What messages are told from: user, data and len, and of type and code one byte, which is quicker to make numbers of. Code 1000
-#: is none of theirs.
+#: What messages are told from: user, data and len, and one byte of type and code, which is quicker to make numbers of. Of what
+#: is no message it may be any part of the code.
 _low = "Bxxx" if sys.byteorder == "little" else "xxxB"
 _unpack = struct.Struct("=8xQQQ" + 2 * _low).iter_unpack
 _NOW = ctypes.c_int32(0)
