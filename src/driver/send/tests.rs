@@ -118,7 +118,8 @@ impl Handler for Relay {
         conn::send(*self.to.get().unwrap_or(&id), kind, data, true).unwrap();
         // What is only a part of it, or lies elsewhere, is a message of its own.
         conn::send(id, kind, &data[1..], true).unwrap();
-        conn::send(id, kind, &data.to_vec(), true).unwrap();
+        let elsewhere = Vec::from(data);
+        conn::send(id, kind, &elsewhere, true).unwrap();
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self
