@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import gc
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -14,6 +15,9 @@ try:
     import uvloop
 except ImportError:
     uvloop = None
+
+# A shell that has started this in the background has it ignored, and all that is started from here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOPS = ["asyncio"] + (["uvloop"] if uvloop else [])
 
