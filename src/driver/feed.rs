@@ -234,8 +234,7 @@ impl Core {
         };
         let more = session.readable || session.has_held();
         session.busy = more && (tired || cost + work >= SHARE);
-        // Also for the next time that it says much.
-        let most = if tired { READ_OF_CHATTY } else { RECEIVE_BUFFER as u32 };
+        let most = if more && tired { READ_OF_CHATTY } else { RECEIVE_BUFFER as u32 };
         session.mouthful = most.min(session.mouthful * GROWTH);
         if !more {
             self.served(id);
