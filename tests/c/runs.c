@@ -103,9 +103,11 @@ static void nothing_is_told_after_close(void) {
   raw_frame(&raw, 0x89, 1, "ping", 4);
   raw_frame(&raw, 0x01, 1, "frag", 4);
   raw_frame(&raw, 0x80, 1, "ment", 4);
-  CHECK(raw_next(&raw, &frame) && frame.first == 0x81 && frame.len == 9);
-  while (raw_next(&raw, &frame) && frame.first == 0x8a) {}
-  CHECK_INT(frame.first, 0x88);
+  /* The answer to the ping may overtake what waits. */
+  int texts = 0;
+  while (raw_next(&raw, &frame) && frame.first != 0x88)
+    if (frame.first != 0x8a) CHECK(frame.first == 0x81 && frame.len == 9 && texts++ == 0);
+  CHECK(frame.first == 0x88 && texts == 1);
   CHECK_INT(srv.conn[0]->messages, AMID);
   CHECK_INT(srv.conn[0]->pings, 0);
   CHECK_INT(conn_stats(srv.conn[0]->conn).messages_received, AMID);
