@@ -603,18 +603,17 @@ int32_t wsock_loop_events(wsock_loop *loop,
 wsock_status wsock_loop_flush(wsock_loop *loop);
 
 /**
- * For hosts that wait for wsock_loop_fd: promise 1 says that you call wsock_loop_flush when you have worked
+ * For hosts that wait for wsock_loop_fd: on 1 promises that you call wsock_loop_flush when you have worked
  * through a batch of wsock_loop_events, and after what else you send on this thread. Then the
  * descriptor is not readable once more for each batch, only to end it. 0 takes the promise back.
  *
  * What you send on this thread waits for wsock_loop_flush from now on, and that ends the batch: what its
  * events point to, and the handles of connections that have ended, are gone then.
  *
- * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (neither 0 nor 1),
- * POISONED. Since: 0.1
+ * Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
  */
 wsock_status wsock_loop_promise_flush(wsock_loop *loop,
-                                      int32_t promise);
+                                      int32_t on);
 
 /* ---- Options --------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@ use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Command;
 use super::loops::{self, Loop};
+use super::retain;
 use super::retry;
 use super::send::{self, Manner, Overflow, Sent, Terms};
 use super::session::{Phase, Session, state};
@@ -27,8 +28,6 @@ const MAX_PING: usize = 125;
 
 /// From that size on a message is sent from where it lies instead of being queued, unless others follow at once.
 pub(super) const LARGE: usize = 16 * 1024;
-/// Bytes from which on it is looked up whether a message that is sent is one that was received.
-const WORTH_KEEPING: usize = 128 * 1024;
 
 /// For whoever wants to do something with it. Looking is still allowed after a panic.
 pub(super) fn find(id: Id) -> Result<(Loop, &'static Cell)> {
@@ -82,13 +81,9 @@ pub(super) fn limit_reached(cell: &Cell, length: usize) -> Error {
 pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Sent> {
     let (owner, cell) = find(id)?;
     let manner = Manner { compress, ..Manner::default() };
-    if data.len() >= WORTH_KEEPING
-        && let Some(Ok(Some(received))) = owner.try_with(|core| Ok(core.received_as(data)))
-    {
-        return send::send(id, &Body::Owned(kind, received), manner);
-    }
-    if cell.overflow() != Overflow::Refuse as u8 {
-        return send::send(id, &Body::Copy(kind, data), manner);
+    let body = retain::body(id, kind, data);
+    if cell.overflow() != Overflow::Refuse as u8 || matches!(body, Body::Owned(..)) {
+        return send::send(id, &body, manner);
     }
     check_takes(cell)?;
     let now = |core: &mut Core| {

@@ -7,6 +7,7 @@ use super::core::Core;
 use super::deliver::{Delivery, Held, Input, What};
 use super::loops;
 use crate::error::{Code, Error, Result};
+use crate::proto::conn::Body;
 use crate::proto::event::Kind;
 use crate::util::bytes::Bytes;
 use crate::util::id::Id;
@@ -56,10 +57,24 @@ pub fn retain(id: Id, address: usize) -> Result<(Kind, Held)> {
     })
 }
 
+/// A message to send: as it was received, if that is what it is, and then without a copy. Not for small ones, of
+/// which a copy is quickly made.
+pub fn body<'a>(to: Id, kind: Kind, data: &'a [u8]) -> Body<'a> {
+    const WORTH_A_LOOK: usize = 128 * 1024;
+    let received = || {
+        let (owner, _) = loops::find_object(to).ok()?;
+        owner.try_with(|core| Ok(core.received_as(data)))?.ok()?
+    };
+    match (data.len() >= WORTH_A_LOOK).then(received).flatten() {
+        Some(bytes) => Body::Owned(kind, bytes),
+        None => Body::Copy(kind, data),
+    }
+}
+
 impl Core {
     /// What was received, if these bytes are all of a large message that somebody is looking at: then who sends it
     /// on needs no copy. It may be any connection's.
-    pub fn received_as(&self, data: &[u8]) -> Option<Bytes> {
+    fn received_as(&self, data: &[u8]) -> Option<Bytes> {
         let is_it = |held: &Held| match held {
             Held::Whole(bytes) => std::ptr::eq(bytes.as_slice(), data),
             Held::Piece(_) => false,

@@ -252,25 +252,15 @@ pub extern "C" fn wsock_loop_flush(r#loop: *mut wsock_loop) -> wsock_status {
     boundary::status(|| batch::flush(loops::find(id(r#loop)?)?))
 }
 
-/// For hosts that wait for wsock_loop_fd: promise 1 says that you call wsock_loop_flush when you have worked
+/// For hosts that wait for wsock_loop_fd: on 1 promises that you call wsock_loop_flush when you have worked
 /// through a batch of wsock_loop_events, and after what else you send on this thread. Then the
 /// descriptor is not readable once more for each batch, only to end it. 0 takes the promise back.
 ///
 /// What you send on this thread waits for wsock_loop_flush from now on, and that ends the batch: what its
 /// events point to, and the handles of connections that have ended, are gone then.
 ///
-/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, INVALID_ARGUMENT (neither 0 nor 1),
-/// POISONED. Since: 0.1
+/// Thread: loop. Errors: INVALID_HANDLE, WRONG_KIND, WRONG_THREAD, POISONED. Since: 0.1
 #[unsafe(no_mangle)]
-pub extern "C" fn wsock_loop_promise_flush(r#loop: *mut wsock_loop, promise: i32) -> wsock_status {
-    boundary::status(|| {
-        let promised = match promise {
-            0 | 1 => promise == 1,
-            _ => {
-                let message = format!("promise is {promise}; give 1, or 0 to take it back");
-                return Err(Error::new(Code::InvalidArgument, message));
-            }
-        };
-        batch::promise_flush(loops::find(id(r#loop)?)?, promised)
-    })
+pub extern "C" fn wsock_loop_promise_flush(r#loop: *mut wsock_loop, on: i32) -> wsock_status {
+    boundary::status(|| batch::promise_flush(loops::find(id(r#loop)?)?, on != 0))
 }

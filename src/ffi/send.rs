@@ -8,7 +8,7 @@ use super::boundary;
 use super::status::{WSOCK_BUFFERED, WSOCK_DROPPED, WSOCK_OK, wsock_status};
 use super::types::{WSOCK_BINARY, WSOCK_TEXT, wsock_conn, wsock_send_options};
 use crate::driver::send::{Manner, Overflow, Sent};
-use crate::driver::{conn, parts, send};
+use crate::driver::{conn, parts, retain, send};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn::Body;
 use crate::proto::event::Kind;
@@ -278,7 +278,7 @@ pub unsafe extern "C" fn wsock_conn_send_with(
         let data = unsafe { bytes(data.cast(), len) }?;
         let body = match lent {
             Some(lent) => Body::Owned(kind, lent),
-            None => Body::Copy(kind, data),
+            None => retain::body(id, kind, data),
         };
         send::send(id, &body, manner).map(answer)
     })

@@ -6,13 +6,14 @@
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Twice the forks in the line that leads to this process; odd while one is under way.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 /// The process that forks, while one is under way.
-static FORKING: AtomicI32 = AtomicI32::new(0);
+static FORKING: AtomicU32 = AtomicU32::new(0);
 
 /// Held by whoever is inside a [`Lock`]; a fork waits until nobody is. That cannot be for long: who is inside
 /// waits for nothing.
@@ -24,7 +25,7 @@ thread_local!(static CLOSED: Cell<Option<ManuallyDrop<RwLockWriteGuard<'static, 
 extern "C" fn before() {
     let closed = GATE.write().unwrap_or_else(PoisonError::into_inner);
     CLOSED.set(Some(ManuallyDrop::new(closed)));
-    FORKING.store(own_pid(), Ordering::Relaxed);
+    FORKING.store(process::id(), Ordering::Relaxed);
     COUNT.fetch_add(1, Ordering::Release);
 }
 
@@ -42,18 +43,13 @@ fn open_gate() {
     drop(CLOSED.take().map(ManuallyDrop::into_inner));
 }
 
-fn own_pid() -> i32 {
-    // SAFETY: it only answers a number.
-    unsafe { libc::getpid() }
-}
-
 /// `COUNT` as it is without the fork that is under way. Functions that others have given to `pthread_atfork`
 /// may call us in the middle of it, in the child too, before ours have run.
 fn count() -> u32 {
     let count = COUNT.load(Ordering::Acquire);
     match count & 1 {
         0 => count,
-        _ if FORKING.load(Ordering::Relaxed) == own_pid() => count.wrapping_sub(1),
+        _ if FORKING.load(Ordering::Relaxed) == process::id() => count.wrapping_sub(1),
         _ => count.wrapping_add(1),
     }
 }

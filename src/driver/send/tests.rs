@@ -3,11 +3,11 @@ use crate::driver::fixtures::{Log, new_loop, turn_until};
 use crate::driver::handler::Handler;
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
-use crate::driver::{client, conn, listen, parts, server, turn};
+use crate::driver::{client, conn, listen, parts, retain, server, turn};
 use socket2::SockRef;
 use std::io::{IoSlice, Write};
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use std::time::Duration;
 
 const REQUEST: &[u8] =
@@ -104,10 +104,9 @@ fn what_one_thread_sends_keeps_its_order_also_behind_what_others_have_queued() {
     turn::free(owner).unwrap();
 }
 
-/// Sends what it is given to another, or back, and notes where that was.
+/// Sends back what it is given, in every way, and notes where that was.
 #[derive(Default)]
 struct Relay {
-    to: OnceLock<Id>,
     shown: Mutex<Vec<Range<usize>>>,
 }
 
@@ -115,7 +114,8 @@ impl Handler for Relay {
     fn on_message(&self, id: Id, kind: Kind, data: &[u8]) {
         let bytes = data.as_ptr_range();
         self.shown.lock().unwrap().push(bytes.start.addr()..bytes.end.addr());
-        conn::send(*self.to.get().unwrap_or(&id), kind, data, true).unwrap();
+        conn::send(id, kind, data, true).unwrap();
+        send(id, &retain::body(id, kind, data), Manner::default()).unwrap();
         // What is only a part of it, or lies elsewhere, is a message of its own.
         conn::send(id, kind, &data[1..], true).unwrap();
         let elsewhere = Vec::from(data);
@@ -163,7 +163,7 @@ fn a_large_message_is_sent_on_without_a_copy() {
     // Nobody reads, so most of it waits; in the middle of it is where it was cut off.
     let (shown, waiting) = (relay.shown.lock().unwrap()[0].clone(), waiting_at(owner));
     let within = |it: &&Range<usize>| shown.contains(&it.start) && it.end <= shown.end;
-    assert_eq!(waiting.iter().filter(within).map(|it| it.end).collect::<Vec<_>>(), [shown.end]);
-    assert!(waiting.len() > 2, "others wait behind it: {waiting:?}");
+    assert_eq!(waiting.iter().filter(within).map(|it| it.end).collect::<Vec<_>>(), [shown.end; 2]);
+    assert!(waiting.len() > 4, "others wait behind it: {waiting:?}");
     turn::free(owner).unwrap();
 }
