@@ -122,20 +122,23 @@ static PyObject *tell_other(engine *it, const wsock_event *event) {
     return told;
 }
 
+/* Whether no exception came out of it. */
+static int tell_next(engine *it) {
+    const wsock_event *event = &it->array[it->at];
+    PyObject *sink = sink_of(event), *told;
+    if (!turn_to(it, sink)) return 0;
+    it->at++;
+    told = sink ? tell_message(sink, event) : tell_other(it, event);
+    if (told) py.DecRef(told);
+    return told != NULL;
+}
+
 /* Tells what the array holds, as far as no exception comes in between: the rest is told next time. */
 static PyObject *tell(engine *it, int32_t answer) {
     int fine = 1;
     it->telling++;
-    while (fine && it->at < it->count) {
-        const wsock_event *event = &it->array[it->at];
-        PyObject *sink = sink_of(event), *told;
-        if (!(fine = turn_to(it, sink))) break;
-        it->at++;
-        told = sink ? tell_message(sink, event) : tell_other(it, event);
-        fine = told != NULL;
-        if (told) py.DecRef(told);
-    }
-    if (fine) fine = turn_to(it, NULL);
+    while (fine && it->at < it->count) fine = tell_next(it);
+    fine = fine && turn_to(it, NULL);
     it->telling--;
     return fine ? py.Long_FromLongLong(answer) : NULL;
 }

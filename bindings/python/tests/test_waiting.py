@@ -1,5 +1,6 @@
 """Tasks that wait for messages: they are run in the turn in which these arrive, and are tasks like any others."""
 import asyncio
+import contextlib
 import contextvars
 
 import pytest
@@ -10,6 +11,7 @@ from conftest import pair
 NAME = contextvars.ContextVar("NAME", default="nobody")
 
 
+@contextlib.asynccontextmanager
 async def two(server):
     """Two clients of one server that sends to both at once."""
     async with wsock.connect(server.url) as first, wsock.connect(server.url) as second:
@@ -45,59 +47,63 @@ def test_one_that_is_woken_cancels_the_other(run, kind):
         async def handler(ws):
             await ws.wait_closed()
 
-        async with wsock.serve(handler, "127.0.0.1", 0) as server:
-            async for clients in two(server):
-                tasks = []
+        async with wsock.serve(handler, "127.0.0.1", 0) as server, two(server) as clients:
+            tasks = []
 
-                async def receive(ws, other):
-                    message = await ws.recv()
-                    tasks[other].cancel()
-                    return message
+            async def receive(ws, other):
+                message = await ws.recv()
+                tasks[other].cancel()
+                return message
 
-                tasks += [asyncio.ensure_future(receive(clients[0], 1)), asyncio.ensure_future(receive(clients[1], 0))]
-                await asyncio.sleep(0)
-                wsock.broadcast(server.connections, "to both")
-                done = await asyncio.gather(*tasks, return_exceptions=True)
-                came = [it for it in done if it == "to both"]
-                cancelled = [it for it in done if isinstance(it, asyncio.CancelledError)]
-                # Whoever was later was cancelled before it had run, or had run already.
-                assert len(came) + len(cancelled) == 2 and came, done
-                for ws, outcome in zip(clients, done):
-                    if outcome != "to both":
-                        assert await ws.recv() == "to both"
+            tasks += [asyncio.ensure_future(receive(clients[0], 1)), asyncio.ensure_future(receive(clients[1], 0))]
+            await asyncio.sleep(0)
+            wsock.broadcast(server.connections, "to both")
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+            came = [it for it in done if it == "to both"]
+            cancelled = [it for it in done if isinstance(it, asyncio.CancelledError)]
+            # Whoever was later was cancelled before it had run, or had run already.
+            assert len(came) + len(cancelled) == 2 and came, done
+            for ws, outcome in zip(clients, done):
+                if outcome != "to both":
+                    assert await ws.recv() == "to both"
 
     run(main())
 
 
-def test_waiting_is_cancelled_and_begun_again(run):
+def test_who_was_cancelled_before_it_was_woken_leaves_what_came(run):
     async def main():
         async with pair() as ws:
             for n in range(3):
-                with pytest.raises(asyncio.TimeoutError):
-                    await asyncio.wait_for(ws.recv(), 0.01)
                 task = asyncio.ensure_future(ws.recv())
                 await asyncio.sleep(0)
-                # Cancelled and woken in one turn: what came is there for the next.
                 task.cancel("enough")
+                await ws.send(str(n))
                 with pytest.raises(asyncio.CancelledError):
                     await task
-                await ws.send(str(n))
                 assert await ws.recv() == str(n)
 
     run(main())
 
 
-def test_somebody_else_waits_before_the_first_has_run(run):
+def test_who_is_woken_may_find_another_in_its_place(run):
     async def main():
-        async with pair() as ws:
-            first = asyncio.ensure_future(ws.recv())
+        async def handler(ws):
+            await ws.wait_closed()
+
+        async with wsock.serve(handler, "127.0.0.1", 0) as server, two(server) as clients:
+            async def receive(mine, others):
+                messages = [await mine.recv(), await others.recv()]
+                return [*messages, await others.recv()]
+
+            # Woken together; the first to run takes the other's message, too, and waits for its next.
+            tasks = [asyncio.ensure_future(receive(*clients)), asyncio.ensure_future(receive(*reversed(clients)))]
             await asyncio.sleep(0)
+            wsock.broadcast(server.connections, "first")
+            done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             with pytest.raises(wsock.ConcurrencyError):
-                await ws.recv()
-            await ws.send("one")
-            assert await first == "one"
-            await ws.send("two")
-            assert await ws.recv() == "two"
+                await done.pop()
+            wsock.broadcast(server.connections, "second")
+            assert await waiting.pop() == ["first", "first", "second"]
 
     run(main())
 

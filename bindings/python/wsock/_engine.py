@@ -26,7 +26,7 @@ _SIZE = 40
 #: is no message it may be any part of the code.
 _low = "Bxxx" if sys.byteorder == "little" else "xxxB"
 _unpack = struct.Struct("=8xQQQ" + 2 * _low).iter_unpack
-_NOW = ctypes.c_int32(0)
+_NOW = ctypes.c_int32.from_param(0)
 #: A number without a declared type goes as a C int.
 _MOST = 2**31 - 1
 
@@ -127,7 +127,6 @@ class Listener:
 
 class Engine:
     """One native loop. It is not for several threads at once."""
-
 
     def __init__(self, capacity: int = 256) -> None:
         handle = ctypes.c_void_p()
@@ -240,10 +239,8 @@ class Engine:
                     if arrived is not None:
                         arrived()
                     arrived = after
-                if decode and kind == 1:
-                    function(first, memory[data : data + length].decode())
-                else:
-                    function(first, memory[data : data + length])
+                message = memory[data : data + length]
+                function(first, message.decode() if decode and kind == 1 else message)
             else:
                 if arrived is not None:
                     arrived()
@@ -346,18 +343,11 @@ class Engine:
     def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
         """What sends str as text and bytes as binary; `other` does what is neither, and what is refused. Outside of telling,
         what is sent leaves at once."""
-        boxed = ctypes.c_void_p(hearer.handle)
+        post = self.poster(hearer)
 
         def send(data: Any) -> int:
-            size = len(data) if type(data) is bytes else _MOST + 1
-            if size <= _MOST:
-                status = send_binary(boxed, data, size)
-            elif type(data) is str:
-                text = data.encode()
-                status = send_text(boxed, text, len(text)) if len(text) <= _MOST else -1
-            else:
-                status = -1
-            if status < 0:
+            status = post(data)
+            if status is None or status < 0:
                 return other(data)
             if not self._telling:
                 self.flush()
@@ -367,7 +357,8 @@ class Engine:
 
     def poster(self, hearer: Hearer) -> Callable[[Any], Optional[int]]:
         """What sends so, too, but leaves with the next flush: it answers a status, or None for other kinds of data."""
-        boxed = ctypes.c_void_p(hearer.handle)
+        # Made for a call once and for all.
+        boxed = ctypes.c_void_p.from_param(hearer.handle)
 
         def post(data: Any) -> Optional[int]:
             if type(data) is bytes:
