@@ -85,7 +85,7 @@ def test_who_was_cancelled_before_it_was_woken_leaves_what_came(run):
     run(main())
 
 
-def test_who_is_woken_may_find_another_in_its_place(run):
+def test_who_waits_keeps_its_place_when_another_takes_what_came(run):
     async def main():
         async def handler(ws):
             await ws.wait_closed()
@@ -95,7 +95,7 @@ def test_who_is_woken_may_find_another_in_its_place(run):
                 messages = [await mine.recv(), await others.recv()]
                 return [*messages, await others.recv()]
 
-            # Woken together; the first to run takes the other's message, too, and waits for its next.
+            # Both have come; the first to run takes the other's message, too, and cannot wait for one more.
             tasks = [asyncio.ensure_future(receive(*clients)), asyncio.ensure_future(receive(*reversed(clients)))]
             await asyncio.sleep(0)
             wsock.broadcast(server.connections, "first")
@@ -103,7 +103,8 @@ def test_who_is_woken_may_find_another_in_its_place(run):
             with pytest.raises(wsock.ConcurrencyError):
                 await done.pop()
             wsock.broadcast(server.connections, "second")
-            assert await waiting.pop() == ["first", "first", "second"]
+            wsock.broadcast(server.connections, "third")
+            assert await waiting.pop() == ["second", "second", "third"]
 
     run(main())
 

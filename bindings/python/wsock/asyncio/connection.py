@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import functools
 import time
 from types import TracebackType
 from typing import Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, List, Optional, Type, Union
 
 from .. import _ffi
-from .._engine import Closed
+from .._engine import Closed, Sink
 from .._inbox import Inbox, Queue
 from .._message import DATA, Data, DataLike, Fragments, payload_of
 from .._options import c_text
@@ -33,7 +35,6 @@ class Connection(Inbox):
         self._post: Callable[[Any], Optional[int]] = _not_open
         #: For whoever receives.
         self._chair = Waiter(self._loop)
-        self._woken = runner.woken
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
     def begin(self, handle: int) -> None:
@@ -43,23 +44,14 @@ class Connection(Inbox):
 
     # What the engine tells
 
-    def _arrived(self) -> None:
-        # As that of Inbox, without more calls.
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if waiter.callback is not None:
-                waiter.woken = True
-                self._woken.append(waiter)
-        if len(self._messages) > self._high and not self._paused:
-            self._pause()
+    def sink(self) -> Sink:
+        # Nothing of it is written in Python.
+        return collections.deque.append, self._messages, functools.partial(self._runner.news.append, self)
 
     def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        # One without a callback was cancelled.
-        if waiter is not None and waiter.callback is not None:
-            waiter.woken = True
-            self._woken.append(waiter)
+        if self._waiter is not None:
+            self._waiter.woken = True
+            self._runner.news.append(self)
 
     def closed(self, closed: Closed) -> None:
         self._closed = closed
@@ -107,16 +99,12 @@ class Connection(Inbox):
                     yield await self.recv()
                     continue
                 # As _wait, without calls of Python functions.
-                waiter = self._chair
-                if waiter.callback is not None:
-                    waiter = self._new_chair()
-                self._waiter = waiter
+                waiter = self._waiter = self._chair
                 waiter._asyncio_future_blocking = True
                 try:
                     await waiter.bed
                 finally:
-                    if self._waiter is waiter:
-                        self._waiter = None
+                    self._waiter = None
         except ConnectionClosedOK:
             return
 
@@ -161,18 +149,12 @@ class Connection(Inbox):
             raise ConcurrencyError("cannot call recv while another coroutine is already running recv or recv_streaming")
         if self._closed is not None:
             raise self.closed_exception()
-        waiter = self._waiter = self._chair if self._chair.callback is None else self._new_chair()
+        waiter = self._waiter = self._chair
         waiter._asyncio_future_blocking = True
         try:
             await waiter.bed
         finally:
-            if self._waiter is waiter:
-                self._waiter = None
-
-    def _new_chair(self) -> Waiter:
-        """Whoever has the last one was woken, and somebody else has come to receive before it has run."""
-        self._chair = Waiter(self._loop)
-        return self._chair
+            self._waiter = None
 
     async def send(self, message: Union[DataLike, Iterable[DataLike], AsyncIterable[DataLike]],
                    text: Optional[bool] = None) -> None:

@@ -12,7 +12,7 @@ import warnings
 from typing import Deque, Dict
 
 from .._engine import new_engine
-from .waiter import Waiter
+from .._inbox import Inbox
 
 _runners: Dict[asyncio.AbstractEventLoop, Runner] = {}
 #: Loops of several threads have theirs there.
@@ -28,8 +28,8 @@ class Runner:
         self.engine = new_engine()
         self.engine.promise_flush()
         self.users = 0
-        #: They run when all that has arrived is told.
-        self.woken: Deque[Waiter] = collections.deque()
+        #: Connections for which something has come: whoever waits for it runs when all is told.
+        self.news: Deque[Inbox] = collections.deque()
         #: What is sent now leaves soon.
         self.flushing = False
         self._fd = self.engine.fd
@@ -67,15 +67,20 @@ class Runner:
         flushing, self.flushing = self.flushing, True
         try:
             self._tell()
-            woken = self.woken
-            while woken:
-                waiter = woken.popleft()
-                callback, waiter.callback, waiter.woken = waiter.callback, None, False
-                waiter.context.run(callback, waiter)
+            news = self.news
+            while news:
+                connection = news.popleft()
+                waiter = connection._waiter
+                # Without a callback it was cancelled, or has run already.
+                if waiter is not None and waiter.callback is not None and (connection._messages or waiter.woken):
+                    callback, waiter.callback, waiter.woken = waiter.callback, None, False
+                    waiter.context.run(callback, waiter)
+                if len(connection._messages) > connection._high and not connection._paused:
+                    connection._pause()
         finally:
             self.flushing = flushing
             self.engine.flush()
-            if self.woken:
+            if self.news:
                 # Ctrl-C has come out of a task.
                 self.loop.call_soon(self._go_on)
 

@@ -30,7 +30,7 @@ class Waiter:
         self.result: Callable[[], Any] = bool
         #: What makes the task go on, as long as there is one.
         self.callback: Optional[Callable[[Any], object]] = None
-        #: That is about to happen.
+        #: It is to go on although no message waits.
         self.woken = False
 
     # For the task
@@ -41,9 +41,9 @@ class Waiter:
         self.context = contextvars.copy_context() if context is None else context
 
     def cancel(self, msg: Any = None) -> bool:
-        """Whether that makes the task go on. One that was woken goes on anyway."""
+        """Whether that makes the task go on."""
         callback = self.callback
-        if callback is None or self.woken:
+        if callback is None:
             return False
         error = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
 
