@@ -30,6 +30,9 @@ class Runner:
         self.users = 0
         #: Connections for which something has come: whoever waits for it runs when all is told.
         self.news: Deque[Inbox] = collections.deque()
+        #: What they are woken with.
+        self._done: asyncio.Future[None] = asyncio.Future(loop=loop)
+        self._done.set_result(None)
         #: What is sent now leaves soon.
         self.flushing = False
         self._fd = self.engine.fd
@@ -70,12 +73,14 @@ class Runner:
             news = self.news
             while news:
                 connection = news.popleft()
-                waiter = connection._waiter
-                # Without a callback it was cancelled, or has run already.
-                if waiter is not None and waiter.callback is not None and (connection._messages or waiter.woken):
-                    callback, waiter.callback, waiter.woken = waiter.callback, None, False
-                    waiter.context.run(callback, waiter)
-                if len(connection._messages) > connection._high and not connection._paused:
+                waiter, messages = connection._waiter, connection._messages
+                if waiter is not None and (messages or waiter.woken):
+                    callback, waiter.callback = waiter.callback, None
+                    # Without one it was cancelled.
+                    if callback is not None:
+                        waiter.woken = False
+                        waiter.context.run(callback, self._done)
+                if messages and len(messages) > connection._high and not connection._paused:
                     connection._pause()
         finally:
             self.flushing = flushing

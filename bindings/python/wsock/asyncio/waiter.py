@@ -16,9 +16,12 @@ class Bed(Tuple["Waiter"]):
 class Waiter:
     """To a task it is a future: asyncio takes whatever has `_asyncio_future_blocking` for one. But it serves again and again, and
     whoever wakes the task runs it in the same turn of the loop, where a future has it scheduled for the next: that is worth more
-    than all else that is done for a message."""
+    than all else that is done for a message.
 
-    __slots__ = ("_asyncio_future_blocking", "_loop", "bed", "context", "result", "callback", "woken")
+    A task that goes on asks what its callback is called with for the result. That is a real future, which asyncio asks without
+    looking for a method."""
+
+    __slots__ = ("_asyncio_future_blocking", "_loop", "bed", "context", "callback", "woken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._asyncio_future_blocking = False
@@ -26,9 +29,7 @@ class Waiter:
         #: To be awaited, once `_asyncio_future_blocking` is set.
         self.bed: Awaitable[None] = Bed((self,))  # type: ignore[assignment]
         self.context: Any = None
-        #: What the task asks for when it goes on: nothing, or it raises. (`bool` is quick to say False.)
-        self.result: Callable[[], Any] = bool
-        #: What makes the task go on, as long as there is one.
+        #: What makes the task go on, as long as there is one: called with a future that is done, in that context.
         self.callback: Optional[Callable[[Any], object]] = None
         #: It is to go on although no message waits.
         self.woken = False
@@ -42,16 +43,13 @@ class Waiter:
 
     def cancel(self, msg: Any = None) -> bool:
         """Whether that makes the task go on."""
-        callback = self.callback
+        callback, self.callback = self.callback, None
         if callback is None:
             return False
-        error = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
-
-        def result() -> None:
-            self.result = bool
-            raise error
-
-        self.callback = None
-        self.result = result
-        self._loop.call_soon(callback, self, context=self.context)
+        cancelled: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+        if msg is None:
+            cancelled.cancel()
+        else:
+            cancelled.cancel(msg)
+        self._loop.call_soon(callback, cancelled, context=self.context)
         return True
