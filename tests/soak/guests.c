@@ -53,6 +53,10 @@ static void on_open(wsock_conn *conn, void *user)
 static void on_message(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len, void *user)
 {
     struct guest *guest = user;
+    if (guest->manner == FLOODED) {
+        flood(conn);
+        return;
+    }
     wsock_status status = send_back(conn, type, data, len);
     may_be_late(status, "echo");
     if (status == WSOCK_BUFFERED)

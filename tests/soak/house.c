@@ -1,12 +1,13 @@
-/* Servers of four kinds on one loop. One of them after the other is drained and followed by a new one, certificates are
-   renewed, topics are published. */
+/* Servers of five kinds on one loop. One of them after the other is drained and followed by a new one, certificates are
+   renewed, topics are published, and all are
+   shouted at. */
 #include "soak.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define HERE 4 /* kinds that live in the house */
+#define HERE 5 /* kinds that live in the house */
 
 static wsock_loop *loop;
 static wsock_hub *hub;
@@ -37,6 +38,8 @@ static void open_server(enum kind kind)
     }
     if (kind == SECURE)
         set_certificate(options);
+    if (kind == NARROW)
+        must(wsock_options_set_int(options, WSOCK_OPT_MAX_BUFFERED, 256 << 10), "option");
     if (kind == UNIX)
         snprintf(host, sizeof host, "unix:@wsock-soak-%d-%u", (int)getpid(), number++);
     must(wsock_listen(loop, host, 0, options, &handlers, NULL, &servers[kind]), "listen");
@@ -82,6 +85,17 @@ static void publish(void)
     ADD(published, 1);
 }
 
+static void shout(void)
+{
+    wsock_message *message;
+    char words[600];
+    memset(words, SHOUT, sizeof words);
+    must(wsock_message_new(WSOCK_TEXT, words, 1 + pick(sizeof words), &message), "message");
+    must(wsock_server_broadcast(servers[pick(HERE)], message, NULL), "broadcast");
+    wsock_message_free(message);
+    ADD(shouts, 1);
+}
+
 static void look_at_figures(void)
 {
     const char *text;
@@ -111,6 +125,7 @@ void *house(void *unused)
             continue;
         next = now_us() + 50000;
         publish();
+        shout();
         look_at_figures();
         if (pick(20) == 0)
             renew();

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const manners[MANNERS] = { "echo", "close", "abort", "hub" };
+const char *const manners[MANNERS] = { "echo", "close", "abort", "hub", "flood" };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char urls[KINDS][128];

@@ -64,7 +64,8 @@ def tell(first, samples, last):
     """Whether all is well."""
     print(f"{last['at'] / 60:.1f} minutes: {last['connects']:,} connections ({last['retries']:,} came back), {last['messages']:,} "
           f"messages compared, {last['bytes'] / 1e9:.2f} GB each way, {last['servers']:,} servers, {last['loops']:,} loops with a "
-          f"thread, {last['renewals']:,} certificates renewed, {last['published']:,} messages published")
+          f"thread, {last['renewals']:,} certificates renewed, {last['published']:,} messages published, "
+          f"{last['shouts']:,} said to everybody, {last['dropped']:,} dropped for want of room")
     for figure, (name, unit, *_) in judge.FIGURES.items():
         print(f"{name:12} {picture.row(samples, figure)} at most {max(sample[figure] for sample in samples):,} {unit}")
     trends = judge.trends(samples)

@@ -107,7 +107,7 @@ static void report(double at, const char *end)
 #define TELL(name) printf(",\"" #name "\":%llu", (unsigned long long)READ(name))
     TELL(connects), TELL(opens), TELL(closes), TELL(retries), TELL(messages), TELL(bytes), TELL(handed), TELL(released);
     TELL(lent), TELL(given_back), TELL(retained), TELL(freed), TELL(pulled), TELL(drained), TELL(published), TELL(heard);
-    TELL(servers), TELL(loops), TELL(renewals);
+    TELL(servers), TELL(loops), TELL(renewals), TELL(shouts), TELL(overheard), TELL(dropped), TELL(given_up);
     printf("}\n");
     fflush(stdout);
 }

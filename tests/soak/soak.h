@@ -8,11 +8,12 @@
 #include <stdint.h>
 #include <wsock.h>
 
-/* Servers, by what is special about them. The lodger's loop has a thread of its own and does not last. */
-enum kind { PLAIN, DEFLATE, SECURE, UNIX, LODGER, KINDS };
+/* Servers, by what is special about them: the narrow one's queues are short, and it is only asked for floods; the lodger's
+   loop has a thread of its own and does not last. */
+enum kind { PLAIN, DEFLATE, SECURE, UNIX, NARROW, LODGER, KINDS };
 
 /* What a guest asks a server for, by the path of the URL. */
-enum manner { ECHO, CLOSED, ABORTED, SUBSCRIBED, MANNERS };
+enum manner { ECHO, CLOSED, ABORTED, SUBSCRIBED, FLOODED, MANNERS };
 extern const char *const manners[MANNERS];
 
 extern struct arguments {
@@ -29,6 +30,8 @@ extern struct counts {
     uint64_t retained, freed;  /* messages kept beyond their callback */
     uint64_t pulled, drained;  /* sources of messages, and their releases */
     uint64_t published, heard, servers, loops, renewals;
+    uint64_t shouts, overheard;   /* what a server says to everybody, and who hears it */
+    uint64_t dropped, given_up;   /* messages for which there was no room, and connections */
 } counts;
 #define ADD(what, more) __atomic_add_fetch(&counts.what, (uint64_t)(more), __ATOMIC_RELAXED)
 #define READ(what) __atomic_load_n(&counts.what, __ATOMIC_RELAXED)
@@ -70,6 +73,17 @@ wsock_status send_somehow(wsock_conn *conn, const struct piece *piece);
 /* The same for bytes that were just received: back to where they came from. */
 wsock_status send_back(wsock_conn *conn, int32_t type, const uint8_t *data, size_t len);
 void sending_end(void);
+
+/* What is said to everybody begins with this, and nothing else does. */
+#define SHOUT '#'
+
+/* flood.c: what a server does that is asked for a flood, and what whoever has asked for it knows of it. */
+struct flooded {
+    uint32_t last, count;
+};
+void flood(wsock_conn *conn);
+void flood_came(struct flooded *flooded, const uint8_t *data, size_t len);
+void flood_is_over(const struct flooded *flooded, const wsock_close_info *info);
 
 /* guests.c: what each server does with its connections. */
 wsock_handlers guest_handlers(void);

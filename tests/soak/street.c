@@ -18,6 +18,8 @@ struct actor {
     enum ending ending;
     uint32_t left; /* messages still to be said */
     int comes_back, in_parts;
+    int shouted_at; /* what comes is said to everybody */
+    struct flooded flooded;
     struct piece awaited[DEPTH];
     int count;      /* of these */
     size_t at;      /* of the first of them has come so much */
@@ -78,6 +80,16 @@ static void on_open(wsock_conn *conn, void *user)
 /* What was awaited has come up to here. */
 static void came(struct actor *actor, int32_t type, const uint8_t *data, size_t len, int first, int last)
 {
+    if (first)
+        actor->shouted_at = type == WSOCK_TEXT && len && *data == SHOUT;
+    if (actor->shouted_at) {
+        ADD(overheard, last);
+        return;
+    }
+    if (actor->manner == FLOODED) {
+        flood_came(&actor->flooded, data, len);
+        return;
+    }
     if (actor->manner == SUBSCRIBED && type == WSOCK_BINARY) {
         ADD(heard, last);
         return;
@@ -139,10 +151,13 @@ static void on_retry(wsock_conn *conn, const wsock_retry_info *info, void *user)
 
 static void on_close(wsock_conn *conn, const wsock_close_info *info, void *user)
 {
+    struct actor *actor = user;
     (void)conn;
+    if (actor->manner == FLOODED)
+        flood_is_over(&actor->flooded, info);
     judge(info);
     ADD(closes, 1);
-    rest(user);
+    rest(actor);
 }
 
 /* The actor itself stays; its release only counts. */
@@ -163,8 +178,13 @@ static void call(struct actor *actor)
         .on_retry = on_retry, .release = released };
     enum kind kind = (enum kind)pick(KINDS);
     char url[160];
-    *actor = (struct actor) { .manner = (enum manner)pick(kind == LODGER ? CLOSED : MANNERS), .ending = (enum ending)pick(ENDINGS),
+    *actor = (struct actor) { .manner = (enum manner)pick(kind == LODGER ? CLOSED : FLOODED), .ending = (enum ending)pick(ENDINGS),
         .left = pick(8), .comes_back = pick(6) == 0, .in_parts = pick(4) == 0 };
+    if (kind == NARROW) {
+        actor->manner = FLOODED;
+        actor->left = 1;
+        actor->comes_back = actor->in_parts = 0;
+    }
     if (!place_find(kind, actor->manner, url, sizeof url)) {
         rest(actor);
         return;
