@@ -236,7 +236,7 @@ impl Core {
         let Some(session) = self.session(id) else { return };
         let (waiting, max) = (session.buffered(), session.setup.shared.settings.max_buffered);
         if session.writable && waiting > 0 && waiting.saturating_add(len) > max {
-            self.settle(id);
+            self.settle_sending(id, usize::MAX);
         }
     }
 

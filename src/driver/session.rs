@@ -9,7 +9,7 @@ use super::dial::Dial;
 use super::feed::FIRST_READ;
 use super::held::HeldInput;
 use super::preface::Preface;
-use super::ready::Line;
+use super::ready::{Line, SHARE};
 use super::route::Tunnel;
 use super::setup::Setup;
 use super::source::Sources;
@@ -188,6 +188,8 @@ pub struct Session {
     pub in_ready: bool,
     /// It had more than its share of the last turn.
     pub busy: bool,
+    /// It has more to send than its share.
+    pub owes: bool,
     /// How much of it is read at once, between messages.
     pub mouthful: u32,
     /// On the list of sessions to settle.
@@ -224,6 +226,7 @@ impl Session {
             writable: false,
             in_ready: false,
             busy: false,
+            owes: false,
             mouthful: FIRST_READ,
             in_dirty: false,
             paused: false,
@@ -239,7 +242,7 @@ impl Session {
     pub fn line(&self) -> Line {
         match self.phase {
             Phase::Preface(_) | Phase::ServerHandshake(_) | Phase::Answered => Line::Strangers,
-            _ if self.busy || self.hung_up => Line::Busy,
+            _ if self.busy || self.owes || self.hung_up => Line::Busy,
             _ => Line::Open,
         }
     }
@@ -362,7 +365,7 @@ impl Session {
 
     /// Writes what waits if it is nothing but messages in one piece. True when all of it has left.
     #[inline]
-    fn write_plain(&mut self, cx: &mut Context, now: Time) -> Result<bool, Error> {
+    fn write_plain(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
         let (Phase::Open(conn), Some(stream)) = (&mut self.phase, &mut self.stream) else {
             return Ok(false);
         };
@@ -372,6 +375,9 @@ impl Session {
             && stream.is_plain();
         if !plain || bytes.is_empty() {
             return Ok(plain);
+        }
+        if bytes.len() > most {
+            return Ok(false);
         }
         let sent = stream.write(&[IoSlice::new(bytes)]).inspect_err(|_| self.writable = false)?;
         if sent.full {
@@ -383,13 +389,21 @@ impl Session {
         Ok(true)
     }
 
-    /// Writes what waits until it is gone or the socket is full. True when that changed nothing else.
-    pub fn write(&mut self, cx: &mut Context, now: Time) -> Result<bool, Error> {
-        if self.write_plain(cx, now)? {
+    /// Writes of what waits about so much at `most`, until it is gone or the socket is full. True when that changed
+    /// nothing else.
+    pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
+        self.owes = false;
+        if self.write_plain(cx, now, most)? {
             let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
             return Ok(armed && !self.paused && self.waiting() == 0);
         }
+        let mut left = most;
         while self.writable && self.can_write() {
+            if left == 0 {
+                self.owes = true;
+                cx.work += SHARE;
+                break;
+            }
             let Some(stream) = &mut self.stream else { return Ok(false) };
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
@@ -406,7 +420,12 @@ impl Session {
                 conn.fill(cx, now)?;
                 used += conn.transmit(&mut slices[used..]);
             }
-            let sent = stream.write(&slices[..used]).inspect_err(|_| self.writable = false)?;
+            let sent = match beginning(&slices[..used], left) {
+                Some(fewer) => stream.write(&fewer),
+                None => stream.write(&slices[..used]),
+            };
+            let sent = sent.inspect_err(|_| self.writable = false)?;
+            left -= sent.count;
             self.writable = !sent.full;
             let of_head = head.as_mut().map_or(0, |head| head.sent(sent.count));
             if head.is_none_or(|head| head.is_empty())
@@ -507,6 +526,20 @@ impl Session {
 
 /// How many pieces one write gathers.
 const MAX_SLICES: usize = 16;
+
+/// The first so many bytes of the pieces, if they are more.
+fn beginning<'b>(slices: &'b [IoSlice<'b>], most: usize) -> Option<Vec<IoSlice<'b>>> {
+    if slices.iter().map(|slice| slice.len()).sum::<usize>() <= most {
+        return None;
+    }
+    let mut left = most;
+    let cut = |slice: &'b IoSlice<'b>| {
+        let taken = slice.len().min(left);
+        left -= taken;
+        IoSlice::new(&slice[..taken])
+    };
+    Some(slices.iter().map(cut).collect())
+}
 
 /// The end of a connection that never was open.
 pub fn never_open(error: Error) -> Closed {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::core::Core;
 use super::entries::Entry;
 use super::parts;
+use super::ready::SHARE;
 use super::session::{Head, Phase, Session, never_open, state};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn;
@@ -21,6 +22,9 @@ pub(super) const SEND_EARLY: usize = 64 * 1024;
 /// The same while more input of the connection is at hand, which may well be answered, too: of that size
 /// writes have become as cheap for each byte as they will ever be.
 const SEND_EARLY_AMID: usize = 256 * 1024;
+/// What one connection may write before the others have their turn: over loopback, say, the system takes as much as
+/// the peer reads meanwhile.
+pub(super) const MOST_SENT: usize = 2 * SHARE;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
 const LINGER_MS: u64 = 5_000;
 
@@ -72,9 +76,14 @@ impl Core {
         }
     }
 
-    /// Sends what waits, follows the connection's state, arms its timer.
+    /// Sends what waits, up to a share, follows the connection's state, arms its timer.
     pub fn settle(&mut self, id: Id) {
-        let written = self.contain(id, |session, cx, now| session.write(cx, now));
+        self.settle_sending(id, MOST_SENT);
+    }
+
+    /// The same with up to so many bytes sent.
+    pub fn settle_sending(&mut self, id: Id, most: usize) {
+        let written = self.contain(id, |session, cx, now| session.write(cx, now, most));
         if matches!(written, Ok(true)) && self.is_published(id) {
             return;
         }
@@ -84,6 +93,10 @@ impl Core {
         self.end_if_unread(id);
         self.resume_if_closing(id);
         let now = self.now;
+        let Some(session) = self.session(id) else { return };
+        if session.owes {
+            self.make_ready(id);
+        }
         let Some(session) = self.session(id) else { return };
         match session.transport() {
             Transport::Keep => {}

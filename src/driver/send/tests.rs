@@ -3,9 +3,10 @@ use crate::driver::fixtures::{Log, new_loop, turn_until};
 use crate::driver::handler::Handler;
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
+use crate::driver::settle::MOST_SENT;
 use crate::driver::{client, conn, listen, parts, retain, server, turn};
 use socket2::SockRef;
-use std::io::{IoSlice, Write};
+use std::io::{IoSlice, Read, Write};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -101,6 +102,35 @@ fn what_one_thread_sends_keeps_its_order_also_behind_what_others_have_queued() {
     assert!(turn_until(owner, || log.count("message") == 4), "{:?}", log.events());
     let mine: Vec<_> = log.events().into_iter().filter(|it| !it.ends_with("other")).collect();
     assert_eq!(mine, ["open", "message first", "message second", "message third"]);
+    turn::free(owner).unwrap();
+}
+
+#[test]
+fn a_large_message_leaves_in_shares_so_that_others_have_their_turn() {
+    let (owner, log) = (new_loop(), Log::new());
+    let settings = Settings { max_buffered: 100 << 20, ..Settings::default() };
+    let server = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+    let port = server::port(owner, server).unwrap();
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    let id = owner.with(|core| Ok(core.sessions_where(|session| session.announced)[0])).unwrap();
+    let left = || owner.with(|core| Ok(core.session(id).unwrap().buffered())).unwrap();
+    let total = 16 << 20;
+    let reader = std::thread::spawn(move || {
+        std::io::copy(&mut peer.take(total as u64), &mut std::io::sink()).unwrap()
+    });
+    let body = Body::Owned(Kind::Binary, Arc::new(vec![0_u8; total]));
+    send(id, &body, Manner::default()).unwrap();
+    let mut before = total + 10;
+    assert!(before - left() <= MOST_SENT, "{} bytes left at once", before - left());
+    // Nobody but the loop itself knows that the socket would take more.
+    while left() > 0 {
+        before = left();
+        turn::turn(owner, &owner.enter_to_poll().unwrap(), Some(Duration::from_secs(10))).unwrap();
+        assert!(before - left() <= MOST_SENT, "{} bytes left in a turn", before - left());
+    }
+    assert!(reader.join().unwrap() > 0);
     turn::free(owner).unwrap();
 }
 
