@@ -10,6 +10,11 @@ compile_error!(
     "wsock catches panics at its C boundary and so must be built with panic = \"unwind\""
 );
 
+// Miri has no pages of its own to give.
+#[cfg(not(miri))]
+#[global_allocator]
+static ALLOCATOR: util::large::Allocator = util::large::Allocator;
+
 pub mod driver;
 pub mod error;
 pub mod ffi;

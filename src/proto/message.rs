@@ -18,6 +18,8 @@ use crate::util::pool::BufferPool;
 
 /// Input that is unmasked at once for an inflater that may not take all of it.
 const UNMASKED: usize = 4 * 1024;
+/// Room that is made at once ahead of what arrives: it has to be zeroed first.
+const AHEAD: usize = 1 << 20;
 
 /// The message so far.
 pub struct Assembly {
@@ -90,8 +92,8 @@ impl Assembly {
         if self.inflater.is_some() || to_come.min(filled.max(self.ahead)) < least {
             return None;
         }
-        if self.ahead < to_come.min(filled) {
-            let room = to_come.min(filled);
+        if self.ahead < to_come.min(filled).min(AHEAD) {
+            let room = to_come.min(filled).min(AHEAD);
             // Whoever reads on the other way finds out that there is no memory.
             self.grow(pool, room, (to_come - room) as u64).ok()?;
             if self.bytes.len() < filled + room {

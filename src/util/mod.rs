@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod id;
 pub mod inherited;
 pub mod journal;
+pub mod large;
 pub mod memory;
 pub mod offer;
 pub mod outside;

@@ -83,3 +83,8 @@ int munmap(void *start, size_t size) {
   if (BY_LIBRARY()) __atomic_sub_fetch(&blocks, 1, __ATOMIC_RELAXED);
   return (int)syscall(SYS_munmap, start, size);
 }
+
+void *mremap(void *start, size_t size, size_t wanted, int flags, ...) {
+  if (refuses(BY_LIBRARY(), "mremap", wanted)) return MAP_FAILED;
+  return (void *)syscall(SYS_mremap, start, size, wanted, flags);
+}
