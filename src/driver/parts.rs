@@ -150,6 +150,9 @@ impl Core {
         if place.first {
             self.send_before(id);
         }
+        if cell.is_some() {
+            self.make_room(id, data.len());
+        }
         let sent = self.contain(id, |session, cx, now| {
             let (max, waiting) = (session.setup.shared.settings.max_buffered, session.buffered());
             let Phase::Open(conn) = &mut session.phase else { return Err(gone()) };

@@ -36,7 +36,7 @@ impl Core {
         let serving = self.serving == Some(id);
         let enough = if self.is_amid(id) { SEND_EARLY_AMID } else { SEND_EARLY };
         let Some(session) = self.session(id) else { return };
-        let large = session.buffered() >= enough && session.writable;
+        let large = session.buffered() >= enough && session.writable && !session.owes;
         if !session.in_dirty && !serving {
             session.in_dirty = true;
             self.dirty.push(id);

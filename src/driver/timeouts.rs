@@ -10,6 +10,10 @@ use crate::util::id::Id;
 impl Core {
     /// A deadline of this session has come.
     pub fn timed_out(&mut self, id: Id) {
+        if self.session(id).is_some_and(|session| session.owes) {
+            // It only waits for its turn: the peer may well be taking what there is.
+            self.settle(id);
+        }
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {
             let held = session.has_held();

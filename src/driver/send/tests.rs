@@ -134,6 +134,72 @@ fn a_large_message_leaves_in_shares_so_that_others_have_their_turn() {
     turn::free(owner).unwrap();
 }
 
+#[test]
+fn who_waits_for_its_turn_to_send_is_not_taken_for_one_whose_peer_reads_nothing() {
+    let (owner, log) = (new_loop(), Log::new());
+    let mut settings = Settings { max_buffered: 100 << 20, ..Settings::default() };
+    settings.conn.close_timeout_ms = 100;
+    let server = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
+    let port = server::port(owner, server).unwrap();
+    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    let id = owner.with(|core| Ok(core.sessions_where(|session| session.announced)[0])).unwrap();
+    let body = Body::Owned(Kind::Binary, Arc::new(vec![0_u8; 64 << 20]));
+    send(id, &body, Manner::default()).unwrap();
+    conn::close(id, Some(1000), "").unwrap();
+    std::thread::scope(|scope| {
+        let mut reader = peer.try_clone().unwrap();
+        scope.spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        // The program was busy.
+        std::thread::sleep(Duration::from_millis(300));
+        let (before, after) = owner
+            .with(|core| {
+                let session = core.session(id).unwrap();
+                let before = session.buffered();
+                // However much its socket took of the message.
+                (session.writable, session.owes) = (true, true);
+                core.tick();
+                core.timed_out(id);
+                let is_open = |it: &&mut Session| matches!(it.phase, Phase::Open(_));
+                Ok((before, core.session(id).filter(is_open).map(|it| it.buffered())))
+            })
+            .unwrap();
+        assert!(after.is_some_and(|after| after > 0 && after < before), "{before} {after:?}");
+        turn::free(owner).unwrap();
+        let _ = peer.shutdown(std::net::Shutdown::Both);
+    });
+}
+
+/// Answers with two messages for which there is room only one after the other, the second in one part.
+#[derive(Default)]
+struct Two(Mutex<Vec<Option<Code>>>);
+
+impl Handler for Two {
+    fn on_message(&self, id: Id, kind: Kind, data: &[u8]) {
+        let whole = conn::send(id, kind, data, true).map(drop);
+        let part = parts::send(id, kind, data, true, true).map(drop);
+        *self.0.lock().unwrap() = [whole, part].map(|it| it.err().map(|it| it.code)).into();
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+#[test]
+fn what_only_waits_for_the_end_of_the_turn_makes_room_for_a_part_too() {
+    let (owner, two) = (new_loop(), Arc::new(Two::default()));
+    let settings = Settings { max_buffered: 100, ..Settings::default() };
+    let server = listen::listen(owner, "127.0.0.1", 0, &settings, two.clone()).unwrap();
+    let log = Log::new();
+    let url = format!("ws://127.0.0.1:{}/", server::port(owner, server).unwrap());
+    let id = client::connect(owner, &url, &Settings::default(), log.clone()).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    conn::send(id, Kind::Binary, &[0; 80], true).unwrap();
+    assert!(turn_until(owner, || log.count("message") == 2), "{:?}", two.0.lock().unwrap());
+    turn::free(owner).unwrap();
+}
+
 /// Sends back what it is given, in every way, and notes where that was.
 #[derive(Default)]
 struct Relay {

@@ -60,7 +60,7 @@ class Runner:
             self.loop.call_soon(self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        if self.users == 0 and _runners.get(self.loop) is self:
+        if self.users == 0 and not self.news and _runners.get(self.loop) is self:
             with _lock:
                 del _runners[self.loop]
             self.loop.remove_reader(self._fd)
@@ -85,8 +85,8 @@ class Runner:
         finally:
             self.flushing = flushing
             self.engine.flush()
-            if self.news:
-                # Ctrl-C has come out of a task.
+            if self.news or self.engine.has_rest:
+                # Ctrl-C has come out of a task, or of what it is told.
                 self.loop.call_soon(self._go_on)
 
     def _tell(self) -> None:
@@ -94,12 +94,11 @@ class Runner:
             self.engine.take()
         except Exception as error:
             self.loop.call_exception_handler({"message": "exception in a WebSocket's handler", "exception": error})
-            if self.engine.has_rest:
-                self.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         if _runners.get(self.loop) is self:
             self._ready()
+            self._close_if_idle()
 
     def flush_soon(self) -> None:
         """Something was sent: it leaves when the tasks of this turn have run."""
