@@ -93,11 +93,10 @@ impl Core {
         }
         self.end_if_unread(id);
         self.resume_if_closing(id);
-        let now = self.now;
-        let Some(session) = self.session(id) else { return };
-        if session.owes {
+        if self.session(id).is_some_and(|session| session.owes) {
             self.make_ready(id);
         }
+        let now = self.now;
         let Some(session) = self.session(id) else { return };
         match session.transport() {
             Transport::Keep => {}

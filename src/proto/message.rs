@@ -92,8 +92,8 @@ impl Assembly {
         if self.inflater.is_some() || to_come.min(filled.max(self.ahead)) < least {
             return None;
         }
-        if self.ahead < to_come.min(filled).min(AHEAD) {
-            let room = to_come.min(filled).min(AHEAD);
+        let room = to_come.min(filled).min(AHEAD);
+        if self.ahead < room {
             // Whoever reads on the other way finds out that there is no memory.
             self.grow(pool, room, (to_come - room) as u64).ok()?;
             if self.bytes.len() < filled + room {

@@ -8,6 +8,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 
+use super::pages;
+
 /// Bytes from which on a piece is large.
 const LARGE: usize = 4 << 20;
 /// Of the system's own, at least.
@@ -23,18 +25,10 @@ fn is_large(layout: &Layout) -> bool {
 /// New pages, all zero, or null.
 #[cold]
 fn map(size: usize) -> *mut u8 {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: at an address of the system's choice, so nothing that is there is touched. Large pages are a wish, which
-    // changes no contents.
-    unsafe {
-        let pages = libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0);
-        if pages == libc::MAP_FAILED {
-            return ptr::null_mut();
-        }
-        libc::madvise(pages, size, libc::MADV_HUGEPAGE);
-        pages.cast()
-    }
+    let Some(start) = pages::map(size) else { return ptr::null_mut() };
+    // SAFETY: the pages are new and ours. Large ones are a wish, which changes no contents.
+    unsafe { libc::madvise(start.as_ptr(), size, libc::MADV_HUGEPAGE) };
+    start.as_ptr().cast()
 }
 
 // SAFETY: which of the two a piece is from follows from its layout, which is the same whenever it is talked of; either

@@ -12,16 +12,21 @@ pub struct Pages {
     len: usize,
 }
 
+/// New pages that are all zero; `None` when the system has none, and errno says why.
+pub fn map(len: usize) -> Option<NonNull<libc::c_void>> {
+    let (access, kind) =
+        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping, of nothing, wherever there is room.
+    let start = unsafe { libc::mmap(ptr::null_mut(), len, access, kind, -1, 0) };
+    NonNull::new(start).filter(|_| start != libc::MAP_FAILED)
+}
+
 impl Pages {
     /// `len` bytes, not zero.
     pub fn new(len: usize) -> io::Result<Pages> {
-        let (access, kind) =
-            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new mapping, of nothing, wherever there is room.
-        let start = unsafe { libc::mmap(ptr::null_mut(), len, access, kind, -1, 0) };
-        match NonNull::new(start) {
-            Some(place) if start != libc::MAP_FAILED => Ok(Pages { start: place.cast(), len }),
-            _ => Err(io::Error::last_os_error()),
+        match map(len) {
+            Some(start) => Ok(Pages { start: start.cast(), len }),
+            None => Err(io::Error::last_os_error()),
         }
     }
 }

@@ -1,6 +1,5 @@
 /* Servers of five kinds on one loop. One of them after the other is drained and followed by a new one, certificates are
-   renewed, topics are published, and all are
-   shouted at. */
+   renewed, topics are published, and all are shouted at. */
 #include "soak.h"
 
 #include <stdio.h>

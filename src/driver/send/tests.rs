@@ -7,6 +7,7 @@ use crate::driver::settle::MOST_SENT;
 use crate::driver::{client, conn, listen, parts, retain, server, turn};
 use socket2::SockRef;
 use std::io::{IoSlice, Read, Write};
+use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -25,6 +26,16 @@ fn open() -> (Loop, Id, [Arc<Log>; 2]) {
     let id = client::connect(owner, &url, &settings, here.clone()).unwrap();
     assert!(turn_until(owner, || here.count("open") == 1), "{:?}", here.events());
     (owner, id, logs)
+}
+
+/// A connection that a server of the loop has accepted, and its peer, which speaks only when it is told to.
+fn accepted(owner: Loop, settings: &Settings, log: &Arc<Log>) -> (Id, TcpStream) {
+    let server = listen::listen(owner, "127.0.0.1", 0, settings, log.clone()).unwrap();
+    let mut peer = TcpStream::connect(("127.0.0.1", server::port(owner, server).unwrap())).unwrap();
+    peer.write_all(REQUEST).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    let ids = owner.with(|core| Ok(core.sessions_where(|session| session.announced))).unwrap();
+    (ids[0], peer)
 }
 
 /// On a thread that is not the loop's.
@@ -60,13 +71,7 @@ fn who_was_refused_when_the_queue_had_just_drained_is_told() {
 #[test]
 fn who_is_paused_after_sending_has_failed_ends_all_the_same() {
     let (owner, log) = (new_loop(), Log::new());
-    let id = listen::listen(owner, "127.0.0.1", 0, &Settings::default(), log.clone()).unwrap();
-    let port = server::port(owner, id).unwrap();
-    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    peer.write_all(REQUEST).unwrap();
-    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
-    let accepted = owner.with(|core| Ok(core.sessions_where(|session| session.announced)));
-    let accepted = accepted.unwrap()[0];
+    let (accepted, peer) = accepted(owner, &Settings::default(), &log);
     SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
     drop(peer);
     conn::send(accepted, Kind::Text, b"nobody reads this", false).unwrap();
@@ -109,12 +114,7 @@ fn what_one_thread_sends_keeps_its_order_also_behind_what_others_have_queued() {
 fn a_large_message_leaves_in_shares_so_that_others_have_their_turn() {
     let (owner, log) = (new_loop(), Log::new());
     let settings = Settings { max_buffered: 100 << 20, ..Settings::default() };
-    let server = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
-    let port = server::port(owner, server).unwrap();
-    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    peer.write_all(REQUEST).unwrap();
-    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
-    let id = owner.with(|core| Ok(core.sessions_where(|session| session.announced)[0])).unwrap();
+    let (id, peer) = accepted(owner, &settings, &log);
     let left = || owner.with(|core| Ok(core.session(id).unwrap().buffered())).unwrap();
     let total = 16 << 20;
     let reader = std::thread::spawn(move || {
@@ -139,12 +139,7 @@ fn who_waits_for_its_turn_to_send_is_not_taken_for_one_whose_peer_reads_nothing(
     let (owner, log) = (new_loop(), Log::new());
     let mut settings = Settings { max_buffered: 100 << 20, ..Settings::default() };
     settings.conn.close_timeout_ms = 100;
-    let server = listen::listen(owner, "127.0.0.1", 0, &settings, log.clone()).unwrap();
-    let port = server::port(owner, server).unwrap();
-    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    peer.write_all(REQUEST).unwrap();
-    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
-    let id = owner.with(|core| Ok(core.sessions_where(|session| session.announced)[0])).unwrap();
+    let (id, peer) = accepted(owner, &settings, &log);
     let body = Body::Owned(Kind::Binary, Arc::new(vec![0_u8; 64 << 20]));
     send(id, &body, Manner::default()).unwrap();
     conn::close(id, Some(1000), "").unwrap();
@@ -245,7 +240,7 @@ fn a_large_message_is_sent_on_without_a_copy() {
     let settings = Settings { max_buffered: 100 << 20, ..Settings::default() };
     let server = listen::listen(owner, "127.0.0.1", 0, &settings, relay.clone()).unwrap();
     let port = server::port(owner, server).unwrap();
-    let mut peer = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
     peer.write_all(REQUEST).unwrap();
     let len = 8 << 20;
     let mut frame = vec![0x82, 0xff];
