@@ -6,6 +6,7 @@ use super::client;
 use super::core::Core;
 use super::handler::Handler;
 use super::loops::{Loop, stale};
+use super::marks::Mark;
 use super::readiness::cannot_watch;
 use super::session::state;
 use super::settings::Settings;
@@ -88,7 +89,7 @@ impl Core {
     /// What has been read already does not make the socket readable.
     fn read_now(&mut self, id: Id) {
         if let Some(session) = self.session(id) {
-            session.readable = true;
+            session.mark(Mark::Readable, true);
         }
         self.make_ready(id);
     }

@@ -14,6 +14,7 @@ use super::core::Core;
 use super::entries::Entry;
 use super::handler::Handler;
 use super::loops::Loop;
+use super::marks::Mark;
 use super::retry::Retry;
 use super::session::{Phase, Session, state};
 use super::settings::{Settings, Shared};
@@ -171,7 +172,7 @@ pub fn prepare(
     let setup = Setup::for_client(handler, shared, &client.url);
     let mut session = Session::new(id, setup, Phase::Waiting);
     session.details().client = Some(Box::new(client));
-    session.announced = true;
+    session.mark(Mark::Announced, true);
     core.insert(id, Entry::Session(session));
     core.open_queue(id);
     Ok(id)

@@ -7,6 +7,7 @@ use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Command;
 use super::loops::{self, Loop};
+use super::marks::Mark;
 use super::retain;
 use super::retry;
 use super::send::{self, Manner, Overflow, Sent, Terms};
@@ -260,7 +261,7 @@ pub fn pause(id: Id, paused: bool) -> Result<()> {
     let (owner, _) = find(id)?;
     owner.with(|core| {
         let session = core.session(id).ok_or_else(gone)?;
-        session.paused = paused;
+        session.mark(Mark::Paused, paused);
         if paused && session.is_lost() {
             core.dirty(id);
         }

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Task;
 use super::loops::{self, Entered, Loop};
+use super::marks::Mark;
 use super::measure::{self, Measure};
 use super::report::Report;
 use super::request::LATER;
@@ -266,8 +267,8 @@ impl Core {
         let enough = undelivered > MAX_UNDELIVERED || crowded && undelivered > 0;
         // What comes while it closes is not for the application, and its end must be seen.
         let open = matches!(&session.phase, Phase::Open(conn) if conn.state() == State::Open);
-        session.stalled = open && (enough || session.stalled);
-        session.stalled
+        session.mark(Mark::Stalled, open && (enough || session.is(Mark::Stalled)));
+        session.is(Mark::Stalled)
     }
 
     /// How many events the queue has.
@@ -297,8 +298,8 @@ impl Core {
             self.outbox_weight -= weight as usize;
             if let Some(session) = self.session(delivery.id) {
                 session.undelivered -= weight;
-                if session.stalled && session.undelivered <= MAX_UNDELIVERED / 2 {
-                    session.stalled = false;
+                if session.is(Mark::Stalled) && session.undelivered <= MAX_UNDELIVERED / 2 {
+                    session.mark(Mark::Stalled, false);
                     self.make_ready(delivery.id);
                 }
             }
@@ -318,13 +319,13 @@ impl Core {
     fn unless_paused(&mut self) -> Option<Option<Delivery>> {
         let delivery = self.outbox.pop_front()?;
         let id = delivery.id;
-        let Some(session) = self.session(id).filter(|session| session.paused) else {
+        let Some(session) = self.session(id).filter(|session| session.is(Mark::Paused)) else {
             return Some(Some(delivery));
         };
         match delivery.what {
             What::Input(..) | What::Series(_) => session.details().withheld.push(delivery),
             What::Error(_) | What::Retry(_) | What::Close(_) => {
-                session.paused = false;
+                session.mark(Mark::Paused, false);
                 self.outbox.push_front(delivery);
                 self.give_back(id);
             }
@@ -438,7 +439,8 @@ impl Core {
     pub fn keep_endings(&mut self) {
         for delivery in std::mem::take(&mut self.outbox) {
             let weight = delivery.weight() as usize;
-            let known = self.session(delivery.id).is_some_and(|session| session.announced);
+            let known =
+                self.session(delivery.id).is_some_and(|session| session.is(Mark::Announced));
             match delivery.what {
                 What::Error(_) | What::Close(_) if known => {
                     self.outbox.push_back(delivery);
@@ -457,7 +459,7 @@ impl Core {
     /// not hear of its end either.
     fn never_heard_of(&mut self, id: Id) {
         if let Some(session) = self.session(id).filter(|session| session.setup.server.is_some()) {
-            session.announced = false;
+            session.mark(Mark::Announced, false);
         }
     }
 }
@@ -492,12 +494,12 @@ mod tests {
         let id = client::connect(owner, "ws://127.0.0.1:1/", &settings, log.clone()).unwrap();
         let put_aside = |core: &mut Core| {
             let held = Held::Whole(Arc::new(vec![0; 1000]));
-            core.session(id).unwrap().paused = true;
+            core.session(id).unwrap().mark(Mark::Paused, true);
             core.queue(Delivery { id, what: What::Input(Input::Message(Kind::Binary), held) });
             assert!(core.next_delivery().is_none() && core.outbox.is_empty());
             core.keep_endings();
             assert!(core.outbox_weight > 0, "it comes back");
-            core.session(id).unwrap().paused = false;
+            core.session(id).unwrap().mark(Mark::Paused, false);
             core.give_back(id);
             assert!(core.next_delivery().is_some());
             assert_eq!(core.outbox_weight, 0);

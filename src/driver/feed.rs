@@ -9,6 +9,7 @@ use super::core::{Core, RECEIVE_BUFFER};
 use super::deliver::{self, Delivery, Held, Input, What};
 use super::handler::Handler;
 use super::loops::Entered;
+use super::marks::Mark;
 use super::ready::{Line, SHARE, VISIT};
 use super::retain::{Current, Source};
 use super::run::{self, Teller};
@@ -34,13 +35,13 @@ const DIRECT_LEAST: usize = 16 * 1024;
 const FIRST_OF_LARGE: usize = 64 * 1024;
 
 /// What is read at once of a connection that says many small things: what it has of them beyond its share has
-/// to be kept until its next turn.
-const READ_OF_CHATTY: u32 = 16 * 1024;
+/// to be kept until its next turn. In KiB, as the next one.
+const READ_OF_CHATTY: u16 = 16;
 /// The same of one that has said nothing yet; each time it is more. A crowd that comes with all that its sockets
 /// hold is served in one turn, and nobody knows yet what it wants.
-pub const FIRST_READ: u32 = 1024;
+pub const FIRST_READ: u16 = 1;
 /// So many times more.
-const GROWTH: u32 = 4;
+const GROWTH: u16 = 4;
 
 /// What reading came to.
 enum Read {
@@ -232,15 +233,15 @@ impl Core {
             self.served(id);
             return Read::Nothing;
         };
-        let more = session.readable || session.has_held();
-        session.busy = more && (tired || cost + work >= SHARE);
-        let most = if more && tired { READ_OF_CHATTY } else { RECEIVE_BUFFER as u32 };
+        let more = session.is(Mark::Readable) || session.has_held();
+        session.mark(Mark::Busy, more && (tired || cost + work >= SHARE));
+        let most = if more && tired { READ_OF_CHATTY } else { (RECEIVE_BUFFER / 1024) as u16 };
         session.mouthful = most.min(session.mouthful * GROWTH);
         if !more {
             self.served(id);
             return Read::Nothing;
         }
-        if !session.busy {
+        if !session.is(Mark::Busy) {
             return self.next_input(id);
         }
         // The edge will not come again.
@@ -263,7 +264,7 @@ impl Core {
             Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
         };
         let mut held = std::mem::take(&mut self.session(id)?.details().held);
-        let most = self.session(id)?.mouthful as usize;
+        let most = self.session(id)?.mouthful();
         let count = held.take(self.arena.write(room.start..room.start + most));
         self.session(id)?.details().held = held;
         Some(Read::Bytes(room.start..room.start + count, 0))
@@ -273,10 +274,12 @@ impl Core {
     fn read_plain(&mut self, id: Id) -> Option<Read> {
         let Core { entries, arena, .. } = self;
         let session = entries.get_mut(id.slot() as usize)?.session(id)?;
-        let held_back = session.paused || session.stalled || session.undelivered > 0;
-        if !session.readable || held_back || session.details.is_some() {
+        let held_back =
+            session.is(Mark::Paused) || session.is(Mark::Stalled) || session.undelivered > 0;
+        if !session.is(Mark::Readable) || held_back || session.details.is_some() {
             return None;
         }
+        let mouthful = session.mouthful();
         let (Phase::Open(conn), Some(stream)) = (&session.phase, &mut session.stream) else {
             return None;
         };
@@ -287,18 +290,18 @@ impl Core {
             Ok(room) => room,
             Err(error) => return Some(self.was_read(id, 0..0, 0, Err(error))),
         };
-        let room = room.start..room.start + session.mouthful as usize;
+        let room = room.start..room.start + mouthful;
         let read = stream.read(arena.write(room.clone()));
         Some(self.was_read(id, room, 0, read))
     }
 
     fn read(&mut self, id: Id) -> Read {
         let Some(session) = self.session(id) else { return Read::Nothing };
-        if session.is_asking() && session.gone {
+        if session.is_asking() && session.is(Mark::Gone) {
             // Who has only closed its side still wants the answer.
             return Read::End;
         }
-        if !session.readable || session.pauses() {
+        if !session.is(Mark::Readable) || session.pauses() {
             return Read::Nothing;
         }
         let room = match self.arena.room(RECEIVE_BUFFER) {
@@ -332,11 +335,11 @@ impl Core {
             Ok(Received::End) => Read::End,
             Ok(Received::Bytes { count, more }) => {
                 // When nothing more is there now, the end of the stream may be what comes next.
-                session.readable = more || session.hung_up;
+                session.mark(Mark::Readable, more || session.is(Mark::HungUp));
                 Read::Bytes(room.start..room.start + count, direct)
             }
             Ok(Received::Nothing) => {
-                session.readable = false;
+                session.mark(Mark::Readable, false);
                 // Sending failed and nothing is left to read: that was the end.
                 if session.is_lost() { Read::End } else { Read::Nothing }
             }
@@ -355,7 +358,7 @@ impl Core {
     /// queued are dealt with in here, all of them in one step.
     fn step(&mut self, id: Id, rest: Range<usize>, told: &mut Told) -> Option<(usize, Found)> {
         let session = self.session(id)?;
-        let untouched = !session.in_dirty;
+        let untouched = !session.is(Mark::InDirty);
         if !told.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, &session.setup.handler)) {
             let last = told.handler.replace(session.setup.handler.clone());
             // Its release may call anything.
@@ -468,7 +471,7 @@ impl Core {
     /// End of the stream, or its loss.
     fn stream_ended(&mut self, id: Id) {
         let Some((session, _, now)) = self.session_and_context(id) else { return };
-        session.readable = false;
+        session.mark(Mark::Readable, false);
         let sending = session.is_sending();
         let details = session.details.as_mut();
         let mut lost = details.and_then(|details| details.lost.take()).map(|error| *error);
@@ -490,7 +493,7 @@ impl Core {
                 session.fail(error);
             }
             // A client that has closed its side still wants its answer.
-            (Phase::Answered, None) if sending => session.hung_up = false,
+            (Phase::Answered, None) if sending => session.mark(Mark::HungUp, false),
             (_, lost) => session.fail(lost.unwrap_or_else(hung_up)),
         }
         self.dirty(id);
@@ -506,6 +509,7 @@ impl Session {
         buffer: &mut [u8],
         direct: &mut usize,
     ) -> Result<Received> {
+        let mouthful = buffer.len().min(self.mouthful());
         let Some(stream) = &mut self.stream else { return Ok(Received::Nothing) };
         if let Phase::Open(conn) = &mut self.phase
             && stream.is_direct()
@@ -525,7 +529,6 @@ impl Session {
             Phase::Open(conn) => conn.take_bulky(),
             _ => false,
         };
-        let mouthful = buffer.len().min(self.mouthful as usize);
         let room = match (stream.is_direct(), bulky) {
             (true, true) => mouthful.min(FIRST_OF_LARGE),
             (true, false) => mouthful,

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
 use super::core::Core;
+use super::marks::Mark;
 use super::server::Server;
 use crate::error::{Code, Error};
 use crate::proto::handshake::server::SLOW_MS;
@@ -124,7 +125,8 @@ impl Core {
         let Some(server) = self.server(server_id) else { return };
         let mut newcomers = std::mem::take(&mut server.newcomers);
         let (full, under_way) = (server.handshakes_are_full(), server.stats.handshakes as usize);
-        let unfinished = |core: &mut Core, id| core.session(id).is_some_and(|it| !it.counted);
+        let unfinished =
+            |core: &mut Core, id| core.session(id).is_some_and(|it| !it.is(Mark::Counted));
         while newcomers.front().is_some_and(|&(id, _)| !unfinished(self, id)) {
             newcomers.pop_front();
         }
@@ -165,7 +167,7 @@ impl Core {
     pub fn count_address(&mut self, session_id: Id, ip: IpAddr) -> bool {
         let Some(session) = self.session(session_id) else { return false };
         let (last, server) = (session.address(), session.setup.server);
-        session.placed = false;
+        session.mark(Mark::Placed, false);
         if session.peer.ip() != Some(ip.to_canonical()) {
             session.peer = SocketAddr::new(ip, 0).into();
         }
@@ -181,7 +183,7 @@ impl Core {
             server.addresses.add(key);
         }
         if let Some(session) = self.session(session_id) {
-            session.placed = key.is_some();
+            session.mark(Mark::Placed, key.is_some());
         }
         true
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::deliver::Way;
 use super::loops::Loop;
+use super::marks::Mark;
 use super::session::Session;
 use crate::error::{Code, Error, Result};
 use crate::proto::event::{Closed, Initiator};
@@ -145,7 +146,7 @@ impl Core {
         }
         let Some(session) = self.session(id) else { return };
         // How strangers fail before they have said what they want is nothing to be woken for.
-        let level = match (session.announced, session.counted) {
+        let level = match (session.is(Mark::Announced), session.is(Mark::Counted)) {
             (true, _) => WARN,
             (false, false) => INFO,
             (false, true) => return,

@@ -32,6 +32,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod loops;
+pub mod marks;
 pub mod measure;
 pub mod metrics;
 pub mod parts;

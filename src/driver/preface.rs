@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::limits::AddressKey;
+use super::marks::Mark;
 use super::session::{Phase, Session, never_open};
 use super::settings::Settings;
 use crate::error::Result;
@@ -133,7 +134,7 @@ impl Session {
                     stream.put_back(input[used..].to_vec());
                     self.phase = handshake(&self.setup.shared.settings, stream, tls.as_ref());
                 }
-                self.readable = true;
+                self.mark(Mark::Readable, true);
             }
         }
         (input.len(), client)

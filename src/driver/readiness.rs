@@ -8,6 +8,7 @@ use mio::{Interest, Token};
 
 use super::core::Core;
 use super::entries::Entry;
+use super::marks::Mark;
 use super::ready::Line;
 use crate::error::{Code, Error};
 use crate::transport::{Listener, Socket};
@@ -95,14 +96,20 @@ impl Core {
                         continue;
                     }
                     let hung_up = event.is_read_closed() || event.is_error();
-                    session.hung_up |= hung_up;
-                    session.gone |= event.is_error() || event.is_write_closed();
-                    session.readable |= event.is_readable() || hung_up;
-                    if event.is_writable() {
-                        session.writable = true;
+                    if hung_up {
+                        session.mark(Mark::HungUp, true);
                     }
-                    if !session.in_ready {
-                        session.in_ready = true;
+                    if event.is_error() || event.is_write_closed() {
+                        session.mark(Mark::Gone, true);
+                    }
+                    if event.is_readable() || hung_up {
+                        session.mark(Mark::Readable, true);
+                    }
+                    if event.is_writable() {
+                        session.mark(Mark::Writable, true);
+                    }
+                    if !session.is(Mark::InReady) {
+                        session.mark(Mark::InReady, true);
                         self.ready.push(session.line(), session.id);
                     }
                 }
@@ -121,9 +128,9 @@ impl Core {
     /// Puts a session on the list to be served, because there is more to do than one turn allows.
     pub fn make_ready(&mut self, id: Id) {
         if let Some(session) = self.session(id)
-            && !session.in_ready
+            && !session.is(Mark::InReady)
         {
-            session.in_ready = true;
+            session.mark(Mark::InReady, true);
             let line = session.line();
             self.ready.push(line, id);
         }

@@ -6,6 +6,7 @@ use super::entries::Entry;
 use super::inbox::Command;
 use super::log::HANDSHAKE;
 use super::loops::{self, Loop};
+use super::marks::Mark;
 use super::session::{Head, Phase, state};
 use super::setup::Agreed;
 use crate::error::{Code, Error, Result};
@@ -196,7 +197,7 @@ impl Core {
             let details = session.details();
             details.head = Head::new(response);
             details.deadline = Some(now.plus_ms(limit.min(ANSWER_MS)));
-            session.writable = true;
+            session.mark(Mark::Writable, true);
             session.phase = Phase::Answered;
         }
         self.dirty(session_id);

@@ -3,6 +3,7 @@
 use super::client::Plan;
 use super::core::Core;
 use super::log::DIAL;
+use super::marks::Mark;
 use super::parts;
 use super::report::Report;
 use super::send::{Overflow, Parcel, Taken, Terms};
@@ -182,7 +183,7 @@ impl Core {
         retry.news = Some(Box::new(News { attempt, delay_ms, report }));
         parts::cut_off(id);
         session.phase = Phase::Waiting;
-        session.paused = false;
+        session.mark(Mark::Paused, false);
         // The wait begins when the application has been told, so that it is told before the attempt.
         session.details().deadline = None;
         self.give_back(id);

@@ -11,6 +11,7 @@ use super::held::HeldInput;
 use super::inbox::Command;
 use super::log::DIAL;
 use super::loops::Loop;
+use super::marks::Mark;
 use super::resolve;
 use super::session::{Head, Phase, Session};
 use crate::error::{Code, Error, Result};
@@ -179,7 +180,7 @@ impl Core {
         let Some(session) = self.session(id) else { return };
         session.peer = stream.socket().peer_address();
         session.stream = Some(stream);
-        session.writable = true;
+        session.mark(Mark::Writable, true);
         let limit = session.setup.shared.settings.handshake_timeout_ms;
         session.details().deadline = (limit > 0).then(|| now.plus_ms(limit));
         let begun = match session.client().and_then(|client| client.proxy.clone()) {
@@ -205,7 +206,7 @@ impl Core {
             }
             stream.put_back(rest.to_vec());
             // The socket will not say so.
-            session.readable = true;
+            session.mark(Mark::Readable, true);
             self.make_ready(id);
         }
         if let Err(error) = self.greet(id) {
@@ -238,9 +239,9 @@ impl Session {
     /// Nothing of an earlier way is left.
     fn begin_way(&mut self) {
         self.stream = None;
-        self.readable = false;
-        self.writable = false;
-        self.hung_up = false;
+        self.mark(Mark::Readable, false);
+        self.mark(Mark::Writable, false);
+        self.mark(Mark::HungUp, false);
         let details = self.details();
         details.head = Head::default();
         details.held = HeldInput::default();

@@ -7,6 +7,7 @@ use super::conn::{LARGE, check_takes, find, limit_reached, reserve};
 use super::core::Core;
 use super::inbox::Command;
 use super::loops;
+use super::marks::Mark;
 use super::session::{Phase, Session, state};
 use super::settle::SEND_EARLY;
 use crate::error::{Code, Result};
@@ -223,7 +224,7 @@ impl Core {
         let Phase::Open(conn) = &mut session.phase else { return None };
         let max = session.setup.shared.settings.max_buffered;
         let buffered = conn.send_plain(cx, now, kind, data, max)?;
-        let known = session.in_dirty || serving;
+        let known = session.is(Mark::InDirty) || serving;
         cell.set_buffered(buffered);
         if !known || buffered >= SEND_EARLY {
             self.dirty(id);
@@ -235,7 +236,7 @@ impl Core {
     pub fn make_room(&mut self, id: Id, len: usize) {
         let Some(session) = self.session(id) else { return };
         let (waiting, max) = (session.buffered(), session.setup.shared.settings.max_buffered);
-        if session.writable && waiting > 0 && waiting.saturating_add(len) > max {
+        if session.is(Mark::Writable) && waiting > 0 && waiting.saturating_add(len) > max {
             self.settle_sending(id, usize::MAX);
         }
     }

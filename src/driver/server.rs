@@ -12,6 +12,7 @@ use super::handler::Handler;
 use super::limits::{AddressKey, Addresses, turn_away};
 use super::log::{Occasion, SERVER};
 use super::loops::Loop;
+use super::marks::Mark;
 use super::preface::{self, Peer};
 use super::ready::{Line, SHARE, VISIT};
 use super::session::{Phase, Session, state};
@@ -337,7 +338,7 @@ impl Core {
         let mut session = Session::new(id, server.setup.clone(), phase);
         session.details().deadline = (limit > 0).then(|| now.plus_ms(limit));
         session.peer = address;
-        session.placed = key.is_some();
+        session.mark(Mark::Placed, key.is_some());
         session.stream = Some(stream);
         server.newcomers.push_back((id, now));
         self.insert(id, Entry::Session(session));
@@ -348,8 +349,8 @@ impl Core {
     /// The handshake of an accepted session is over; `count` notes how in the figures of its server.
     pub fn count(&mut self, session_id: Id, count: impl FnOnce(&mut ServerStats)) {
         let Some(session) = self.session(session_id) else { return };
-        let (first, server_id) =
-            (!std::mem::replace(&mut session.counted, true), session.setup.server);
+        let (first, server_id) = (!session.is(Mark::Counted), session.setup.server);
+        session.mark(Mark::Counted, true);
         if let Some(server) = server_id.and_then(|id| self.server(id)) {
             server.stats.handshakes -= first as u64;
             count(&mut server.stats);
@@ -360,16 +361,16 @@ impl Core {
     pub fn session_gone(&mut self, server_id: Id, session: &Session) {
         if let Some(server) = self.server(server_id) {
             server.stats.add(session);
-            server.stats.handshake_errors += !session.counted as u64;
+            server.stats.handshake_errors += !session.is(Mark::Counted) as u64;
             server.stats.tls_errors += session.failed_in_tls() as u64;
-            server.stats.handshakes -= !session.counted as u64;
-            server.stats.connections -= session.announced as u64;
+            server.stats.handshakes -= !session.is(Mark::Counted) as u64;
+            server.stats.connections -= session.is(Mark::Announced) as u64;
             server.sessions -= 1;
             if let Some(key) = session.address() {
                 server.addresses.remove(key);
             }
             // A grace ends with the last connection.
-            if session.announced {
+            if session.is(Mark::Announced) {
                 self.drain_step(server_id);
             }
             self.end_server_if_empty(server_id);
@@ -429,13 +430,13 @@ impl Server {
 impl Session {
     /// What it is counted under in the server's table of addresses.
     pub fn address(&self) -> Option<AddressKey> {
-        self.peer.ip().filter(|_| self.placed).and_then(AddressKey::new)
+        self.peer.ip().filter(|_| self.is(Mark::Placed)).and_then(AddressKey::new)
     }
 
     /// Its handshake ended because TLS did not come about.
     fn failed_in_tls(&self) -> bool {
         let error = match &self.phase {
-            Phase::Over(closed) if !self.counted => closed.error.as_ref(),
+            Phase::Over(closed) if !self.is(Mark::Counted) => closed.error.as_ref(),
             _ => None,
         };
         error.is_some_and(|error| matches!(error.code, Code::Tls | Code::Certificate))

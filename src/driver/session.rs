@@ -8,6 +8,7 @@ use super::deliver::Delivery;
 use super::dial::Dial;
 use super::feed::FIRST_READ;
 use super::held::HeldInput;
+use super::marks::{Mark, Marks};
 use super::preface::Preface;
 use super::ready::{Line, SHARE};
 use super::route::Tunnel;
@@ -166,8 +167,6 @@ pub struct Session {
     pub setup: Arc<Setup>,
     /// Where it comes from.
     pub peer: Address,
-    /// It is counted in the server's table of addresses.
-    pub placed: bool,
     /// The transport; `None` while dialing and when over.
     pub stream: Option<Stream>,
     /// Where it is in its life.
@@ -176,36 +175,12 @@ pub struct Session {
     pub details: Option<Box<Details>>,
     /// The timer entry that counts.
     pub scheduled: Time,
-    /// The socket may have bytes.
-    pub readable: bool,
-    /// The peer has shut down its side or the socket failed: read until that shows.
-    pub hung_up: bool,
-    /// Nobody takes any more bytes at the other end.
-    pub gone: bool,
-    /// The socket may take bytes.
-    pub writable: bool,
-    /// In a line of those to serve.
-    pub in_ready: bool,
-    /// It had more than its share of the last turn.
-    pub busy: bool,
-    /// It has more to send than its share.
-    pub owes: bool,
-    /// How much of it is read at once, between messages.
-    pub mouthful: u32,
-    /// On the list of sessions to settle.
-    pub in_dirty: bool,
-    /// The application does not want input now.
-    pub paused: bool,
+    /// How much of it is read at once, between messages, in KiB.
+    pub mouthful: u16,
     /// How much of its input waits in the loop's queue for the application, as `Delivery::weight` has it.
     pub undelivered: u32,
-    /// That was enough: no more is read until the application has taken some.
-    pub stalled: bool,
-    /// The application has a handle to it, so `on_close` is owed.
-    pub announced: bool,
-    /// The figures of its server say how its handshake ended.
-    pub counted: bool,
-    /// Its end is on its way to the application.
-    pub ended: bool,
+    /// What else is so of it.
+    pub marks: Marks,
 }
 
 impl Session {
@@ -215,26 +190,13 @@ impl Session {
             id,
             setup,
             peer: Address::Unknown,
-            placed: false,
             stream: None,
             phase,
             details: None,
             scheduled: NEVER,
-            readable: false,
-            hung_up: false,
-            gone: false,
-            writable: false,
-            in_ready: false,
-            busy: false,
-            owes: false,
             mouthful: FIRST_READ,
-            in_dirty: false,
-            paused: false,
             undelivered: 0,
-            stalled: false,
-            announced: false,
-            counted: false,
-            ended: false,
+            marks: Marks::default(),
         }
     }
 
@@ -242,7 +204,7 @@ impl Session {
     pub fn line(&self) -> Line {
         match self.phase {
             Phase::Preface(_) | Phase::ServerHandshake(_) | Phase::Answered => Line::Strangers,
-            _ if self.busy || self.owes || self.hung_up => Line::Busy,
+            _ if self.is(Mark::Busy) || self.is(Mark::Owes) || self.is(Mark::HungUp) => Line::Busy,
             _ => Line::Open,
         }
     }
@@ -263,6 +225,24 @@ impl Session {
     /// Where it goes, when it is a client's.
     pub fn client(&self) -> Option<&Client> {
         self.details.as_ref()?.client.as_deref()
+    }
+
+    /// How many bytes of it are read at once, between messages.
+    #[inline]
+    pub fn mouthful(&self) -> usize {
+        usize::from(self.mouthful) << 10
+    }
+
+    /// Whether that is so of it.
+    #[inline]
+    pub fn is(&self, mark: Mark) -> bool {
+        self.marks.has(mark)
+    }
+
+    /// Notes that it is so of it, or no longer.
+    #[inline]
+    pub fn mark(&mut self, mark: Mark, so: bool) {
+        self.marks.set(mark, so);
     }
 
     /// The same, to be changed.
@@ -303,7 +283,7 @@ impl Session {
     /// Whether the application wants no input now, or has to answer a request first. A handshake does
     /// not wait for `paused`.
     pub fn pauses(&self) -> bool {
-        self.paused && matches!(self.phase, Phase::Open(_)) || self.is_asking()
+        self.is(Mark::Paused) && matches!(self.phase, Phase::Open(_)) || self.is_asking()
     }
 
     /// Whether its request waits for an answer.
@@ -370,7 +350,7 @@ impl Session {
             return Ok(false);
         };
         let Some(bytes) = conn.plain_output() else { return Ok(false) };
-        let plain = self.writable
+        let plain = self.marks.has(Mark::Writable)
             && self.details.as_ref().is_none_or(|details| details.head.is_empty())
             && stream.is_plain();
         if !plain || bytes.is_empty() {
@@ -379,9 +359,11 @@ impl Session {
         if bytes.len() > most {
             return Ok(false);
         }
-        let sent = stream.write(&[IoSlice::new(bytes)]).inspect_err(|_| self.writable = false)?;
+        let sent = stream
+            .write(&[IoSlice::new(bytes)])
+            .inspect_err(|_| self.marks.set(Mark::Writable, false))?;
         if sent.full {
-            self.writable = false;
+            self.marks.set(Mark::Writable, false);
             conn.sent(cx, now, sent.count, 0);
             return Ok(false);
         }
@@ -392,15 +374,15 @@ impl Session {
     /// Writes of what waits about so much at `most`, until it is gone or the socket is full. True when that changed
     /// nothing else.
     pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
-        self.owes = false;
+        self.mark(Mark::Owes, false);
         if self.write_plain(cx, now, most)? {
             let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
-            return Ok(armed && !self.paused && self.waiting() == 0);
+            return Ok(armed && !self.is(Mark::Paused) && self.waiting() == 0);
         }
         let mut left = most;
-        while self.writable && self.can_write() {
+        while self.is(Mark::Writable) && self.can_write() {
             if left == 0 {
-                self.owes = true;
+                self.mark(Mark::Owes, true);
                 cx.work += SHARE;
                 break;
             }
@@ -424,9 +406,9 @@ impl Session {
                 Some(fewer) => stream.write(&fewer),
                 None => stream.write(&slices[..used]),
             };
-            let sent = sent.inspect_err(|_| self.writable = false)?;
+            let sent = sent.inspect_err(|_| self.marks.set(Mark::Writable, false))?;
             left -= sent.count;
-            self.writable = !sent.full;
+            self.marks.set(Mark::Writable, !sent.full);
             let of_head = head.as_mut().map_or(0, |head| head.sent(sent.count));
             if head.is_none_or(|head| head.is_empty())
                 && let Phase::Open(conn) = &mut self.phase
@@ -447,7 +429,7 @@ impl Session {
         (kind, data): (Kind, &[u8]),
         compress: bool,
     ) -> Result<Option<(Queued, Option<Error>)>, Error> {
-        let possible = self.writable && self.head().is_none_or(Head::is_empty);
+        let possible = self.is(Mark::Writable) && self.head().is_none_or(Head::is_empty);
         let (Phase::Open(conn), Some(stream)) = (&mut self.phase, &mut self.stream) else {
             return Ok(None);
         };
@@ -458,11 +440,11 @@ impl Session {
         let mut failed = None;
         let queued = conn.send_from(cx, now, kind, data, |slices| match stream.write(slices) {
             Ok(sent) => {
-                self.writable = !sent.full;
+                self.marks.set(Mark::Writable, !sent.full);
                 Taken { count: sent.count, held: 0 }
             }
             Err(error) => {
-                self.writable = false;
+                self.marks.set(Mark::Writable, false);
                 failed = Some(error);
                 Taken::default()
             }
@@ -520,7 +502,7 @@ impl Session {
             details.parts = None;
             details.deadline = None;
         }
-        self.announced = true;
+        self.mark(Mark::Announced, true);
     }
 }
 

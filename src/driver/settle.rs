@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::Core;
 use super::entries::Entry;
+use super::marks::Mark;
 use super::parts;
 use super::ready::SHARE;
 use super::session::{Head, Phase, Session, never_open, state};
@@ -36,9 +37,10 @@ impl Core {
         let serving = self.serving == Some(id);
         let enough = if self.is_amid(id) { SEND_EARLY_AMID } else { SEND_EARLY };
         let Some(session) = self.session(id) else { return };
-        let large = session.buffered() >= enough && session.writable && !session.owes;
-        if !session.in_dirty && !serving {
-            session.in_dirty = true;
+        let large =
+            session.buffered() >= enough && session.is(Mark::Writable) && !session.is(Mark::Owes);
+        if !session.is(Mark::InDirty) && !serving {
+            session.mark(Mark::InDirty, true);
             self.dirty.push(id);
         }
         if early && large {
@@ -68,7 +70,7 @@ impl Core {
         let mut list = std::mem::take(&mut self.dirty);
         for id in list.drain(..) {
             if let Some(session) = self.session(id) {
-                session.in_dirty = false;
+                session.mark(Mark::InDirty, false);
             }
             self.settle(id);
         }
@@ -93,7 +95,7 @@ impl Core {
         }
         self.end_if_unread(id);
         self.resume_if_closing(id);
-        if self.session(id).is_some_and(|session| session.owes) {
+        if self.session(id).is_some_and(|session| session.is(Mark::Owes)) {
             self.make_ready(id);
         }
         let now = self.now;
@@ -112,7 +114,7 @@ impl Core {
                     details.deadline = details.deadline.map(|at| at.min(linger));
                 }
                 // The end of the stream may have been seen before the answer was out.
-                session.readable = true;
+                session.mark(Mark::Readable, true);
                 self.make_ready(id);
             }
             Transport::HalfClose => {}
@@ -127,12 +129,12 @@ impl Core {
     pub fn sending_failed(&mut self, id: Id, error: Error) {
         let Some(session) = self.session(id) else { return };
         match &mut session.phase {
-            Phase::Open(conn) if session.paused => conn.transport_lost(error),
+            Phase::Open(conn) if session.marks.has(Mark::Paused) => conn.transport_lost(error),
             // What the peer sent before it went away may still be there to read.
             Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
                 session.details().lost.get_or_insert_with(|| Box::new(error));
-                session.readable = true;
-                session.hung_up = true;
+                session.mark(Mark::Readable, true);
+                session.mark(Mark::HungUp, true);
                 self.make_ready(id);
             }
             _ => session.fail(error),
@@ -141,7 +143,9 @@ impl Core {
 
     /// Sending has failed, and since reading is paused nobody comes across the end of what is left to read.
     fn end_if_unread(&mut self, id: Id) {
-        let Some(session) = self.session(id).filter(|session| session.paused) else { return };
+        let Some(session) = self.session(id).filter(|session| session.is(Mark::Paused)) else {
+            return;
+        };
         let lost = session.details.as_mut().and_then(|details| details.lost.take());
         if let (Phase::Open(conn), Some(error)) = (&mut session.phase, lost) {
             conn.transport_lost(*error);
@@ -155,9 +159,9 @@ impl Core {
             Phase::Open(conn) => conn.state() != conn::State::Open,
             _ => false,
         };
-        if closing && (session.paused || session.stalled) {
-            session.paused = false;
-            session.stalled = false;
+        if closing && (session.is(Mark::Paused) || session.is(Mark::Stalled)) {
+            session.mark(Mark::Paused, false);
+            session.mark(Mark::Stalled, false);
             self.give_back(id);
             self.make_ready(id);
         }
@@ -203,7 +207,7 @@ impl Core {
         self.return_run();
         self.drop_sources(id);
         let Some(session) = self.session(id) else { return };
-        if session.ended {
+        if session.is(Mark::Ended) {
             return;
         }
         if let Some(stream) = session.stream.take() {
@@ -227,7 +231,7 @@ impl Core {
         if let Phase::Over(closed) = &session.phase {
             let (closed, is_client) = (closed.clone(), session.client().is_some());
             // Who was answered over HTTP has no more to tell, however the socket ended.
-            if session.announced || !session.counted {
+            if session.is(Mark::Announced) || !session.is(Mark::Counted) {
                 self.figures.count_end(&closed);
             }
             self.note_end(id, &closed);
@@ -236,12 +240,12 @@ impl Core {
             }
         }
         let Some(session) = self.session(id) else { return };
-        session.ended = true;
+        session.mark(Mark::Ended, true);
         if let Ok(cell) = table.get(id) {
             // Closed is what it is when on_close says so, as in the browser.
             cell.advance_state(id, state::CLOSING);
         }
-        if session.announced {
+        if session.is(Mark::Announced) {
             self.endings.push_back(id);
         } else {
             self.bury(id);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::hub::{Deliveries, Errand, Hub, Order, Publication};
+use super::marks::Mark;
 use crate::error::Code;
 use crate::util::id::Id;
 use crate::util::topics::{Pattern, Topics};
@@ -137,7 +138,7 @@ impl Core {
         pattern: Pattern,
         kept: Vec<Arc<Publication>>,
     ) {
-        let lives = self.session(conn).is_some_and(|session| !session.ended);
+        let lives = self.session(conn).is_some_and(|session| !session.is(Mark::Ended));
         let news = if lives { self.subscribers.add(hub, conn, &pattern, kept) } else { None };
         match news {
             // The hub has counted one too many.

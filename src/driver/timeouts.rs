@@ -1,6 +1,7 @@
 //! What happens when a session's deadline has come.
 
 use super::core::Core;
+use super::marks::Mark;
 use super::session::Phase;
 use crate::error::{Code, Error};
 use crate::proto::handshake::server::Refusal;
@@ -10,16 +11,19 @@ use crate::util::id::Id;
 impl Core {
     /// A deadline of this session has come.
     pub fn timed_out(&mut self, id: Id) {
-        if self.session(id).is_some_and(|session| session.owes) {
+        if self.session(id).is_some_and(|session| session.is(Mark::Owes)) {
             // It only waits for its turn: the peer may well be taking what there is.
             self.settle(id);
         }
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {
-            let held = session.has_held();
+            let unread = session.is(Mark::Paused)
+                || session.is(Mark::Readable)
+                || session.is(Mark::Stalled)
+                || session.has_held();
             if let Phase::Open(conn) = &mut session.phase {
                 // Its signs of life may lie in the socket.
-                if session.paused || session.readable || session.stalled || held {
+                if unread {
                     conn.not_listening(now);
                 }
                 conn.handle_timeout(cx, now);

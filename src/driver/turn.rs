@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::deliver::{self, Way, What};
 use super::loops::{Entered, Loop};
+use super::marks::Mark;
 use super::ready::{Line, Ready, SHARE, VISIT};
 use super::report::Report;
 use super::run::Teller;
@@ -307,14 +308,14 @@ impl Core {
             return Next::Served { cost: self.accept(id) * VISIT };
         }
         let Some(session) = self.session(id) else { return nobody };
-        session.in_ready = false;
+        session.mark(Mark::InReady, false);
         Next::Session(id)
     }
 
     fn next_ending(&mut self) -> Option<(Id, Report)> {
         let id = self.endings.pop_front()?;
         let incoming = self.table().get(id).map_or(0, |cell| cell.seal(id));
-        if !self.session(id)?.announced {
+        if !self.session(id)?.is(Mark::Announced) {
             self.bury(id);
             return None;
         }

@@ -2,6 +2,7 @@ use super::*;
 use crate::driver::fixtures::{Log, new_loop, turn_until};
 use crate::driver::handler::Handler;
 use crate::driver::loops::Loop;
+use crate::driver::marks::Mark;
 use crate::driver::settings::Settings;
 use crate::driver::settle::MOST_SENT;
 use crate::driver::{client, conn, listen, parts, retain, server, turn};
@@ -34,7 +35,8 @@ fn accepted(owner: Loop, settings: &Settings, log: &Arc<Log>) -> (Id, TcpStream)
     let mut peer = TcpStream::connect(("127.0.0.1", server::port(owner, server).unwrap())).unwrap();
     peer.write_all(REQUEST).unwrap();
     assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
-    let ids = owner.with(|core| Ok(core.sessions_where(|session| session.announced))).unwrap();
+    let ids =
+        owner.with(|core| Ok(core.sessions_where(|session| session.is(Mark::Announced)))).unwrap();
     (ids[0], peer)
 }
 
@@ -153,7 +155,8 @@ fn who_waits_for_its_turn_to_send_is_not_taken_for_one_whose_peer_reads_nothing(
                 let session = core.session(id).unwrap();
                 let before = session.buffered();
                 // However much its socket took of the message.
-                (session.writable, session.owes) = (true, true);
+                session.mark(Mark::Writable, true);
+                session.mark(Mark::Owes, true);
                 core.tick();
                 core.timed_out(id);
                 let is_open = |it: &&mut Session| matches!(it.phase, Phase::Open(_));

@@ -10,6 +10,7 @@ use socket2::SockRef;
 
 use super::*;
 use crate::driver::fixtures::{Dice, Log, new_loop, turn_until};
+use crate::driver::marks::Mark;
 use crate::driver::preface::TrustedProxy;
 use crate::driver::{adopt, conn, listen, turn};
 use crate::proto::handshake::server::SLOW_MS;
@@ -89,7 +90,9 @@ fn storm(seed: u64) {
                 let _ = close(owner, id, grace, None, "");
             }
             5 => {
-                let all = |core: &mut Core| Ok(core.sessions_where(|session| session.announced));
+                let all = |core: &mut Core| {
+                    Ok(core.sessions_where(|session| session.is(Mark::Announced)))
+                };
                 for session in owner.with(all).unwrap().into_iter().take(1) {
                     let _ = conn::abort(session);
                 }
