@@ -1,13 +1,17 @@
 //! For tests: a loop, and a handler that writes down what it is told.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::handler::Handler;
 use super::loops::{self, Loop};
+use super::marks::Mark;
 use super::report::Report;
 use super::retry::News;
-use super::turn;
+use super::settings::Settings;
+use super::{listen, server, turn};
 use crate::error::Error;
 use crate::proto::event::Kind;
 use crate::util::id::Id;
@@ -85,4 +89,35 @@ pub fn turn_until(owner: Loop, is_so: impl Fn() -> bool) -> bool {
             is_so()
         }
     })
+}
+
+/// What a client asks for.
+pub const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// Connections that a server of the loop has accepted, and their peers, which speak only when they are told to.
+pub fn accepted_many(
+    owner: Loop,
+    settings: &Settings,
+    log: &Arc<Log>,
+    count: usize,
+) -> Vec<(Id, TcpStream)> {
+    let server = listen::listen(owner, "127.0.0.1", 0, settings, log.clone()).unwrap();
+    let port = server::port(owner, server).unwrap();
+    (1..=count)
+        .map(|opened| {
+            let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            peer.write_all(REQUEST).unwrap();
+            assert!(turn_until(owner, || log.count("open") == opened), "{:?}", log.events());
+            let ids =
+                owner.with(|core| Ok(core.sessions_where(|session| session.is(Mark::Announced))));
+            (*ids.unwrap().last().unwrap(), peer)
+        })
+        .collect()
+}
+
+/// One of them.
+pub fn accepted(owner: Loop, settings: &Settings, log: &Arc<Log>) -> (Id, TcpStream) {
+    accepted_many(owner, settings, log, 1).remove(0)
 }

@@ -1,6 +1,6 @@
 //! Who has input to be looked at, and who comes before whom. Open connections that have had less than their
-//! share go first, all of them in each turn. Those that want more than their share, and strangers at the
-//! door, come after that, in two lines of their own: of each line a turn takes as much as one share, so that
+//! share go first, all of them in each turn. Those that want more than their share, or ping all the time, and strangers
+//! at the door, come after that, in two lines of their own: of each line a turn takes as much as one share, so that
 //! nobody waits for a crowd.
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ pub const VISIT: usize = SHARE / 16;
 pub enum Line {
     /// Open, and modest.
     Open,
-    /// Open, and there is more than a share of it; or it is about to end.
+    /// Open, and there is more than a share of it; or it is about to end, or pings all the time.
     Busy,
     /// Listeners, and whoever has not finished the handshake.
     Strangers,

@@ -204,6 +204,7 @@ impl Session {
     pub fn line(&self) -> Line {
         match self.phase {
             Phase::Preface(_) | Phase::ServerHandshake(_) | Phase::Answered => Line::Strangers,
+            Phase::Open(ref conn) if conn.is_noisy() => Line::Busy,
             _ if self.is(Mark::Busy) || self.is(Mark::Owes) || self.is(Mark::HungUp) => Line::Busy,
             _ => Line::Open,
         }

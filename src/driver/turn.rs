@@ -327,3 +327,45 @@ impl Core {
         Some((id, Report { closed, unsent, rtt_us }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::fixtures::{Log, accepted_many, new_loop, turn_until};
+    use crate::driver::settings::Settings;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn of_those_that_ping_all_the_time_a_turn_serves_some_behind_all_who_do_not() {
+        let (owner, log, count) = (new_loop(), Log::new(), 100);
+        let mut crowd = accepted_many(owner, &Settings::default(), &log, count + 1);
+        let (_, mut modest) = crowd.pop().unwrap();
+        let ids: Vec<_> = crowd.iter().map(|(id, _)| *id).collect();
+        let pings = || {
+            let stats = |core: &mut Core, id| {
+                core.session(id).and_then(|it| it.conn()?.stats().pings_received.into())
+            };
+            owner
+                .with(|core| Ok(ids.iter().filter_map(|id| stats(core, *id)).sum::<u64>()))
+                .unwrap()
+        };
+        let ping = [0x89, 0x80, 0, 0, 0, 0];
+        for (_, peer) in &mut crowd {
+            peer.write_all(&ping.repeat(50)).unwrap();
+        }
+        assert!(turn_until(owner, || pings() == 50 * count as u64), "{}", pings());
+        for (_, peer) in &mut crowd {
+            peer.read_exact(&mut [0; 100]).unwrap();
+            peer.write_all(&ping).unwrap();
+        }
+        modest.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'm']).unwrap();
+        let entered = owner.enter_to_poll().unwrap();
+        turn(owner, &entered, Some(Duration::ZERO)).unwrap();
+        drop(entered);
+        let served = pings() - 50 * count as u64;
+        assert!((1..count as u64 / 2).contains(&served), "{served}");
+        assert_eq!(log.count("message m"), 1);
+        assert!(turn_until(owner, || pings() == 51 * count as u64), "{}", pings());
+        free(owner).unwrap();
+    }
+}

@@ -114,3 +114,22 @@ fn too_many_control_frames_in_a_second_are_against_policy() {
     }
     assert!(solo.conn.closed().is_none());
 }
+
+#[test]
+fn who_sends_many_control_frames_is_noisy_until_a_second_without() {
+    let mut solo = Solo::new(Role::Server, Config::default());
+    for _ in 0..30 {
+        solo.frame(FIN | PING, b"");
+    }
+    assert!(!solo.conn.is_noisy());
+    solo.frame(FIN | PONG, b"");
+    assert!(solo.conn.is_noisy());
+    // The next second does not begin with a truce,
+    solo.wait_ms(1_000);
+    solo.frame(FIN | PING, b"");
+    assert!(solo.conn.is_noisy());
+    // but one in which little came ends it.
+    solo.wait_ms(1_000);
+    solo.frame(FIN | PING, b"");
+    assert!(!solo.conn.is_noisy());
+}

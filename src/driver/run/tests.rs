@@ -2,14 +2,10 @@ use std::io::Write;
 use std::sync::Mutex;
 
 use super::*;
-use crate::driver::fixtures::{Log, new_loop, turn_until};
+use crate::driver::fixtures::{Log, REQUEST, new_loop, turn_until};
 use crate::driver::loops::Loop;
 use crate::driver::settings::Settings;
 use crate::driver::{client, conn, figures, listen, server, turn};
-
-const REQUEST: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Looks at the figures within each callback, and pauses the connection in every third.
 struct Curious {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::driver::fixtures::{Log, new_loop, turn_until};
+use crate::driver::fixtures::{Log, REQUEST, accepted, new_loop, turn_until};
 use crate::driver::handler::Handler;
 use crate::driver::loops::Loop;
 use crate::driver::marks::Mark;
@@ -13,10 +13,6 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
 
-const REQUEST: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
 /// A client that is connected to a server of the same loop, and the logs of both.
 fn open() -> (Loop, Id, [Arc<Log>; 2]) {
     let (owner, logs) = (new_loop(), [Log::new(), Log::new()]);
@@ -27,17 +23,6 @@ fn open() -> (Loop, Id, [Arc<Log>; 2]) {
     let id = client::connect(owner, &url, &settings, here.clone()).unwrap();
     assert!(turn_until(owner, || here.count("open") == 1), "{:?}", here.events());
     (owner, id, logs)
-}
-
-/// A connection that a server of the loop has accepted, and its peer, which speaks only when it is told to.
-fn accepted(owner: Loop, settings: &Settings, log: &Arc<Log>) -> (Id, TcpStream) {
-    let server = listen::listen(owner, "127.0.0.1", 0, settings, log.clone()).unwrap();
-    let mut peer = TcpStream::connect(("127.0.0.1", server::port(owner, server).unwrap())).unwrap();
-    peer.write_all(REQUEST).unwrap();
-    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
-    let ids =
-        owner.with(|core| Ok(core.sessions_where(|session| session.is(Mark::Announced)))).unwrap();
-    (ids[0], peer)
 }
 
 /// On a thread that is not the loop's.

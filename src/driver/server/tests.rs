@@ -9,16 +9,13 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::*;
-use crate::driver::fixtures::{Dice, Log, new_loop, turn_until};
+use crate::driver::fixtures::{Dice, Log, REQUEST, new_loop, turn_until};
 use crate::driver::marks::Mark;
 use crate::driver::preface::TrustedProxy;
 use crate::driver::{adopt, conn, listen, turn};
 use crate::proto::handshake::server::SLOW_MS;
 use crate::util::offer::Offer;
 
-const REQUEST: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const CLOSE_FRAME: &[u8] = &[0x88, 0x80, 1, 2, 3, 4];
 
 /// What a stranger would say.

@@ -42,20 +42,26 @@ pub(super) enum Partial {
     Payload { header: Header, left: u64, control: Vec<u8> },
 }
 
+/// Control frames in a second from which on a peer is noisy. Who measures its way ten times a second is not.
+const NOISY: u32 = 30;
+
 /// Counts control frames by the second.
 #[derive(Default)]
 pub(super) struct ControlRate {
     second: u32,
     count: u32,
+    noisy: bool,
 }
 
 impl ControlRate {
     fn exceeds(&mut self, now: Time, limit: u32) -> bool {
         let second = (now.0 / 1_000_000) as u32;
         if self.second != second {
-            *self = ControlRate { second, count: 0 };
+            // Whoever was noisy is so in the next one from the beginning.
+            *self = ControlRate { second, count: 0, noisy: self.count > NOISY };
         }
         self.count = self.count.saturating_add(1);
+        self.noisy |= self.count > NOISY;
         self.is_exceeded(limit)
     }
 
@@ -125,6 +131,12 @@ impl Connection {
     #[inline]
     pub fn is_between_messages(&self) -> bool {
         self.inbox.is_none() && !self.bulky
+    }
+
+    /// Whether it sends pings or pongs all the time: what they ask for can wait until the others have been served.
+    #[inline]
+    pub fn is_noisy(&self) -> bool {
+        self.control_rate.noisy
     }
 
     /// Whether the last message was so large that the next may best be met with a small buffer, so that
