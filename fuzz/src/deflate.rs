@@ -6,6 +6,7 @@ use wsock::error::{Code, Result};
 use wsock::proto::config::{Config, Role};
 use wsock::proto::deflate::codec::{CodecPool, Deflate};
 use wsock::proto::deflate::{self, Params};
+use wsock::util::pool::BufferPool;
 use wsock::util::time::Time;
 
 pub fn run(data: &[u8]) {
@@ -51,10 +52,10 @@ fn inflate(params: Params, limit: u64, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>>
     for _ in 0..2 {
         let (mut inflater, mut out) = (side.inflater(&mut pool), Vec::new());
         for piece in pieces {
-            inflater.push(piece, &mut out, limit).inspect_err(known)?;
+            inflater.push(&mut BufferPool::default(), piece, &mut out, limit).inspect_err(known)?;
             assert!(out.len() as u64 <= limit && out.capacity() as u64 <= limit + 1);
         }
-        inflater.finish(&mut out, limit).inspect_err(known)?;
+        inflater.finish(&mut BufferPool::default(), &mut out, limit).inspect_err(known)?;
         assert!(out.len() as u64 <= limit && out.capacity() as u64 <= limit + 1);
         side.give_back(&mut pool, inflater);
         messages.push(out);
@@ -101,9 +102,13 @@ fn there_and_back(params: Params, flags: u8, sizes: &[u8], mut input: Input) {
         let (mut inflater, mut out) = (to.inflater(&mut pool), Vec::new());
         let limit = data.len() as u64;
         for piece in pieces(sizes, &sent) {
-            inflater.push(piece, &mut out, limit).expect("what was compressed is not corrupt");
+            inflater
+                .push(&mut BufferPool::default(), piece, &mut out, limit)
+                .expect("what was compressed is not corrupt");
         }
-        inflater.finish(&mut out, limit).expect("what was compressed is whole");
+        inflater
+            .finish(&mut BufferPool::default(), &mut out, limit)
+            .expect("what was compressed is whole");
         assert!(out == data);
         to.give_back(&mut pool, inflater);
     }

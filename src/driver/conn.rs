@@ -83,7 +83,7 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     let (owner, cell) = find(id)?;
     let manner = Manner { compress, ..Manner::default() };
     let body = retain::body(id, kind, data);
-    if cell.overflow() != Overflow::Refuse as u8 || matches!(body, Body::Owned(..)) {
+    if cell.overflow() != Overflow::Refuse as u8 || !matches!(body, Body::Copy(..)) {
         return send::send(id, &body, manner);
     }
     check_takes(cell)?;

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::proto::conn::State;
 use crate::proto::event::Kind;
 use crate::util::arena::Piece;
+use crate::util::bytes::Share;
 use crate::util::id::Id;
 use crate::util::outside;
 use crate::util::table::GIVEN_UP;
@@ -47,6 +48,15 @@ impl AsRef<[u8]> for Held {
         match self {
             Held::Piece(piece) => piece.as_ref(),
             Held::Whole(bytes) => bytes,
+        }
+    }
+}
+
+impl Share for Held {
+    fn into_buffer(self: Arc<Held>) -> Option<Vec<u8>> {
+        match Arc::into_inner(self)? {
+            Held::Piece(_) => None,
+            Held::Whole(bytes) => Arc::into_inner(bytes),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::util::memory;
 
 /// Bytes that go straight into a message count this much less. They need no callbacks, and a message that
 /// is received at one go is still in the processor's cache when it is whole.
-const DIRECT_COUNTS: usize = 8;
+const DIRECT_COUNTS: usize = 4;
 /// The most that goes there at once: it is unmasked while it is in the nearest cache.
 const DIRECT_MOST: usize = 512 * 1024;
 /// For less it is not worth it.

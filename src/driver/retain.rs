@@ -66,29 +66,30 @@ pub fn body<'a>(to: Id, kind: Kind, data: &'a [u8]) -> Body<'a> {
         owner.try_with(|core| Ok(core.received_as(data)))?.ok()?
     };
     match (data.len() >= WORTH_A_LOOK).then(received).flatten() {
-        Some(bytes) => Body::Owned(kind, bytes),
+        Some((of, bytes)) if of == Some(kind) => Body::Checked(kind, bytes),
+        Some((_, bytes)) => Body::Owned(kind, bytes),
         None => Body::Copy(kind, data),
     }
 }
 
 impl Core {
     /// What was received, if these bytes are all of a large message that somebody is looking at: then who sends it
-    /// on needs no copy. It may be any connection's.
-    fn received_as(&self, data: &[u8]) -> Option<Bytes> {
+    /// on needs no copy. It may be any connection's. With it comes of which kind it was, if it was a whole one.
+    fn received_as(&self, data: &[u8]) -> Option<(Option<Kind>, Bytes)> {
         let is_it = |held: &Held| match held {
             Held::Whole(bytes) => std::ptr::eq(bytes.as_slice(), data),
             Held::Piece(_) => false,
         };
         let current = self.current.as_ref().and_then(|current| match &current.source {
-            Source::Held(held) => Some(held),
+            Source::Held(held) => Some((current.input, held)),
             Source::Range(_) => None,
         });
         let fetched = self.drained.iter().filter_map(|delivery| match &delivery.what {
-            What::Input(_, held) => Some(held),
+            What::Input(input, held) => Some((*input, held)),
             _ => None,
         });
-        let held = current.into_iter().chain(fetched).find(|held| is_it(held))?;
-        Some(Arc::new(held.clone()))
+        let (input, held) = current.into_iter().chain(fetched).find(|(_, held)| is_it(held))?;
+        Some((input.whole(), Arc::new(held.clone())))
     }
 
     fn current_at(&mut self, id: Id, address: usize) -> Option<(Kind, Held)> {

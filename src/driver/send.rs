@@ -115,7 +115,7 @@ impl Sent {
 
 /// A message that outlives the call that sends it.
 pub enum Parcel {
-    /// For one.
+    /// For one. It has been checked.
     One(Kind, Bytes),
     /// For many.
     Prepared(Arc<Prepared>),
@@ -126,7 +126,7 @@ impl Parcel {
     pub fn of(body: &Body) -> Result<Parcel> {
         Ok(match body {
             Body::Copy(kind, data) => Parcel::One(*kind, Arc::new(memory::copy(data)?)),
-            Body::Owned(kind, data) => Parcel::One(*kind, data.clone()),
+            Body::Owned(kind, data) | Body::Checked(kind, data) => Parcel::One(*kind, data.clone()),
             Body::Prepared(message) => Parcel::Prepared(Arc::clone(message)),
         })
     }
@@ -134,7 +134,7 @@ impl Parcel {
     /// The message.
     pub fn body(&self) -> Body<'_> {
         match self {
-            Parcel::One(kind, data) => Body::Owned(*kind, data.clone()),
+            Parcel::One(kind, data) => Body::Checked(*kind, data.clone()),
             Parcel::Prepared(message) => Body::Prepared(message),
         }
     }

@@ -17,7 +17,7 @@ use super::source::Sources;
 use super::timers::{NEVER, Timers};
 use super::tracing::Traced;
 use crate::error::Error;
-use crate::proto::conn::{Connection, Queued, Stats, Taken};
+use crate::proto::conn::{Connection, Filled, Queued, Stats, Taken};
 use crate::proto::context::Context;
 use crate::proto::event::{Closed, Initiator, Kind, Transport};
 use crate::proto::handshake::client::ClientHandshake;
@@ -390,6 +390,7 @@ impl Session {
             let Some(stream) = &mut self.stream else { return Ok(false) };
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let mut used = 0;
+            let mut unfinished = false;
             let mut head = self.details.as_mut().map(|details| &mut details.head);
             if let Some(head) = head.as_ref().filter(|head| !head.is_empty())
                 && stream.takes_bytes()
@@ -400,15 +401,19 @@ impl Session {
             if stream.takes_bytes()
                 && let Phase::Open(conn) = &mut self.phase
             {
-                conn.fill(cx, now)?;
+                unfinished = conn.fill(cx, now)? == Filled::Unfinished;
                 used += conn.transmit(&mut slices[used..]);
+            }
+            if unfinished && used == 0 {
+                left = 0;
+                continue;
             }
             let sent = match beginning(&slices[..used], left) {
                 Some(fewer) => stream.write(&fewer),
                 None => stream.write(&slices[..used]),
             };
             let sent = sent.inspect_err(|_| self.marks.set(Mark::Writable, false))?;
-            left -= sent.count;
+            left = if unfinished { 0 } else { left - sent.count };
             self.marks.set(Mark::Writable, !sent.full);
             let of_head = head.as_mut().map_or(0, |head| head.sent(sent.count));
             if head.is_none_or(|head| head.is_empty())

@@ -24,9 +24,9 @@ pub(super) const SEND_EARLY: usize = 64 * 1024;
 /// writes have become as cheap for each byte as they will ever be.
 const SEND_EARLY_AMID: usize = 256 * 1024;
 /// What one connection may write before the others have their turn: over loopback, say, the system takes as much as
-/// the peer reads meanwhile. Bytes that are only copied count an eighth here, as on their way in; with less than a
-/// message of 1 MiB, those wait in line with the memory that they are in.
-pub(super) const MOST_SENT: usize = 8 * SHARE;
+/// the peer reads meanwhile. A message of 1 MiB leaves at once: it would only wait in line, with the memory that it
+/// is in.
+pub(super) const MOST_SENT: usize = 5 * SHARE;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
 const LINGER_MS: u64 = 5_000;
 

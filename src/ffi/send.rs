@@ -12,6 +12,7 @@ use crate::driver::{conn, parts, retain, send};
 use crate::error::{Code, Error, Result};
 use crate::proto::conn::Body;
 use crate::proto::event::Kind;
+use crate::util::bytes::Share;
 use crate::util::outside;
 
 /// Flag for sending: do not compress this message, although the connection could.
@@ -114,6 +115,8 @@ impl AsRef<[u8]> for Lent {
         unsafe { bytes(self.data.cast(), self.len) }.unwrap_or_default()
     }
 }
+
+impl Share for Lent {}
 
 impl Drop for Lent {
     fn drop(&mut self) {

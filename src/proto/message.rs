@@ -70,7 +70,7 @@ impl Assembly {
         match &mut self.inflater {
             Some(inflater) => {
                 mask::apply(piece, key);
-                inflater.push(piece, &mut self.bytes, config.max_message)?;
+                inflater.push(&mut cx.pool, piece, &mut self.bytes, config.max_message)?;
                 cx.work += self.bytes.len() - before;
             }
             None => {
@@ -165,6 +165,7 @@ impl Assembly {
     /// was. The rest of the piece stays masked.
     pub fn inflate(
         &mut self,
+        pool: &mut BufferPool,
         piece: &mut [u8],
         key: [u8; 4],
         buffer: Vec<u8>,
@@ -176,7 +177,7 @@ impl Assembly {
         for chunk in piece.chunks_mut(UNMASKED) {
             let key = mask::rotate(key, at);
             mask::apply(chunk, key);
-            let taken = inflater.push_part(chunk, &mut self.bytes, config.max_message)?;
+            let taken = inflater.push_part(pool, chunk, &mut self.bytes, config.max_message)?;
             at += taken;
             if taken < chunk.len() {
                 mask::apply(&mut chunk[taken..], mask::rotate(key, taken));
@@ -204,10 +205,15 @@ impl Assembly {
     }
 
     /// The last frame is complete. Hands over the message, and the inflater to be given back.
-    pub fn finish(mut self, config: &Config) -> Result<(Kind, Vec<u8>, Option<Inflater>)> {
+    pub fn finish(
+        mut self,
+        pool: &mut BufferPool,
+        config: &Config,
+    ) -> Result<(Kind, Vec<u8>, Option<Inflater>)> {
         if let Some(inflater) = &mut self.inflater {
             let before = self.bytes.len();
-            inflater.finish(&mut self.bytes, config.max_message)?;
+            inflater.finish(pool, &mut self.bytes, config.max_message)?;
+            pool.fit(&mut self.bytes);
             self.check_text(before)?;
         }
         if self.kind == Kind::Text && self.text.finish().is_err() {
@@ -215,6 +221,11 @@ impl Assembly {
         }
         self.bytes.truncate(self.filled());
         Ok((self.kind, self.bytes, self.inflater))
+    }
+
+    /// What it was assembled in, when nothing will come of it.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.bytes
     }
 
     fn check_text(&mut self, from: usize) -> Result<()> {
@@ -294,7 +305,7 @@ mod tests {
         for piece in 1..=100 {
             push(&mut message, 1000, 100_000 - piece * 1000, &config);
         }
-        let (_, bytes, _) = message.finish(&config).unwrap();
+        let (_, bytes, _) = message.finish(&mut BufferPool::default(), &config).unwrap();
         assert_eq!((bytes.len(), bytes.capacity()), (100_000, 100_000));
     }
 
@@ -311,7 +322,7 @@ mod tests {
         room[..9000].fill(4);
         message.arrived(9000, [6; 4]).unwrap();
         message.push(&mut cx, &mut [5; 10], [0; 4], 0, &config).unwrap();
-        let (_, bytes, _) = message.finish(&config).unwrap();
+        let (_, bytes, _) = message.finish(&mut BufferPool::default(), &config).unwrap();
         assert!(bytes[..1000] == [3; 1000] && bytes[1000..10_000] == [2; 9000]);
         assert_eq!((&bytes[10_000..], bytes.capacity()), (&[5; 10][..], 200_000));
     }

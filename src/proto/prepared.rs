@@ -85,14 +85,17 @@ mod tests {
 
     #[test]
     fn text_is_checked_once() {
-        assert!(Prepared::new(Kind::Text, Arc::new(b"\xff")).is_err());
-        assert!(Prepared::new(Kind::Binary, Arc::new(b"\xff")).is_ok());
-        assert_eq!(Prepared::new(Kind::Text, Arc::new("é")).unwrap().data(), "é".as_bytes());
+        assert!(Prepared::new(Kind::Text, Arc::new(b"\xff".to_vec())).is_err());
+        assert!(Prepared::new(Kind::Binary, Arc::new(b"\xff".to_vec())).is_ok());
+        assert_eq!(
+            Prepared::new(Kind::Text, Arc::new("é".as_bytes().to_vec())).unwrap().data(),
+            "é".as_bytes()
+        );
     }
 
     #[test]
     fn each_form_is_made_once() {
-        let message = Prepared::new(Kind::Text, Arc::new("text")).unwrap();
+        let message = Prepared::new(Kind::Text, Arc::new(b"text".to_vec())).unwrap();
         let first = message.compressed(1, 15, |data| Some(data[1..].to_vec())).unwrap();
         assert_eq!((*first).as_ref(), b"ext");
         let again = message.compressed(1, 15, |_| unreachable!("it has been made")).unwrap();

@@ -77,7 +77,12 @@ unsafe impl GlobalAlloc for Allocator {
                 (false, false) => System.realloc(at, before, size),
                 (true, true) => {
                     let moved = libc::mremap(at.cast(), before.size(), size, libc::MREMAP_MAYMOVE);
-                    if moved == libc::MAP_FAILED { ptr::null_mut() } else { moved.cast() }
+                    match moved {
+                        // Less is there already. What is too much of it is lost, which is better than the process.
+                        libc::MAP_FAILED if size <= before.size() => at,
+                        libc::MAP_FAILED => ptr::null_mut(),
+                        _ => moved.cast(),
+                    }
                 }
                 _ => {
                     let moved = self.alloc(after);

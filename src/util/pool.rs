@@ -6,13 +6,20 @@
 use super::memory;
 use super::time::Time;
 use crate::error::Result;
+use std::ops::RangeInclusive;
 
 /// How many small buffers of a loop wait for their next use.
 const KEPT: usize = 32;
 /// A buffer with more is a large one.
 const SMALL: usize = 64 * 1024;
 /// How much the large ones may have together.
-const KEPT_LARGE: usize = 8 << 20;
+const KEPT_LARGE: usize = 64 << 20;
+/// What is in a buffer is not copied into a larger one if it is more; and who has so much may well become large.
+const MUCH: usize = 512 * 1024;
+/// A buffer so many times as large as what is in it is too large.
+const ROOMY: usize = 4;
+/// So much is freed at once: more takes the system a millisecond.
+const FREED: usize = 2 << 20;
 /// What was not needed for so long is not kept any longer.
 const UNUSED_MS: u64 = 1_000;
 
@@ -27,6 +34,8 @@ pub struct BufferPool {
     unused: usize,
     /// When to look again; there is something to look at if this is set.
     look_at: Option<Time>,
+    /// So much was not needed lately.
+    expired: usize,
 }
 
 impl BufferPool {
@@ -48,14 +57,53 @@ impl BufferPool {
     /// needs not be written before it is read into. The tightest is taken, but none of more than four times
     /// the size: somebody may hold on to it for long.
     pub fn take_large(&mut self, size: usize) -> Option<Vec<u8>> {
-        let range = size..=size.saturating_mul(4);
+        let range = size..=size.saturating_mul(ROOMY);
         let large = self.large.iter().enumerate().rev();
         let fits = large.filter(|(_, it)| range.contains(&it.capacity()));
         let (index, _) = fits.min_by_key(|(_, it)| it.capacity())?;
+        Some(self.remove(index))
+    }
+
+    /// Makes a vector one for `size` bytes, with what it has, when nobody knows how much is still to come: the largest
+    /// that is here takes its place, as long as there is not much to copy. See `fit`.
+    pub fn enlarge(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<()> {
+        let most = if size > MUCH { usize::MAX } else { size.saturating_mul(ROOMY) };
+        let copied = SMALL < size && buffer.len() <= MUCH;
+        let index = if copied { self.largest(size..=most) } else { None };
+        let Some(index) = index else {
+            return memory::reserve_exact(buffer, size.saturating_sub(buffer.len()));
+        };
+        let mut larger = self.remove(index);
+        larger.clear();
+        larger.extend_from_slice(buffer);
+        self.put(std::mem::replace(buffer, larger));
+        Ok(())
+    }
+
+    /// Puts what is in a vector that is far too large for it into one that fits: somebody may hold on to it for long.
+    pub fn fit(&mut self, buffer: &mut Vec<u8>) {
+        let size = buffer.len().max(SMALL);
+        if buffer.capacity() / ROOMY > size
+            && let Ok(fitting) = self.take_for(size)
+        {
+            let roomy = std::mem::replace(buffer, fitting);
+            buffer.extend_from_slice(&roomy);
+            self.put(roomy);
+        }
+    }
+
+    fn largest(&self, range: RangeInclusive<usize>) -> Option<usize> {
+        let sizes = self.large.iter().map(Vec::capacity).enumerate();
+        let fits = sizes.filter(|(_, size)| range.contains(size));
+        fits.max_by_key(|(_, size)| *size).map(|(index, _)| index)
+    }
+
+    fn remove(&mut self, index: usize) -> Vec<u8> {
         let buffer = self.large.remove(index);
         self.kept -= buffer.capacity();
         self.unused = self.unused.min(self.kept);
-        Some(buffer)
+        self.expired = self.expired.min(self.kept);
+        buffer
     }
 
     /// Gives a vector back; its contents mean nothing any more.
@@ -69,27 +117,22 @@ impl BufferPool {
         }
     }
 
-    /// Those that have waited longest make way for it.
     fn put_large(&mut self, buffer: Vec<u8>) {
-        let capacity = buffer.capacity();
-        if capacity > KEPT_LARGE {
-            return;
-        }
-        let mut over = (self.kept + capacity).saturating_sub(KEPT_LARGE);
-        while over > 0 {
-            over = over.saturating_sub(self.large.remove(0).capacity());
-        }
+        self.kept += buffer.capacity();
         self.large.push(buffer);
-        self.kept = self.large.iter().map(Vec::capacity).sum();
-        self.unused = self.unused.min(self.kept);
+    }
+
+    /// So much of what is kept is to go.
+    fn surplus(&self) -> usize {
+        self.kept.saturating_sub(KEPT_LARGE).max(self.expired)
     }
 
     /// When to call `tidy`, once it was called.
     pub fn next_timeout(&self) -> Option<Time> {
-        self.look_at
+        if self.surplus() > 0 { Some(Time(0)) } else { self.look_at }
     }
 
-    /// Frees the large buffers that nobody has needed lately. To be called at the end of whatever may have
+    /// Frees some of what is too much, or what nobody has needed lately. To be called at the end of whatever may have
     /// given one back, and when `next_timeout` says.
     #[inline]
     pub fn tidy(&mut self, now: Time) {
@@ -100,22 +143,34 @@ impl BufferPool {
 
     #[cold]
     fn look(&mut self, now: Time) {
-        match self.look_at {
-            Some(at) if now < at => return,
-            Some(_) => {
-                // The coldest are in front.
-                let mut free = self.unused;
-                self.large.retain(|buffer| {
-                    let goes = buffer.capacity() <= free;
-                    free -= if goes { buffer.capacity() } else { 0 };
-                    !goes
-                });
-                self.kept = self.large.iter().map(Vec::capacity).sum();
-            }
-            None => {}
+        if self.look_at.is_none_or(|at| at <= now) {
+            self.expired = if self.look_at.is_some() { self.unused } else { 0 };
+            self.unused = self.kept - self.expired;
+            self.look_at = (self.unused > 0).then(|| now.plus_ms(UNUSED_MS));
         }
-        self.unused = self.kept;
-        self.look_at = (self.kept > 0).then(|| now.plus_ms(UNUSED_MS));
+        if self.surplus() > 0 {
+            self.free_some();
+        }
+    }
+
+    /// Of the one that has waited longest.
+    fn free_some(&mut self) {
+        let Some(buffer) = self.large.first_mut() else { return };
+        let before = buffer.capacity();
+        // What is left of one is not moved by that.
+        if before > 4 * FREED {
+            buffer.clear();
+            buffer.shrink_to(before - FREED);
+        } else {
+            *buffer = Vec::new();
+        }
+        let freed = before - buffer.capacity();
+        if buffer.capacity() == 0 {
+            self.large.remove(0);
+        }
+        self.kept -= freed;
+        self.expired = self.expired.saturating_sub(freed);
+        self.unused = self.unused.min(self.kept);
     }
 }
 
@@ -158,8 +213,63 @@ mod tests {
         for _ in 0..100 {
             pool.put(Vec::with_capacity(MIB));
         }
-        pool.put(Vec::with_capacity(KEPT_LARGE + 1));
+        assert_eq!(pool.kept, 100 * MIB);
+        while pool.next_timeout() == Some(Time(0)) {
+            pool.tidy(Time(1));
+        }
         assert_eq!((pool.large.len(), pool.kept), (KEPT_LARGE / MIB, KEPT_LARGE));
+    }
+
+    #[test]
+    fn what_grows_takes_the_largest_that_may_suit_it_while_there_is_little_to_copy() {
+        let mut pool = BufferPool::default();
+        for size in [200 << 10, 400 << 10, 600 << 10, 3 * MIB, 20 * MIB] {
+            pool.put(Vec::with_capacity(size));
+        }
+        let mut buffer = vec![1; 100];
+        pool.enlarge(&mut buffer, 150 << 10).unwrap();
+        assert_eq!(
+            (&buffer[..], buffer.capacity()),
+            (&[1; 100][..], 600 << 10),
+            "more is more than four times"
+        );
+        buffer.resize(MUCH, 2);
+        pool.enlarge(&mut buffer, 2 * MUCH).unwrap();
+        assert_eq!((buffer.len(), buffer.capacity(), buffer[MUCH - 1]), (MUCH, 20 * MIB, 2));
+        // Too much to copy.
+        let mut own = vec![3; MIB];
+        pool.enlarge(&mut own, 2 * MIB).unwrap();
+        assert_eq!((own.len(), own.capacity()), (MIB, 2 * MIB));
+        assert!(pool.enlarge(&mut own, isize::MAX as usize).is_err());
+
+        buffer.truncate(300 << 10);
+        pool.fit(&mut buffer);
+        assert_eq!((buffer.len(), buffer.capacity(), buffer[0]), (300 << 10, 400 << 10, 1));
+        pool.fit(&mut buffer);
+        assert_eq!(buffer.capacity(), 400 << 10, "that fits");
+        assert!(pool.take_large(20 * MIB).is_some(), "it came back");
+    }
+
+    #[test]
+    fn large_buffers_are_freed_bit_by_bit() {
+        let mut pool = BufferPool::default();
+        pool.put(vec![0; KEPT_LARGE + FREED]);
+        let mut left = KEPT_LARGE + FREED;
+        while pool.next_timeout() == Some(Time(0)) {
+            pool.tidy(Time(1));
+            let freed = left - pool.kept;
+            assert!((1..=FREED).contains(&freed), "{freed}");
+            assert_eq!(pool.kept, pool.large.iter().map(Vec::capacity).sum::<usize>());
+            left = pool.kept;
+        }
+        assert_eq!(left, KEPT_LARGE);
+        // And so is what nobody needs, unless somebody does after all.
+        pool.tidy(Time(2_000_000));
+        assert_eq!((pool.kept, pool.next_timeout()), (KEPT_LARGE - FREED, Some(Time(0))));
+        let taken = pool.take_large(KEPT_LARGE / 2).unwrap();
+        assert_eq!((pool.kept, pool.next_timeout()), (0, None));
+        pool.put(taken);
+        assert_eq!(pool.next_timeout(), None, "it has just been needed");
     }
 
     #[test]
@@ -178,7 +288,7 @@ mod tests {
             pool.tidy(at);
             at = pool.next_timeout().unwrap();
         }
-        assert_eq!(pool.kept, 2 * MIB);
+        assert_eq!((pool.kept, pool.large.len()), (2 * MIB, 1));
         pool.tidy(Time(at.0 - 1));
         assert_eq!(pool.kept, 2 * MIB, "too early");
         pool.tidy(at);

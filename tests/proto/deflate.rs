@@ -6,6 +6,7 @@ use crate::support::{Seen, waiting};
 use std::sync::Arc;
 use wsock::error::Code;
 use wsock::proto::config::{Config, Role};
+use wsock::proto::conn::{Body, Filled, SendOptions};
 use wsock::proto::deflate::{self, Params};
 use wsock::proto::event::{Event, Kind, Payload};
 
@@ -242,4 +243,119 @@ fn a_bomb_is_inflated_a_little_at_a_time() {
         panic!("{message:?}")
     };
     assert!(bytes.len() == SIZE && bytes.iter().all(|byte| *byte == 0));
+}
+
+/// Transmits until the next message is out; how often `fill` had not finished, and the frames.
+fn in_steps(solo: &mut Solo, mut between: impl FnMut(&mut Solo, usize)) -> (usize, Vec<Frame>) {
+    let (mut steps, mut bytes) = (0, Vec::new());
+    loop {
+        let filled = solo.conn.fill(&mut solo.cx, solo.now).unwrap();
+        let sent = waiting::<64>(&solo.conn, usize::MAX);
+        solo.conn.sent(&mut solo.cx, solo.now, sent.len(), 0);
+        bytes.extend(sent);
+        if filled == Filled::Enough && !solo.conn.has_output() {
+            return (steps, frames(&bytes));
+        }
+        steps += usize::from(filled == Filled::Unfinished);
+        between(solo, steps);
+    }
+}
+
+#[test]
+fn a_large_message_is_compressed_in_steps_and_sent_as_one_frame() {
+    let words = (0..300_000).map(|n: usize| n.wrapping_mul(n).to_string()).collect::<Vec<_>>();
+    let text = words.join(" ");
+    let steps_of = |len: usize| len.div_ceil(128 * 1024) - 1;
+    for role in [Role::Server, Role::Client] {
+        for (params, level) in [(TAKEOVER, 1), (NO_TAKEOVER, 1), (NO_TAKEOVER, 6)] {
+            let wanted = deflate::Config { level, ..config().deflate.unwrap() };
+            let with = Config { deflate: Some(wanted), ..Config::default() };
+            let mut solo = Solo::with_deflate(role, with, Some(params));
+            let mut peer = Solo::with_deflate(role.peer(), config(), Some(params));
+            let Solo { conn, cx, now, .. } = &mut solo;
+            let shared = Body::Owned(Kind::Text, Arc::new(text.clone().into_bytes()));
+            conn.send_message(cx, *now, &shared, SendOptions::default()).unwrap();
+            conn.send(cx, *now, Kind::Text, text.as_bytes(), true).unwrap();
+            conn.send(cx, *now, Kind::Text, b"behind them", true).unwrap();
+            assert_eq!(conn.buffered(), 2 * text.len() + 11);
+            let (steps, frames) = in_steps(&mut solo, |solo, steps| {
+                if steps == 3 {
+                    solo.conn.ping(&mut solo.cx, solo.now, b"at once").unwrap();
+                }
+            });
+            assert_eq!(steps, 2 * steps_of(text.len()));
+            let firsts: Vec<_> = frames.iter().map(|frame| frame.first).collect();
+            let behind = frames.last().unwrap().first;
+            assert_eq!(firsts, [FIN | PING, FIN | RSV1 | TEXT, FIN | RSV1 | TEXT, behind]);
+            assert!(frames[1].payload.len() < text.len() * 2 / 3);
+            frames.iter().for_each(|frame| peer.frame(frame.first, &frame.payload));
+            let whole = Seen::Text(text.clone());
+            let seen = [
+                Seen::Ping(b"at once".to_vec()),
+                whole.clone(),
+                whole,
+                Seen::Text("behind them".into()),
+            ];
+            assert!(peer.seen == seen, "{role:?} {params:?} {level}");
+        }
+    }
+}
+
+#[test]
+fn a_large_message_that_does_not_get_smaller_is_sent_as_it_is() {
+    let mut dice = 1_u32;
+    let mut noise = || {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (dice >> 24) as u8
+    };
+    let data: Vec<u8> = (0..300_000).map(|_| noise()).collect();
+    let mut solo = solo(Role::Server, NO_TAKEOVER);
+    solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, &data, true).unwrap();
+    let (steps, frames) = in_steps(&mut solo, |_, _| {});
+    assert_eq!(steps, 2);
+    assert_eq!(frames.iter().map(|frame| frame.first).collect::<Vec<_>>(), [FIN | BINARY]);
+    assert!(frames[0].payload == data);
+    // Most of it may be noise: what is not makes it smaller.
+    let mixed = [&data[..], &[0; 300_000]].concat();
+    solo.conn.send(&mut solo.cx, solo.now, Kind::Binary, &mixed, true).unwrap();
+    let (_, frames) = in_steps(&mut solo, |_, _| {});
+    assert!(frames[0].first == FIN | RSV1 | BINARY && frames[0].payload.len() < 310_000);
+    let mut peer = Solo::with_deflate(Role::Client, config(), Some(NO_TAKEOVER));
+    peer.frame(frames[0].first, &frames[0].payload);
+    assert!(peer.seen == [Seen::Binary(mixed)]);
+}
+
+#[test]
+fn what_the_compressor_has_begun_with_is_neither_dropped_nor_replaced() {
+    let mut solo = solo(Role::Server, TAKEOVER);
+    let Solo { conn, cx, now, .. } = &mut solo;
+    let (first, last) = (vec![b'a'; 400_000], vec![b'b'; 400_000]);
+    let options = SendOptions { key: 7, droppable: true, ..SendOptions::default() };
+    conn.send_message(cx, *now, &Body::Copy(Kind::Text, &first), options).unwrap();
+    assert_eq!(conn.replaceable(7), Some(400_000));
+    assert_eq!(conn.fill(cx, *now).unwrap(), Filled::Unfinished);
+    assert_eq!((conn.replaceable(7), conn.drop_oldest(1).messages), (None, 0));
+    let queued = conn.send_message(cx, *now, &Body::Copy(Kind::Text, &last), options).unwrap();
+    assert_eq!(queued.dropped.messages, 0);
+    let (_, frames) = in_steps(&mut solo, |_, _| {});
+    let mut peer = Solo::with_deflate(Role::Client, config(), Some(TAKEOVER));
+    frames.iter().for_each(|frame| peer.frame(frame.first, &frame.payload));
+    assert!(peer.seen == [first, last].map(|it| Seen::Text(String::from_utf8(it).unwrap())));
+}
+
+#[test]
+fn closing_waits_for_a_message_that_takes_long_to_compress() {
+    let mut solo = solo(Role::Server, NO_TAKEOVER);
+    solo.conn.send(&mut solo.cx, solo.now, Kind::Text, &[b'a'; 1 << 20], true).unwrap();
+    solo.conn.close(&mut solo.cx, solo.now, Some(1000), "").unwrap();
+    let (steps, frames) = in_steps(&mut solo, |solo, steps| {
+        if steps < 8 {
+            solo.wait_ms(4_000);
+        }
+    });
+    let firsts: Vec<_> = frames.iter().map(|frame| frame.first).collect();
+    assert_eq!((steps, firsts), (7, vec![FIN | RSV1 | TEXT, FIN | CLOSE]));
+    solo.peer_closes(1000, "");
+    let closed = solo.closed();
+    assert!(closed.clean && closed.error.is_none(), "{closed:?}");
 }

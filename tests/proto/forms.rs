@@ -14,6 +14,7 @@ use wsock::proto::deflate::{self, Params};
 use wsock::proto::event::Kind;
 use wsock::proto::prepared::Prepared;
 use wsock::util::bytes::Bytes;
+use wsock::util::bytes::Share;
 
 /// A message that is `len` bytes long and tells which one it is.
 fn content(number: usize, len: usize, noisy: bool) -> Vec<u8> {
@@ -238,6 +239,8 @@ impl AsRef<[u8]> for Watched {
     }
 }
 
+impl Share for Watched {}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         self.1.fetch_add(1, Ordering::SeqCst);
@@ -363,7 +366,8 @@ fn a_close_waits_for_what_waits() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_prepared_message_is_compressed_once_for_many() {
-    let message = Arc::new(Prepared::new(Kind::Text, Arc::new("many ".repeat(10_000))).unwrap());
+    let message =
+        Arc::new(Prepared::new(Kind::Text, Arc::new("many ".repeat(10_000).into_bytes())).unwrap());
     let all = Params {
         server_no_takeover: false,
         client_no_takeover: false,

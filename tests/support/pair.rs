@@ -5,7 +5,7 @@ use super::{Seen, feed, waiting};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use wsock::proto::config::{Config, Role};
-use wsock::proto::conn::Connection;
+use wsock::proto::conn::{Connection, Filled};
 use wsock::proto::context::Context;
 use wsock::proto::deflate::Params;
 use wsock::proto::event::{Kind, Transport};
@@ -144,7 +144,7 @@ impl Pair {
     pub fn transmit(&mut self, from: Role) -> bool {
         let (now, limit, cut_off) = (self.now, self.writes.next(), self.cut_off);
         let side = self.side(from);
-        side.conn.fill(&mut side.cx, now).unwrap();
+        while side.conn.fill(&mut side.cx, now).unwrap() == Filled::Unfinished {}
         let bytes = waiting::<4>(&side.conn, limit);
         if !bytes.is_empty() {
             side.conn.sent(&mut side.cx, now, bytes.len(), 0);

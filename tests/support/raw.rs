@@ -3,7 +3,7 @@
 use super::{Seen, feed, waiting};
 use std::sync::Arc;
 use wsock::proto::config::{Config, Role};
-use wsock::proto::conn::Connection;
+use wsock::proto::conn::{Connection, Filled};
 use wsock::proto::context::Context;
 use wsock::proto::deflate::Params;
 use wsock::proto::event::Closed;
@@ -139,7 +139,7 @@ impl Solo {
 
     /// Sends up to `limit` bytes, as a transport does that takes no more.
     pub fn take(&mut self, limit: usize) -> Vec<u8> {
-        self.conn.fill(&mut self.cx, self.now).unwrap();
+        while self.conn.fill(&mut self.cx, self.now).unwrap() == Filled::Unfinished {}
         let bytes = waiting::<64>(&self.conn, limit);
         self.conn.sent(&mut self.cx, self.now, bytes.len(), 0);
         bytes
@@ -147,7 +147,7 @@ impl Solo {
 
     /// Gives everything to a transport that holds `held` bytes of it back.
     pub fn hold(&mut self, held: usize) {
-        self.conn.fill(&mut self.cx, self.now).unwrap();
+        while self.conn.fill(&mut self.cx, self.now).unwrap() == Filled::Unfinished {}
         let bytes = waiting::<64>(&self.conn, usize::MAX);
         self.conn.sent(&mut self.cx, self.now, bytes.len(), held);
     }

@@ -15,12 +15,15 @@ use std::time::Duration;
 
 /// A client that is connected to a server of the same loop, and the logs of both.
 fn open() -> (Loop, Id, [Arc<Log>; 2]) {
+    open_with(&Settings::default())
+}
+
+fn open_with(settings: &Settings) -> (Loop, Id, [Arc<Log>; 2]) {
     let (owner, logs) = (new_loop(), [Log::new(), Log::new()]);
     let [here, there] = &logs;
-    let settings = Settings::default();
-    let server = listen::listen(owner, "127.0.0.1", 0, &settings, there.clone()).unwrap();
+    let server = listen::listen(owner, "127.0.0.1", 0, settings, there.clone()).unwrap();
     let url = format!("ws://127.0.0.1:{}/", server::port(owner, server).unwrap());
-    let id = client::connect(owner, &url, &settings, here.clone()).unwrap();
+    let id = client::connect(owner, &url, settings, here.clone()).unwrap();
     assert!(turn_until(owner, || here.count("open") == 1), "{:?}", here.events());
     (owner, id, logs)
 }
@@ -118,6 +121,28 @@ fn a_large_message_leaves_in_shares_so_that_others_have_their_turn() {
         assert!(before - left() <= MOST_SENT, "{} bytes left in a turn", before - left());
     }
     assert!(reader.join().unwrap() > 0);
+    turn::free(owner).unwrap();
+}
+
+#[test]
+#[cfg(feature = "deflate")]
+fn a_large_message_is_compressed_in_shares_so_that_others_have_their_turn() {
+    let mut settings = Settings::default();
+    settings.conn.deflate = Some(crate::proto::deflate::Config::default());
+    let (owner, id, [_, there]) = open_with(&settings);
+    let left = || owner.with(|core| Ok(core.session(id).unwrap().buffered())).unwrap();
+    let message = "a".repeat(4 << 20);
+    conn::send(id, Kind::Text, message.as_bytes(), true).unwrap();
+    conn::close(id, None, "").unwrap();
+    // Nobody but the loop itself knows that there is more to do.
+    let mut turns = 0;
+    while left() > 1 << 20 {
+        turn::turn(owner, &owner.enter_to_poll().unwrap(), Some(Duration::from_secs(10))).unwrap();
+        turns += 1;
+    }
+    assert!(turns >= 30, "{turns} turns");
+    assert!(turn_until(owner, || there.count("close") == 1), "{:?}", there.events());
+    assert!(there.events().contains(&format!("message {message}")));
     turn::free(owner).unwrap();
 }
 

@@ -149,7 +149,10 @@ impl Connection {
     /// The peer broke a rule, or is not worth waiting for: say so in a close frame, read no more.
     #[cold]
     pub(super) fn fail(&mut self, cx: &mut Context, now: Time, mut error: Error) {
-        self.inbox = None;
+        // A large message that is refused takes no time for its memory.
+        if let Some(message) = self.inbox.take().and_then(|inbox| inbox.message) {
+            cx.pool.put(message.into_buffer());
+        }
         if self.phase == Phase::Open {
             self.queue_close_frame(cx, now, Some(error.close_code), &error.message);
         } else {

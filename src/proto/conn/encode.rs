@@ -2,6 +2,7 @@
 
 use super::queue::{Data, Entry, Line, Parts};
 use super::send::Body;
+use super::squeeze::Step;
 use super::{Connection, Context};
 use crate::error::Result;
 use crate::proto::config::Role;
@@ -25,61 +26,93 @@ const PIECE: usize = 64 * 1024;
 /// buffer that many messages share.
 pub(super) const SHARED: usize = 4 * 1024;
 
+/// What became of a message that might be encoded at once.
+pub(super) enum Encoded {
+    /// It is.
+    Whole,
+    /// It is so large that it waits in line, and is encoded bit by bit, compressed or not.
+    Later { compress: bool },
+}
+
+/// What `fill` has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// There is enough to transmit, or no more.
+    Enough,
+    /// It has done enough for one turn, and there may be nothing to transmit yet: more comes of the next call.
+    Unfinished,
+}
+
 impl Connection {
     /// Encodes what waits in line as far as the queue has room. To be called before `transmit`, each
-    /// time. An error when there is no memory for it: what waits has been accepted, so that is the end.
+    /// time, and again after that when it was not finished. An error when there is no memory for it: what waits has
+    /// been accepted, so that is the end.
     #[inline]
-    pub fn fill(&mut self, cx: &mut Context, now: Time) -> Result<()> {
-        match self.line().is_some_and(Line::is_ready) {
-            true => self
-                .with_line(|conn, line| conn.encode_line(cx, now, line))
-                .ok_or_else(|| memory::none(ROOM)),
-            false => Ok(()),
+    pub fn fill(&mut self, cx: &mut Context, now: Time) -> Result<Filled> {
+        if !self.line().is_some_and(Line::is_ready) {
+            return Ok(Filled::Enough);
         }
+        let filled = self.with_line(|conn, line| conn.encode_line(cx, now, line));
+        if filled == Some(Filled::Unfinished) {
+            // It is not the peer that keeps us waiting.
+            self.close_progress(now, true);
+        }
+        filled.ok_or_else(|| memory::none(ROOM))
     }
 
     #[cold]
-    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) -> Option<()> {
+    fn encode_line(&mut self, cx: &mut Context, now: Time, line: &mut Line) -> Option<Filled> {
         while let Some(first) = line.first() {
             let fixed = first.key == 0 && !first.droppable;
             let full = self.queued() >= if fixed { ROOM } else { FRESH };
             if full || !first.is_ready() {
-                return Some(());
+                return Some(Filled::Enough);
             }
-            let Some((at, mut entry)) = line.take_first() else { return Some(()) };
+            let Some((at, mut entry)) = line.take_first() else { break };
             let encoded = self.encode_entry(cx, now, &mut entry);
             if encoded != Some(true) {
+                let squeezes = entry.squeezed.is_some();
                 line.put(at, entry);
+                encoded?;
+                if squeezes {
+                    return Some(Filled::Unfinished);
+                }
             }
-            encoded?;
         }
         if let Some(payload) = line.close.take() {
             self.queue_control(cx, now, Opcode::Close, &payload);
         }
-        Some(())
+        Some(Filled::Enough)
     }
 
     /// Encodes it, or a piece of it. True when nothing more will come of it.
     fn encode_entry(&mut self, cx: &mut Context, now: Time, entry: &mut Entry) -> Option<bool> {
+        if self.is_to_be_squeezed(entry) {
+            match self.squeeze(cx, now, entry)? {
+                Step::Unfinished => return Some(false),
+                Step::Queued => return Some(true),
+                Step::NoSmaller => entry.compress = false,
+            }
+        }
         if entry.whole && !entry.begun {
-            let done = match &mut entry.data {
+            let encoded = match &mut entry.data {
                 Data::Copied(bytes) if self.role == Role::Client => {
                     self.encode_body(cx, now, &Body::Copy(entry.kind, bytes), entry.compress)
                 }
                 // It has been copied once, which is enough.
                 Data::Copied(bytes) => {
                     let bytes: Bytes = Arc::new(std::mem::take(bytes));
-                    self.encode_body(cx, now, &Body::Owned(entry.kind, bytes), entry.compress)
+                    self.encode_body(cx, now, &Body::Checked(entry.kind, bytes), entry.compress)
                 }
                 Data::Shared(bytes) => {
-                    let body = Body::Owned(entry.kind, bytes.clone());
+                    let body = Body::Checked(entry.kind, bytes.clone());
                     self.encode_body(cx, now, &body, entry.compress)
                 }
                 Data::Prepared(message) => {
                     self.encode_body(cx, now, &Body::Prepared(message), entry.compress)
                 }
             };
-            if done? {
+            if let Encoded::Whole = encoded? {
                 return Some(true);
             }
             entry.compress = false;
@@ -98,40 +131,47 @@ impl Connection {
         Some(last)
     }
 
-    /// Encodes a whole message into one frame. False when it is one that is to be masked in pieces; `None`, here
-    /// and below, when there is no memory for it.
+    /// Encodes a whole message into one frame, if that is to be done at once. `None`, here and below, when there is
+    /// no memory for it.
     pub(super) fn encode_body(
         &mut self,
         cx: &mut Context,
         now: Time,
         body: &Body,
         compress: bool,
-    ) -> Option<bool> {
+    ) -> Option<Encoded> {
         let (kind, shared) = match body {
-            Body::Copy(kind, data) => {
-                return self.encode_apart(cx, now, *kind, data, compress).map(|()| true);
+            Body::Copy(..) | Body::Owned(..) | Body::Checked(..)
+                if self.squeezes_in_steps(body.bytes().len(), compress) =>
+            {
+                return Some(Encoded::Later { compress });
             }
-            Body::Owned(kind, bytes) => (*kind, bytes),
+            Body::Copy(kind, data) => {
+                return self.encode_apart(cx, now, *kind, data, compress).map(|()| Encoded::Whole);
+            }
+            Body::Owned(kind, bytes) | Body::Checked(kind, bytes) => (*kind, bytes),
             Body::Prepared(message) => {
                 let min_size = self.config.deflate.as_ref().map_or(0, |wanted| wanted.min_size);
                 let large = compress && message.data().len() >= min_size;
                 let deflate = self.deflate.as_mut().filter(|_| large);
                 if let Some(form) = deflate.and_then(|it| it.prepared(&mut cx.codecs, message)) {
                     let opcode = opcode(message.kind());
-                    return self.queue_shared(cx, now, opcode, true, &form).map(|()| true);
+                    return self
+                        .queue_shared(cx, now, opcode, true, &form)
+                        .map(|()| Encoded::Whole);
                 }
                 (message.kind(), message.bytes())
             }
         };
         let data = body.bytes();
-        let own_form = compress && matches!(body, Body::Owned(..)) && self.deflate.is_some();
+        let own_form = compress && !matches!(body, Body::Prepared(_)) && self.deflate.is_some();
         if own_form && self.encode_compressed(cx, now, opcode(kind), data)? {
-            return Some(true);
+            return Some(Encoded::Whole);
         }
         if self.role == Role::Client && data.len() > PIECE {
-            return Some(false);
+            return Some(Encoded::Later { compress: false });
         }
-        self.queue_shared(cx, now, opcode(kind), false, shared).map(|()| true)
+        self.queue_shared(cx, now, opcode(kind), false, shared).map(|()| Encoded::Whole)
     }
 
     /// Encodes a whole message of which nothing is kept.

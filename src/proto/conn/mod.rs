@@ -25,6 +25,7 @@ mod receive;
 mod run;
 mod send;
 mod source;
+mod squeeze;
 mod stats;
 mod stream;
 mod timers;
@@ -46,6 +47,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 pub use direct::Taken;
+pub use encode::Filled;
 pub use queue::Dropped;
 pub use run::{Whole, Wholes};
 pub use send::{Body, Queued, SendOptions};

@@ -30,7 +30,13 @@ impl Connection {
             (message.kind(), message.is_fresh(), message.is_compressed());
         let taken = if compressed {
             let buffer = cx.pool.take();
-            message.inflate(&mut input[piece.clone()], header.key, buffer, &self.config)?
+            message.inflate(
+                &mut cx.pool,
+                &mut input[piece.clone()],
+                header.key,
+                buffer,
+                &self.config,
+            )?
         } else {
             mask::apply(&mut input[piece.clone()], header.key);
             message.pass(&input[piece.clone()])?;

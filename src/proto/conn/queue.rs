@@ -2,6 +2,7 @@
 //! are sent in parts, and everything behind one of them. Compressing comes after waiting, so that
 //! dropping a message never breaks what the peer's inflater remembers.
 
+use super::squeeze::Squeezed;
 use crate::proto::deflate::codec::PartCompressor;
 use crate::proto::event::Kind;
 use crate::proto::prepared::Prepared;
@@ -55,6 +56,15 @@ impl Data {
             Data::Prepared(message) => message.data(),
         }
     }
+
+    /// What can be used for something else, unless others still want it.
+    pub fn into_buffer(self) -> Option<Vec<u8>> {
+        match self {
+            Data::Copied(bytes) => Some(bytes),
+            Data::Shared(bytes) => bytes.into_buffer(),
+            Data::Prepared(_) => None,
+        }
+    }
 }
 
 /// A message that waits, or what has come of one that is sent in parts.
@@ -74,6 +84,8 @@ pub(super) struct Entry {
     pub whole: bool,
     /// The rest of what a message in parts needs; boxed, since most have none.
     pub parts: Option<Box<Parts>>,
+    /// What it has come to so far, if it is compressed in steps.
+    pub squeezed: Option<Box<Squeezed>>,
 }
 
 /// See `Entry::parts`.
@@ -178,9 +190,10 @@ impl Line {
         Some((at, self.remove(at)))
     }
 
-    /// See `take_first`. What has begun can no longer be dropped or replaced.
+    /// See `take_first`. What has begun can no longer be dropped or replaced; what the compressor knows is
+    /// to reach the peer too.
     pub fn put(&mut self, at: u64, mut entry: Entry) {
-        if entry.begun {
+        if entry.begun || entry.squeezed.is_some() {
             (entry.key, entry.droppable) = (0, false);
         }
         let bytes = entry.rest().len();
@@ -290,6 +303,7 @@ mod tests {
             begun: false,
             whole: true,
             parts: None,
+            squeezed: None,
         }
     }
 

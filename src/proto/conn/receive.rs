@@ -390,7 +390,7 @@ impl Connection {
         message: Assembly,
     ) -> Result<(Kind, Vec<u8>)> {
         self.inbox = None;
-        let (kind, bytes, inflater) = message.finish(&self.config)?;
+        let (kind, bytes, inflater) = message.finish(&mut cx.pool, &self.config)?;
         if let (Some(deflate), Some(inflater)) = (&mut self.deflate, inflater) {
             deflate.give_back(&mut cx.codecs, inflater);
         }

@@ -2,7 +2,7 @@
 //! waits in line.
 
 use super::close_handshake::Phase;
-use super::encode::SHARED;
+use super::encode::{Encoded, SHARED};
 use super::queue::{Data, Dropped, Entry, Line};
 use super::stats::Figure;
 use super::{Connection, Context};
@@ -35,6 +35,8 @@ pub enum Body<'a> {
     Copy(Kind, &'a [u8]),
     /// Its bytes are referred to until they have left, unless they have to be masked.
     Owned(Kind, Bytes),
+    /// The same, if it is text that is known to be UTF-8: it was received, or checked before.
+    Checked(Kind, Bytes),
     /// The same for one that goes to many.
     Prepared(&'a Arc<Prepared>),
 }
@@ -43,7 +45,7 @@ impl Body<'_> {
     /// Text or binary.
     pub fn kind(&self) -> Kind {
         match self {
-            Body::Copy(kind, _) | Body::Owned(kind, _) => *kind,
+            Body::Copy(kind, _) | Body::Owned(kind, _) | Body::Checked(kind, _) => *kind,
             Body::Prepared(message) => message.kind(),
         }
     }
@@ -52,7 +54,7 @@ impl Body<'_> {
     pub fn bytes(&self) -> &[u8] {
         match self {
             Body::Copy(_, bytes) => bytes,
-            Body::Owned(_, bytes) => (**bytes).as_ref(),
+            Body::Owned(_, bytes) | Body::Checked(_, bytes) => (**bytes).as_ref(),
             Body::Prepared(message) => message.data(),
         }
     }
@@ -74,7 +76,7 @@ impl Body<'_> {
             kind: self.kind(),
             data: match self {
                 Body::Copy(_, bytes) => Data::Copied(memory::copy(bytes)?),
-                Body::Owned(_, bytes) => Data::Shared(bytes.clone()),
+                Body::Owned(_, bytes) | Body::Checked(_, bytes) => Data::Shared(bytes.clone()),
                 Body::Prepared(message) => Data::Prepared(Arc::clone(message)),
             },
             at: 0,
@@ -84,6 +86,7 @@ impl Body<'_> {
             begun: false,
             whole: true,
             parts: None,
+            squeezed: None,
         })
     }
 }
@@ -120,12 +123,14 @@ impl Connection {
         if kind == Kind::Text && !utf8::is_valid(data) {
             return Err(not_utf8());
         }
-        match self.line_mut() {
-            Some(line) if !line.is_empty() => {
+        let waits = self.line().is_some_and(|line| !line.is_empty());
+        match waits || self.squeezes_in_steps(data.len(), compress) {
+            true => {
                 let options = SendOptions { compress, ..SendOptions::default() };
-                line.push(Body::Copy(kind, data).to_entry(options)?);
+                let entry = Body::Copy(kind, data).to_entry(options)?;
+                self.line_or_new().push(entry);
             }
-            _ => self
+            false => self
                 .encode(cx, now, kind, data, compress)
                 .ok_or_else(|| memory::none(data.len()))?,
         }
@@ -203,10 +208,10 @@ impl Connection {
         let fixed = options.key == 0 && !options.droppable;
         if self.line().is_none_or(Line::is_empty) && (fixed || !self.has_output()) {
             let encoded = self.encode_body(cx, now, body, options.compress);
-            if encoded.ok_or_else(|| memory::none(body.bytes().len()))? {
-                return Ok(self.accepted(now, body.bytes().len(), dropped));
+            match encoded.ok_or_else(|| memory::none(body.bytes().len()))? {
+                Encoded::Whole => return Ok(self.accepted(now, body.bytes().len(), dropped)),
+                Encoded::Later { compress } => entry_options.compress = compress,
             }
-            entry_options.compress = false;
         }
         let entry = body.to_entry(entry_options)?;
         let line = self.line_or_new();

@@ -40,6 +40,7 @@ impl Connection {
             begun: false,
             whole: false,
             parts: Some(Box::new(parts)),
+            squeezed: None,
         });
         Ok(id)
     }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::proto::config::{Config, Role};
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
+use crate::util::pool::BufferPool;
 use crate::util::time::Time;
 
 /// Nothing to share.
@@ -55,6 +56,21 @@ impl Deflate {
         match *self {}
     }
 
+    pub fn compress_step(
+        &mut self,
+        _: &mut CodecPool,
+        _: Time,
+        _: &mut PartCompressor,
+        _: (&[u8], bool),
+        _: &mut Vec<u8>,
+    ) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn takes_over(&self) -> bool {
+        match *self {}
+    }
+
     pub fn inflater(&mut self, _: &mut CodecPool) -> Inflater {
         match *self {}
     }
@@ -74,11 +90,17 @@ impl Deflate {
 
 #[allow(missing_docs)] // as in codec.rs
 impl Inflater {
-    pub fn push(&mut self, _: &[u8], _: &mut Vec<u8>, _: u64) -> Result<()> {
+    pub fn push(&mut self, _: &mut BufferPool, _: &[u8], _: &mut Vec<u8>, _: u64) -> Result<()> {
         match *self {}
     }
 
-    pub fn push_part(&mut self, _: &[u8], _: &mut Vec<u8>, _: u64) -> Result<usize> {
+    pub fn push_part(
+        &mut self,
+        _: &mut BufferPool,
+        _: &[u8],
+        _: &mut Vec<u8>,
+        _: u64,
+    ) -> Result<usize> {
         match *self {}
     }
 
@@ -86,7 +108,7 @@ impl Inflater {
         match *self {}
     }
 
-    pub fn finish(&mut self, _: &mut Vec<u8>, _: u64) -> Result<()> {
+    pub fn finish(&mut self, _: &mut BufferPool, _: &mut Vec<u8>, _: u64) -> Result<()> {
         match *self {}
     }
 }

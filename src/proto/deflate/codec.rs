@@ -12,6 +12,7 @@ use crate::proto::message::message_too_big;
 use crate::proto::prepared::Prepared;
 use crate::util::bytes::Bytes;
 use crate::util::memory;
+use crate::util::pool::BufferPool;
 use crate::util::time::Time;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -248,6 +249,36 @@ impl Deflate {
         Ok(())
     }
 
+    /// The same for a piece of a message all of which is there. It is so large that the next one need not refer to it
+    /// where that is dear.
+    pub fn compress_step(
+        &mut self,
+        pool: &mut CodecPool,
+        now: Time,
+        kept: &mut PartCompressor,
+        (data, last): (&[u8], bool),
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        if self.takeover || self.settings.level != FASTEST {
+            return self.compress_part(pool, now, kept, (data, last), out);
+        }
+        let begin = out.len();
+        memory::reserve(out, data.len() / 2)?;
+        if !pool.shrink(self.settings, data, out) {
+            out.truncate(begin);
+            store(data, out)?;
+        }
+        if !last {
+            out.extend_from_slice(&TAIL);
+        }
+        Ok(())
+    }
+
+    /// Whether a message may refer to those before it.
+    pub fn takes_over(&self) -> bool {
+        self.takeover
+    }
+
     /// The inflater for the next message of the peer.
     pub fn inflater(&mut self, pool: &mut CodecPool) -> Inflater {
         if !self.peer_takeover {
@@ -364,15 +395,21 @@ impl Inflater {
     }
 
     /// Appends what the next piece of a message inflates to; `out` never grows past `limit` + 1.
-    pub fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<()> {
+    pub fn push(
+        &mut self,
+        pool: &mut BufferPool,
+        mut input: &[u8],
+        out: &mut Vec<u8>,
+        limit: u64,
+    ) -> Result<()> {
         self.last = input.last().copied().unwrap_or(self.last);
         while !input.is_empty() {
-            input = &input[self.step(input, out, limit)?..];
+            input = &input[self.step(pool, input, out, limit)?..];
         }
         // What did not fit into `out` waits inside the stream.
         while out.len() == out.capacity() && !self.ended {
             let before = out.len();
-            self.step(&[], out, limit)?;
+            self.step(pool, &[], out, limit)?;
             if out.len() == before {
                 break;
             }
@@ -383,16 +420,22 @@ impl Inflater {
     /// As `push`, until `out` has enough for a part; answers how much of `input` it took. The last byte
     /// of it is taken only into plenty of room, so that whatever waits inside the stream waits for input
     /// and nothing else.
-    pub fn push_part(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
+    pub fn push_part(
+        &mut self,
+        pool: &mut BufferPool,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        limit: u64,
+    ) -> Result<usize> {
         let Some((_, body)) = input.split_last() else { return Ok(0) };
         let mut used = 0;
         while used < body.len() && out.len() < PART - LAST {
-            grow(out, input.len(), PART)?;
-            used += self.step(&body[used..], out, limit)?;
+            grow(pool, out, input.len(), PART)?;
+            used += self.step(pool, &body[used..], out, limit)?;
         }
         if used == body.len() && out.len() < PART - LAST {
-            grow(out, input.len(), PART)?;
-            self.push(&input[used..], out, limit)?;
+            grow(pool, out, input.len(), PART)?;
+            self.push(pool, &input[used..], out, limit)?;
             used += 1;
         }
         Ok(used)
@@ -405,19 +448,19 @@ impl Inflater {
     }
 
     /// Ends the message with the tail that was not sent, and checks that the data ended there too.
-    pub fn finish(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
-        let ended = self.end(out, limit);
+    pub fn finish(&mut self, pool: &mut BufferPool, out: &mut Vec<u8>, limit: u64) -> Result<()> {
+        let ended = self.end(pool, out, limit);
         self.taken = 0;
         self.window = Vec::new();
         ended
     }
 
-    fn end(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<()> {
+    fn end(&mut self, pool: &mut BufferPool, out: &mut Vec<u8>, limit: u64) -> Result<()> {
         let last = std::mem::replace(&mut self.last, u8::MAX);
         if std::mem::take(&mut self.ended) {
             return Ok(());
         }
-        self.push(&TAIL, out, limit)?;
+        self.push(pool, &TAIL, out, limit)?;
         self.ended = false;
         let whole = if self.takeover {
             // A sender ends with the three zero bits that begin the block of the tail. With those
@@ -438,11 +481,17 @@ impl Inflater {
     }
 
     /// One call of the stream; the bytes it consumed.
-    fn step(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<usize> {
+    fn step(
+        &mut self,
+        pool: &mut BufferPool,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        limit: u64,
+    ) -> Result<usize> {
         // The first byte too many shows that there is one.
         let beyond = (limit - self.taken).saturating_add(1);
         let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
-        grow(out, input.len(), beyond)?;
+        grow(pool, out, input.len(), beyond)?;
         self.ended = false;
         let (before, len) = (self.stream.total_in(), out.len());
         let status = self.stream.decompress_vec(input, out, FlushDecompress::None);
@@ -484,12 +533,14 @@ impl Inflater {
 }
 
 /// Makes room in a full buffer for what `input` bytes may inflate to, but not for more than `most`.
-fn grow(out: &mut Vec<u8>, input: usize, most: usize) -> Result<()> {
+fn grow(pool: &mut BufferPool, out: &mut Vec<u8>, input: usize, most: usize) -> Result<()> {
     if out.len() < out.capacity() {
         return Ok(());
     }
-    let wanted = (2 * out.capacity()).max(4 * input).max(512).min(most);
-    memory::reserve_exact(out, wanted.saturating_sub(out.len())).map_err(close::no_memory)
+    let wanted = (2 * out.capacity()).max(4 * input).max(512);
+    // No second step for the little that would be missing.
+    let wanted = if most - most / 8 < wanted { most } else { wanted };
+    pool.enlarge(out, wanted).map_err(close::no_memory)
 }
 
 /// Appends `bytes` and keeps what data may refer to.

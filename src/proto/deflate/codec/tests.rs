@@ -53,9 +53,9 @@ fn inflated(
     let mut out = Vec::new();
     let mut inflater = to.inflater(pool);
     for piece in pieces {
-        inflater.push(piece, &mut out, limit)?;
+        inflater.push(&mut BufferPool::default(), piece, &mut out, limit)?;
     }
-    inflater.finish(&mut out, limit)?;
+    inflater.finish(&mut BufferPool::default(), &mut out, limit)?;
     to.give_back(pool, inflater);
     Ok(out)
 }
@@ -298,7 +298,7 @@ fn a_bomb_ends_at_the_limit_with_memory_flat() {
     let limit = 100_000;
     let mut end = Ok(());
     for piece in bomb.chunks(10) {
-        end = inflater.push(piece, &mut out, limit);
+        end = inflater.push(&mut BufferPool::default(), piece, &mut out, limit);
         assert!(out.capacity() <= limit as usize + 1);
         if end.is_err() {
             break;
