@@ -256,7 +256,7 @@ impl Core {
         let Some(source) = sources.get(stream).filter(|source| source.can_go()) else {
             return Next::Nothing;
         };
-        let mut buffer = cx.pool.take();
+        let mut buffer = cx.pool.take_for(PIECE).unwrap_or_default();
         buffer.resize(PIECE, 0);
         let (read, left) = match &mut source.origin {
             Origin::Application { pull, asked, again } => {

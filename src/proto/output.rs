@@ -163,10 +163,10 @@ impl Output {
         data: usize,
     ) -> Option<&mut Vec<u8>> {
         if self.front.is_empty() {
-            if self.front.capacity() == 0 {
-                self.front = pool.take();
+            if self.front.capacity() < size + PONG {
+                pool.put(std::mem::take(&mut self.front));
+                self.front = pool.take_for(size + PONG).ok()?;
             }
-            self.front.try_reserve(size + PONG).ok()?;
             self.data += data;
             return Some(&mut self.front);
         }

@@ -12,7 +12,9 @@ use std::ops::RangeInclusive;
 const KEPT: usize = 32;
 /// A buffer with more is a large one.
 const SMALL: usize = 64 * 1024;
-/// How much the large ones may have together.
+/// How many large ones there are at most: they are looked through each time.
+const LARGE_ONES: usize = 64;
+/// How much they may have together.
 const KEPT_LARGE: usize = 64 << 20;
 /// What is in a buffer is not copied into a larger one if it is more; and who has so much may well become large.
 const MUCH: usize = 512 * 1024;
@@ -49,7 +51,7 @@ impl BufferPool {
         let large = if size > SMALL { self.take_large(size) } else { None };
         let mut buffer = large.unwrap_or_else(|| self.take());
         buffer.clear();
-        memory::reserve(&mut buffer, size)?;
+        memory::reserve_exact(&mut buffer, size)?;
         Ok(buffer)
     }
 
@@ -118,6 +120,9 @@ impl BufferPool {
     }
 
     fn put_large(&mut self, buffer: Vec<u8>) {
+        if self.large.len() == LARGE_ONES {
+            drop(self.remove(0));
+        }
         self.kept += buffer.capacity();
         self.large.push(buffer);
     }
@@ -211,13 +216,13 @@ mod tests {
     fn large_buffers_are_bounded_together() {
         let mut pool = BufferPool::default();
         for _ in 0..100 {
-            pool.put(Vec::with_capacity(MIB));
+            pool.put(Vec::with_capacity(2 * MIB));
         }
-        assert_eq!(pool.kept, 100 * MIB);
+        assert_eq!((pool.large.len(), pool.kept), (LARGE_ONES, 2 * LARGE_ONES * MIB));
         while pool.next_timeout() == Some(Time(0)) {
             pool.tidy(Time(1));
         }
-        assert_eq!((pool.large.len(), pool.kept), (KEPT_LARGE / MIB, KEPT_LARGE));
+        assert_eq!((pool.large.len(), pool.kept), (KEPT_LARGE / 2 / MIB, KEPT_LARGE));
     }
 
     #[test]

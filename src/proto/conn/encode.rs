@@ -21,6 +21,8 @@ pub(super) const ROOM: usize = 64 * 1024;
 const FRESH: usize = 16 * 1024;
 /// What has to be masked and need not be copied before is masked in pieces of that size.
 const PIECE: usize = 64 * 1024;
+/// What compressing to half the size may need beyond that.
+pub(super) const FLUSH: usize = 64;
 /// From that size on it pays to refer to a payload that others keep. A reference costs two slices of a
 /// write and the memory of a queue entry and a header; the bytes of less are copied sooner, into a
 /// buffer that many messages share.
@@ -216,7 +218,7 @@ impl Connection {
         if self.config.deflate.as_ref().is_some_and(|wanted| data.len() < wanted.min_size) {
             return Some(false);
         }
-        let mut scratch = cx.pool.take();
+        let mut scratch = cx.pool.take_for(data.len() / 2 + FLUSH).unwrap_or_default();
         let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
         let queued = if smaller { self.queue(cx, now, opcode, true, &scratch) } else { Some(()) };
         cx.pool.put(scratch);
@@ -245,7 +247,7 @@ impl Connection {
         let first = !*begun;
         match (&mut self.deflate, parts) {
             (Some(deflate), Some(parts)) if compress => {
-                let mut scratch = cx.pool.take();
+                let mut scratch = cx.pool.take_for(data.len() / 2 + FLUSH).unwrap_or_default();
                 let kept = &mut parts.compressor;
                 let part = (data, last);
                 let queued = deflate

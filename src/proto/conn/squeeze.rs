@@ -1,7 +1,7 @@
 //! Large messages are compressed in steps, so that others have their turn in between. The peer gets one frame all the
 //! same.
 
-use super::encode::opcode;
+use super::encode::{FLUSH, opcode};
 use super::queue::{Data, Entry};
 use super::{Connection, Context};
 use crate::proto::deflate::codec::PartCompressor;
@@ -57,6 +57,10 @@ impl Connection {
         let data = entry.data.bytes();
         let end = data.len().min(*at + STEP);
         let last = end == data.len();
+        let room = out.len() + STEP / 2 + FLUSH;
+        if out.capacity() < room {
+            cx.pool.enlarge(out, room.max(2 * out.capacity())).ok()?;
+        }
         deflate
             .compress_step(&mut cx.codecs, now, compressor, (&data[*at..end], last), out)
             .ok()?;

@@ -263,7 +263,6 @@ impl Deflate {
             return self.compress_part(pool, now, kept, (data, last), out);
         }
         let begin = out.len();
-        memory::reserve(out, data.len() / 2)?;
         if !pool.shrink(self.settings, data, out) {
             out.truncate(begin);
             store(data, out)?;
