@@ -4,6 +4,7 @@ KIB, MIB = 1 << 10, 1 << 20
 
 # One loop, whoever comes: receive buffers, buffers and compressors that are used again, what malloc keeps back.
 LOOP = 24 * MIB
+KEPT = 64 * MIB  # buffers of more than 64 KiB that a loop keeps for the next large message
 # One connection before it is open: its head (WSOCK_OPT_MAX_HEAD_BYTES), and what there is of one that is idle.
 HANDSHAKE = 16 * KIB + 4 * KIB
 # With TLS: keys, what was said so far, and one record that is not whole.

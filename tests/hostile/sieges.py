@@ -33,11 +33,8 @@ class Siege:
 
     def bound(self):
         """What memory it may cost, computed from the limits."""
-        return judge.LOOP + self.conns * judge.each(*self.holds, tls=self.tls, open="--wait" in self.ways)
-
-    def is_cut_by_turns(self):
-        """Whether its messages are such that a turn can be short."""
-        return max(self.holds) <= judge.MIB
+        kept = judge.KEPT if max(self.holds) > 65536 else 0
+        return judge.LOOP + kept + self.conns * judge.each(*self.holds, tls=self.tls, open="--wait" in self.ways)
 
     def lay(self, port, seconds, folder, prefix=()):
         """siege.c begins."""
