@@ -43,6 +43,43 @@ def test_text_as_bytes(run):
     run(main())
 
 
+def test_ctrl_c_leaves_nothing_untold():
+    got = []
+
+    def on_message(ws, data):
+        got.append(data)
+        if data == "1":
+            raise KeyboardInterrupt
+
+    async def begin():
+        server = await raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0)
+        ws = await raw.connect(server.url, on_message)
+        for number in range(5):
+            ws.send(str(number))
+        return server, ws
+
+    async def end(server, ws):
+        # Nothing comes from outside any more.
+        await asyncio.sleep(0.2)
+        assert got == [str(number) for number in range(5)]
+        ws.close()
+        await ws.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    loop = asyncio.new_event_loop()
+    try:
+        server, ws = loop.run_until_complete(begin())
+        waiting = loop.create_task(asyncio.sleep(10))
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(waiting)
+        assert got == ["0", "1"]
+        waiting.cancel()
+        loop.run_until_complete(end(server, ws))
+    finally:
+        loop.close()
+
+
 def test_an_exception_goes_to_the_loop_and_the_next_message_comes(run):
     async def main():
         problems, got = [], []
