@@ -110,7 +110,7 @@ impl Core {
                     }
                     if !session.is(Mark::InReady) {
                         session.mark(Mark::InReady, true);
-                        self.ready.push(session.line(), session.id);
+                        self.ready.push(session.line(self.now), session.id);
                     }
                 }
                 Some(Entry::Server(server))
@@ -127,11 +127,12 @@ impl Core {
 
     /// Puts a session on the list to be served, because there is more to do than one turn allows.
     pub fn make_ready(&mut self, id: Id) {
+        let now = self.now;
         if let Some(session) = self.session(id)
             && !session.is(Mark::InReady)
         {
             session.mark(Mark::InReady, true);
-            let line = session.line();
+            let line = session.line(now);
             self.ready.push(line, id);
         }
     }

@@ -201,10 +201,10 @@ impl Session {
     }
 
     /// Where it waits to be served.
-    pub fn line(&self) -> Line {
+    pub fn line(&self, now: Time) -> Line {
         match self.phase {
             Phase::Preface(_) | Phase::ServerHandshake(_) | Phase::Answered => Line::Strangers,
-            Phase::Open(ref conn) if conn.is_noisy() => Line::Busy,
+            Phase::Open(ref conn) if conn.is_noisy(now) => Line::Busy,
             _ if self.is(Mark::Busy) || self.is(Mark::Owes) || self.is(Mark::HungUp) => Line::Busy,
             _ => Line::Open,
         }
@@ -372,8 +372,8 @@ impl Session {
         Ok(true)
     }
 
-    /// Writes of what waits about so much at `most`, until it is gone or the socket is full. True when that changed
-    /// nothing else.
+    /// Writes of what waits about so much at `most`, and compresses no more than one step unless that is `usize::MAX`,
+    /// until it is gone or the socket is full. True when that changed nothing else.
     pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
         self.mark(Mark::Owes, false);
         if self.write_plain(cx, now, most)? {
@@ -404,7 +404,9 @@ impl Session {
                 unfinished = conn.fill(cx, now)? == Filled::Unfinished;
                 used += conn.transmit(&mut slices[used..]);
             }
-            if unfinished && used == 0 {
+            // Who wants all of it to go gets that.
+            unfinished &= most != usize::MAX;
+            if unfinished && used == 0 && !stream.has_output() {
                 left = 0;
                 continue;
             }

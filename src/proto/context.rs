@@ -5,6 +5,7 @@ use super::output::Output;
 use crate::util::histogram::Histogram;
 use crate::util::pool::BufferPool;
 use crate::util::rng::Entropy;
+use crate::util::time::Time;
 
 /// How many send queues wait for their next use.
 const KEPT: usize = 32;
@@ -66,7 +67,7 @@ impl Context {
         if let Some(mut output) = own.take_if(|output| output.is_idle())
             && self.outputs.len() < if output.is_small() { KEPT_SMALL } else { KEPT }
         {
-            output.pings = 0;
+            (output.pings, output.moved) = (0, Time(0));
             self.outputs.push(output);
         }
     }

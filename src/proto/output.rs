@@ -36,7 +36,7 @@ pub struct Output {
     data: usize,
     /// Pings among what waits, an upper bound.
     pub pings: u16,
-    /// When the transport last took something, or was full for the first time.
+    /// When the transport last took something, or was full for the first time; 0 before that.
     pub moved: Time,
     more: Option<Box<Backlog>>,
 }

@@ -66,10 +66,10 @@ impl BufferPool {
         Some(self.remove(index))
     }
 
-    /// Makes a vector one for `size` bytes, with what it has, when nobody knows how much is still to come: the largest
-    /// that is here takes its place, as long as there is not much to copy. See `fit`.
-    pub fn enlarge(&mut self, buffer: &mut Vec<u8>, size: usize) -> Result<()> {
-        let most = if size > MUCH { usize::MAX } else { size.saturating_mul(ROOMY) };
+    /// Makes a vector one for `size` bytes, with what it has, when nobody knows how much is still to come, but that it
+    /// makes no more than `most`: the largest that is here takes its place, as long as there is not much to copy. See `fit`.
+    pub fn enlarge(&mut self, buffer: &mut Vec<u8>, size: usize, most: usize) -> Result<()> {
+        let most = if size > MUCH { most } else { most.min(size.saturating_mul(ROOMY)) };
         let copied = SMALL < size && buffer.len() <= MUCH;
         let index = if copied { self.largest(size..=most) } else { None };
         let Some(index) = index else {
@@ -148,10 +148,14 @@ impl BufferPool {
 
     #[cold]
     fn look(&mut self, now: Time) {
-        if self.look_at.is_none_or(|at| at <= now) {
-            self.expired = if self.look_at.is_some() { self.unused } else { 0 };
-            self.unused = self.kept - self.expired;
-            self.look_at = (self.unused > 0).then(|| now.plus_ms(UNUSED_MS));
+        match self.look_at {
+            Some(at) if now < at => {}
+            None if self.expired > 0 => {}
+            before => {
+                self.expired = if before.is_some() { self.unused } else { 0 };
+                self.unused = self.kept - self.expired;
+                self.look_at = (self.unused > 0).then(|| now.plus_ms(UNUSED_MS));
+            }
         }
         if self.surplus() > 0 {
             self.free_some();
@@ -228,24 +232,24 @@ mod tests {
     #[test]
     fn what_grows_takes_the_largest_that_may_suit_it_while_there_is_little_to_copy() {
         let mut pool = BufferPool::default();
-        for size in [200 << 10, 400 << 10, 600 << 10, 3 * MIB, 20 * MIB] {
+        for size in [200 << 10, 400 << 10, 600 << 10, 3 * MIB, 20 * MIB, 21 * MIB] {
             pool.put(Vec::with_capacity(size));
         }
         let mut buffer = vec![1; 100];
-        pool.enlarge(&mut buffer, 150 << 10).unwrap();
+        pool.enlarge(&mut buffer, 150 << 10, usize::MAX).unwrap();
         assert_eq!(
             (&buffer[..], buffer.capacity()),
             (&[1; 100][..], 600 << 10),
             "more is more than four times"
         );
         buffer.resize(MUCH, 2);
-        pool.enlarge(&mut buffer, 2 * MUCH).unwrap();
+        pool.enlarge(&mut buffer, 2 * MUCH, 20 * MIB).unwrap();
         assert_eq!((buffer.len(), buffer.capacity(), buffer[MUCH - 1]), (MUCH, 20 * MIB, 2));
         // Too much to copy.
         let mut own = vec![3; MIB];
-        pool.enlarge(&mut own, 2 * MIB).unwrap();
+        pool.enlarge(&mut own, 2 * MIB, 2 * MIB).unwrap();
         assert_eq!((own.len(), own.capacity()), (MIB, 2 * MIB));
-        assert!(pool.enlarge(&mut own, isize::MAX as usize).is_err());
+        assert!(pool.enlarge(&mut own, isize::MAX as usize, usize::MAX).is_err());
 
         buffer.truncate(300 << 10);
         pool.fit(&mut buffer);
@@ -271,6 +275,8 @@ mod tests {
         // And so is what nobody needs, unless somebody does after all.
         pool.tidy(Time(2_000_000));
         assert_eq!((pool.kept, pool.next_timeout()), (KEPT_LARGE - FREED, Some(Time(0))));
+        pool.tidy(Time(2_000_001));
+        assert_eq!((pool.kept, pool.next_timeout()), (KEPT_LARGE - 2 * FREED, Some(Time(0))));
         let taken = pool.take_large(KEPT_LARGE / 2).unwrap();
         assert_eq!((pool.kept, pool.next_timeout()), (0, None));
         pool.put(taken);

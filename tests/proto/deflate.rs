@@ -359,3 +359,37 @@ fn closing_waits_for_a_message_that_takes_long_to_compress() {
     let closed = solo.closed();
     assert!(closed.clean && closed.error.is_none(), "{closed:?}");
 }
+
+#[test]
+fn who_is_full_right_after_a_message_was_compressed_is_not_taken_for_dead() {
+    let mut solo = solo(Role::Server, NO_TAKEOVER);
+    solo.now = solo.now.plus_ms(100_000);
+    solo.frame(FIN | PONG, b"it is there");
+    for _ in 0..2 {
+        solo.conn.send(&mut solo.cx, solo.now, Kind::Text, &[b'a'; 200_000], true).unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(solo.conn.fill(&mut solo.cx, solo.now).unwrap(), Filled::Unfinished);
+    }
+    let first = waiting::<4>(&solo.conn, usize::MAX);
+    assert_eq!(frames(&first).len(), 1);
+    solo.conn.sent(&mut solo.cx, solo.now, first.len(), 0);
+    assert_eq!(solo.conn.fill(&mut solo.cx, solo.now).unwrap(), Filled::Enough);
+    solo.conn.sent(&mut solo.cx, solo.now, 0, 0);
+    solo.wait_ms(1);
+    assert!(solo.conn.closed().is_none());
+    solo.wait_ms(45_000);
+    assert_eq!(solo.closed().error.as_ref().unwrap().code, Code::PingTimeout);
+}
+
+#[test]
+fn what_is_shorter_than_the_option_says_is_not_compressed_however_long_it_is() {
+    let wanted = deflate::Config { min_size: 1 << 20, ..config().deflate.unwrap() };
+    let with = Config { deflate: Some(wanted), ..Config::default() };
+    let mut solo = Solo::with_deflate(Role::Server, with, Some(NO_TAKEOVER));
+    for len in [200_000, 1 << 20] {
+        solo.conn.send(&mut solo.cx, solo.now, Kind::Text, &vec![b'a'; len], true).unwrap();
+    }
+    let firsts: Vec<_> = in_steps(&mut solo, |_, _| {}).1.iter().map(|frame| frame.first).collect();
+    assert_eq!(firsts, [FIN | TEXT, FIN | RSV1 | TEXT]);
+}

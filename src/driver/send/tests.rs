@@ -147,6 +147,21 @@ fn a_large_message_is_compressed_in_shares_so_that_others_have_their_turn() {
 }
 
 #[test]
+#[cfg(feature = "deflate")]
+fn what_compressing_makes_room_for_is_not_refused() {
+    let mut settings = Settings { max_buffered: 1 << 20, ..Settings::default() };
+    settings.conn.deflate = Some(crate::proto::deflate::Config::default());
+    let (owner, id, [_, there]) = open_with(&settings);
+    let message = "a".repeat(400_000);
+    for _ in 0..10 {
+        conn::send(id, Kind::Text, message.as_bytes(), true).unwrap();
+    }
+    let all = || there.count("message") == 10;
+    assert!(turn_until(owner, all), "{}", there.count("message"));
+    turn::free(owner).unwrap();
+}
+
+#[test]
 fn who_waits_for_its_turn_to_send_is_not_taken_for_one_whose_peer_reads_nothing() {
     let (owner, log) = (new_loop(), Log::new());
     let mut settings = Settings { max_buffered: 100 << 20, ..Settings::default() };

@@ -324,7 +324,7 @@ impl Connection {
     }
 
     /// Queues one frame that refers to its payload, if that pays.
-    fn queue_shared(
+    pub(super) fn queue_shared(
         &mut self,
         cx: &mut Context,
         now: Time,

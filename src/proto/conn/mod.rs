@@ -173,8 +173,8 @@ impl Connection {
         self.blocked = self.has_output();
         if !self.blocked {
             self.asking = false;
-        } else if (progress || !was_blocked)
-            && let Some(output) = &mut self.output
+        } else if let Some(output) = &mut self.output
+            && (progress || !was_blocked || output.moved == Time(0))
         {
             output.moved = now;
         }

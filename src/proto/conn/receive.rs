@@ -58,7 +58,8 @@ impl ControlRate {
         let second = (now.0 / 1_000_000) as u32;
         if self.second != second {
             // Whoever was noisy is so in the next one from the beginning.
-            *self = ControlRate { second, count: 0, noisy: self.count > NOISY };
+            let noisy = self.count > NOISY && second.wrapping_sub(self.second) == 1;
+            *self = ControlRate { second, count: 0, noisy };
         }
         self.count = self.count.saturating_add(1);
         self.noisy |= self.count > NOISY;
@@ -133,10 +134,11 @@ impl Connection {
         self.inbox.is_none() && !self.bulky
     }
 
-    /// Whether it sends pings or pongs all the time: what they ask for can wait until the others have been served.
+    /// Whether it sends pings or pongs all the time, of late: what they ask for can wait until the others have been served.
     #[inline]
-    pub fn is_noisy(&self) -> bool {
-        self.control_rate.noisy
+    pub fn is_noisy(&self, now: Time) -> bool {
+        let ControlRate { noisy, second, .. } = self.control_rate;
+        noisy && ((now.0 / 1_000_000) as u32).wrapping_sub(second) <= 1
     }
 
     /// Whether the last message was so large that the next may best be met with a small buffer, so that

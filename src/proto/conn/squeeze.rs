@@ -5,7 +5,9 @@ use super::encode::{FLUSH, opcode};
 use super::queue::{Data, Entry};
 use super::{Connection, Context};
 use crate::proto::deflate::codec::PartCompressor;
+use crate::util::bytes::Bytes;
 use crate::util::time::Time;
+use std::sync::Arc;
 
 /// Bytes of one step: a millisecond or two, where they are dear.
 const STEP: usize = 128 * 1024;
@@ -34,7 +36,9 @@ impl Connection {
     /// Whether a message of that length is one for steps.
     #[inline]
     pub(super) fn squeezes_in_steps(&self, len: usize, compress: bool) -> bool {
-        compress && len > STEP && self.deflate.as_ref().is_some_and(|it| it.can_compress())
+        let least = || self.config.deflate.as_ref().map_or(0, |wanted| wanted.min_size);
+        let can = || self.deflate.as_ref().is_some_and(|it| it.can_compress());
+        compress && len > STEP && can() && len >= least()
     }
 
     /// The same for one that waits. Those for many are compressed once, which is elsewhere.
@@ -59,7 +63,7 @@ impl Connection {
         let last = end == data.len();
         let room = out.len() + STEP / 2 + FLUSH;
         if out.capacity() < room {
-            cx.pool.enlarge(out, room.max(2 * out.capacity())).ok()?;
+            cx.pool.enlarge(out, room.max(2 * out.capacity()), usize::MAX).ok()?;
         }
         deflate
             .compress_step(&mut cx.codecs, now, compressor, (&data[*at..end], last), out)
@@ -74,8 +78,11 @@ impl Connection {
             cx.pool.put(out);
             return Some(Step::NoSmaller);
         }
-        let queued = self.queue(cx, now, opcode(entry.kind), true, &out);
-        cx.pool.put(out);
+        let form: Bytes = Arc::new(out);
+        let queued = self.queue_shared(cx, now, opcode(entry.kind), true, &form);
+        if let Some(copied) = form.into_buffer() {
+            cx.pool.put(copied);
+        }
         if let (None, Some(deflate)) = (queued, &mut self.deflate) {
             deflate.forget();
         }

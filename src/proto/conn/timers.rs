@@ -76,7 +76,9 @@ impl Connection {
     /// When a peer that takes nothing counts as dead, whatever it says meanwhile, and although we may not
     /// listen: we wait for it, and nobody else would end that.
     fn stuck_deadline(&self) -> Option<Time> {
-        let output = self.output.as_ref().filter(|_| self.blocked)?;
+        // With a new queue nobody has been offered anything yet.
+        let output =
+            self.output.as_ref().filter(|output| self.blocked && output.moved != Time(0))?;
         let Config { ping_interval_ms: interval, pong_timeout_ms: timeout, .. } = *self.config;
         (interval > 0).then(|| output.moved.plus_ms(interval + timeout))
     }

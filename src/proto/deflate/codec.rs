@@ -539,7 +539,7 @@ fn grow(pool: &mut BufferPool, out: &mut Vec<u8>, input: usize, most: usize) -> 
     let wanted = (2 * out.capacity()).max(4 * input).max(512);
     // No second step for the little that would be missing.
     let wanted = if most - most / 8 < wanted { most } else { wanted };
-    pool.enlarge(out, wanted).map_err(close::no_memory)
+    pool.enlarge(out, wanted, most).map_err(close::no_memory)
 }
 
 /// Appends `bytes` and keeps what data may refer to.

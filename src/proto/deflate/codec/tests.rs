@@ -356,3 +356,20 @@ fn parts_that_a_compressor_failed_on_are_stored_and_fit_in() {
         assert!(kept.0.is_none() && pool.compressors.len() == usize::from(no_takeover));
     }
 }
+
+#[test]
+fn a_bomb_gets_no_larger_buffer_than_it_may_fill() {
+    let mut packed = Vec::new();
+    assert!(CodecPool::default().shrink(
+        Settings { level: 1, bits: 15 },
+        &[0; 8 << 20],
+        &mut packed
+    ));
+    let mut pool = BufferPool::default();
+    pool.put(Vec::with_capacity(800 << 10));
+    pool.put(Vec::with_capacity(16 << 20));
+    let (mut inflater, mut out) = (Inflater::new(15, false), Vec::new());
+    let mut pieces = packed.chunks(1000);
+    assert!(pieces.any(|piece| inflater.push(&mut pool, piece, &mut out, 1 << 20).is_err()));
+    assert_eq!((out.capacity(), pool.take_large(16 << 20).is_some()), ((1 << 20) + 1, true));
+}
