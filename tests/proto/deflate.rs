@@ -363,6 +363,9 @@ fn closing_waits_for_a_message_that_takes_long_to_compress() {
 #[test]
 fn who_is_full_right_after_a_message_was_compressed_is_not_taken_for_dead() {
     let mut solo = solo(Role::Server, NO_TAKEOVER);
+    solo.conn.send(&mut solo.cx, solo.now, Kind::Text, b"waits for a moment", false).unwrap();
+    solo.conn.sent(&mut solo.cx, solo.now, 0, 0);
+    solo.take_all();
     solo.now = solo.now.plus_ms(100_000);
     solo.frame(FIN | PONG, b"it is there");
     for _ in 0..2 {
