@@ -70,8 +70,10 @@ impl Assembly {
         match &mut self.inflater {
             Some(inflater) => {
                 mask::apply(piece, key);
-                inflater.push(&mut cx.pool, piece, &mut self.bytes, config.max_message)?;
+                let inflated =
+                    inflater.push(&mut cx.pool, piece, &mut self.bytes, config.max_message);
                 cx.work += self.bytes.len() - before;
+                return self.check_inflated(before, inflated);
             }
             None => {
                 self.grow(&mut cx.pool, piece.len(), to_come).map_err(close::no_memory)?;
@@ -173,18 +175,20 @@ impl Assembly {
     ) -> Result<usize> {
         self.bytes = buffer;
         let Some(inflater) = &mut self.inflater else { return Ok(0) };
+        let mut inflated = Ok(0);
         let mut at = 0;
         for chunk in piece.chunks_mut(UNMASKED) {
             let key = mask::rotate(key, at);
             mask::apply(chunk, key);
-            let taken = inflater.push_part(pool, chunk, &mut self.bytes, config.max_message)?;
+            inflated = inflater.push_part(pool, chunk, &mut self.bytes, config.max_message);
+            let Ok(taken) = inflated else { break };
             at += taken;
             if taken < chunk.len() {
                 mask::apply(&mut chunk[taken..], mask::rotate(key, taken));
                 break;
             }
         }
-        self.check_text(0)?;
+        self.check_inflated(0, inflated)?;
         Ok(at)
     }
 
@@ -212,9 +216,9 @@ impl Assembly {
     ) -> Result<(Kind, Vec<u8>, Option<Inflater>)> {
         if let Some(inflater) = &mut self.inflater {
             let before = self.bytes.len();
-            inflater.finish(pool, &mut self.bytes, config.max_message)?;
+            let inflated = inflater.finish(pool, &mut self.bytes, config.max_message);
+            self.check_inflated(before, inflated)?;
             pool.fit(&mut self.bytes);
-            self.check_text(before)?;
         }
         if self.kind == Kind::Text && self.text.finish().is_err() {
             return Err(not_utf8());
@@ -226,6 +230,13 @@ impl Assembly {
     /// What it was assembled in, when nothing will come of it.
     pub fn into_buffer(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// What came out before the inflater failed is looked at first: the fault that is told is the first
+    /// one of the message, however the network cut it.
+    fn check_inflated<T>(&mut self, from: usize, inflated: Result<T>) -> Result<T> {
+        self.check_text(from)?;
+        inflated
     }
 
     fn check_text(&mut self, from: usize) -> Result<()> {

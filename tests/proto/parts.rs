@@ -236,6 +236,36 @@ mod compressed {
         }
     }
 
+    /// A stored block of text; what follows it in the frame is given.
+    fn stored(text: &[u8], rest: &[u8]) -> Vec<u8> {
+        let len = text.len() as u16;
+        let head = [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes()].concat();
+        frame_to(Role::Server, FIN | RSV1 | TEXT, &[&head, text, rest].concat())
+    }
+
+    #[test]
+    fn the_first_fault_is_told_however_it_was_cut() {
+        // A block of the type that does not exist.
+        let corrupt = [0b111, 0, 0, 0];
+        let cases = [
+            (stored(b"good", &corrupt), "compressed message that is corrupt"),
+            (stored(b"bad\xff", &corrupt), "text message that is not UTF-8"),
+            (stored(b"bad\xff too long", &[0]), "text message that is not UTF-8"),
+            (stored(b"good, too long\xff", &[0]), "message of more than 8 bytes"),
+            (stored(b"bad\xff", &[0b010]), "text message that is not UTF-8"),
+        ];
+        for (frame, reason) in cases {
+            for (piece, in_parts) in
+                [(frame.len(), false), (1, false), (frame.len(), true), (1, true)]
+            {
+                let config = Config { max_message: 8, parts: in_parts, ..config() };
+                let mut solo = Solo::with_deflate(Role::Server, config, params(false));
+                frame.chunks(piece).for_each(|piece| solo.feed(piece));
+                assert_eq!(solo.closed().reason, reason, "in {piece}, parts: {in_parts}");
+            }
+        }
+    }
+
     #[test]
     fn the_limit_is_for_what_comes_out() {
         let stream = compress(&[&[0; 300_001]], true);

@@ -496,6 +496,7 @@ impl Inflater {
         let status = self.stream.decompress_vec(input, out, FlushDecompress::None);
         let used = (self.stream.total_in() - before) as usize;
         if out.len() >= beyond {
+            out.truncate(beyond);
             return Err(message_too_big(limit));
         }
         match status {
