@@ -1509,7 +1509,7 @@ int32_t wsock_conn_state(const wsock_conn *conn);
 
 /**
  * Bytes of messages that are queued and not handed to the operating system yet, as the browser's
- * bufferedAmount but counted after compression. 0 when the handle is not valid.
+ * bufferedAmount, but what has been compressed counts as it will be sent. 0 when the handle is not valid.
  *
  * Thread: any. Since: 0.1
  */

@@ -44,6 +44,15 @@ fn anything(params: Params, limit: u64, sizes: &[u8], bytes: &[u8]) {
     }
 }
 
+/// As earlier messages have left them.
+fn buffers() -> BufferPool {
+    let mut pool = BufferPool::default();
+    for size in [100_000, 300_000, 1 << 20] {
+        pool.put(Vec::with_capacity(size));
+    }
+    pool
+}
+
 /// The message twice, as the second may refer to the first.
 fn inflate(params: Params, limit: u64, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
     let mut pool = CodecPool::default();
@@ -51,11 +60,12 @@ fn inflate(params: Params, limit: u64, pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>>
     let mut messages = Vec::new();
     for _ in 0..2 {
         let (mut inflater, mut out) = (side.inflater(&mut pool), Vec::new());
+        let mut buffers = buffers();
         for piece in pieces {
-            inflater.push(&mut BufferPool::default(), piece, &mut out, limit).inspect_err(known)?;
+            inflater.push(&mut buffers, piece, &mut out, limit).inspect_err(known)?;
             assert!(out.len() as u64 <= limit && out.capacity() as u64 <= limit + 1);
         }
-        inflater.finish(&mut BufferPool::default(), &mut out, limit).inspect_err(known)?;
+        inflater.finish(&mut buffers, &mut out, limit).inspect_err(known)?;
         assert!(out.len() as u64 <= limit && out.capacity() as u64 <= limit + 1);
         side.give_back(&mut pool, inflater);
         messages.push(out);
@@ -100,15 +110,14 @@ fn there_and_back(params: Params, flags: u8, sizes: &[u8], mut input: Input) {
             continue;
         }
         let (mut inflater, mut out) = (to.inflater(&mut pool), Vec::new());
+        let mut buffers = buffers();
         let limit = data.len() as u64;
         for piece in pieces(sizes, &sent) {
             inflater
-                .push(&mut BufferPool::default(), piece, &mut out, limit)
+                .push(&mut buffers, piece, &mut out, limit)
                 .expect("what was compressed is not corrupt");
         }
-        inflater
-            .finish(&mut BufferPool::default(), &mut out, limit)
-            .expect("what was compressed is whole");
+        inflater.finish(&mut buffers, &mut out, limit).expect("what was compressed is whole");
         assert!(out == data);
         to.give_back(&mut pool, inflater);
     }

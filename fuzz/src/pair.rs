@@ -3,12 +3,12 @@
 
 use super::Seed;
 use super::input::{Input, length};
-use super::support::{Seen, feed, waiting};
+use super::support::{Seen, feed, fill, waiting};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use wsock::error::{Code, Error};
 use wsock::proto::config::{Config, Role};
-use wsock::proto::conn::{Connection, Filled, State};
+use wsock::proto::conn::{Connection, State};
 use wsock::proto::context::Context;
 use wsock::proto::deflate::{self, Params};
 use wsock::proto::event::{Initiator, Kind, Transport};
@@ -146,7 +146,7 @@ impl Network {
     /// One write of at most `limit` bytes; whether anything moved.
     fn transmit(&mut self, who: usize, limit: usize) -> bool {
         let side = &mut self.sides[who];
-        while side.conn.fill(&mut side.cx, self.now).expect("memory") == Filled::Unfinished {}
+        fill(&mut side.conn, &mut side.cx, self.now);
         let bytes = waiting::<3>(&side.conn, limit);
         side.conn.sent(&mut side.cx, self.now, bytes.len(), 0);
         let ends = !side.conn.has_output() && side.conn.transport() != Transport::Keep;

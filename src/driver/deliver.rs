@@ -439,9 +439,7 @@ impl Core {
     pub fn done_with(&mut self, bytes: Option<Arc<Vec<u8>>>) {
         let Some(bytes) = bytes else { return };
         self.current = None;
-        if let Some(bytes) = Arc::into_inner(bytes) {
-            self.cx.pool.put(bytes);
-        }
+        self.cx.pool.take_back(bytes);
     }
 
     /// What is left of the queue when the loop ends: only how connections ended still matters. The rest

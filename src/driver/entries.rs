@@ -10,8 +10,8 @@ use crate::util::id::Id;
 
 // Ten thousand idle connections are ten thousand of these: think twice before raising it. In debug builds mio remembers
 // more of a socket, to check itself.
-#[cfg(not(debug_assertions))]
-const _: () = assert!(size_of::<Entry>() <= 192);
+const MOST: usize = if cfg!(debug_assertions) { 256 } else { 192 };
+const _: () = assert!(size_of::<Entry>() <= MOST && size_of::<Session>() == size_of::<Entry>());
 
 /// Slots of one segment. Empty segments are given back.
 const SEGMENT: usize = 64;

@@ -200,6 +200,24 @@ impl Session {
         }
     }
 
+    /// How many bytes of it are read at once, between messages.
+    #[inline]
+    pub fn mouthful(&self) -> usize {
+        usize::from(self.mouthful) << 10
+    }
+
+    /// Whether that is so of it.
+    #[inline]
+    pub fn is(&self, mark: Mark) -> bool {
+        self.marks.has(mark)
+    }
+
+    /// Notes that it is so of it, or no longer.
+    #[inline]
+    pub fn mark(&mut self, mark: Mark, so: bool) {
+        self.marks.set(mark, so);
+    }
+
     /// Where it waits to be served.
     pub fn line(&self, now: Time) -> Line {
         match self.phase {
@@ -226,24 +244,6 @@ impl Session {
     /// Where it goes, when it is a client's.
     pub fn client(&self) -> Option<&Client> {
         self.details.as_ref()?.client.as_deref()
-    }
-
-    /// How many bytes of it are read at once, between messages.
-    #[inline]
-    pub fn mouthful(&self) -> usize {
-        usize::from(self.mouthful) << 10
-    }
-
-    /// Whether that is so of it.
-    #[inline]
-    pub fn is(&self, mark: Mark) -> bool {
-        self.marks.has(mark)
-    }
-
-    /// Notes that it is so of it, or no longer.
-    #[inline]
-    pub fn mark(&mut self, mark: Mark, so: bool) {
-        self.marks.set(mark, so);
     }
 
     /// The same, to be changed.

@@ -132,7 +132,7 @@ pub extern "C" fn wsock_conn_state(conn: *const wsock_conn) -> i32 {
 }
 
 /// Bytes of messages that are queued and not handed to the operating system yet, as the browser's
-/// bufferedAmount but counted after compression. 0 when the handle is not valid.
+/// bufferedAmount, but what has been compressed counts as it will be sent. 0 when the handle is not valid.
 ///
 /// Thread: any. Since: 0.1
 #[unsafe(no_mangle)]

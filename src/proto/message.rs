@@ -163,17 +163,16 @@ impl Assembly {
         }
     }
 
-    /// Inflates into `buffer` as much of a masked piece as makes one part, and answers how much that
+    /// Inflates as much of a masked piece as makes one part, into a buffer of the pool, and answers how much that
     /// was. The rest of the piece stays masked.
     pub fn inflate(
         &mut self,
         pool: &mut BufferPool,
         piece: &mut [u8],
         key: [u8; 4],
-        buffer: Vec<u8>,
         config: &Config,
     ) -> Result<usize> {
-        self.bytes = buffer;
+        self.bytes = pool.take();
         let Some(inflater) = &mut self.inflater else { return Ok(0) };
         let mut inflated = Ok(0);
         let mut at = 0;

@@ -311,12 +311,11 @@ impl Output {
                 shared = std::mem::replace(&mut more.tail, chunk.tail);
             }
             let spent = std::mem::replace(&mut self.front, next);
-            let referred = shared.is_some();
-            if let Some(buffer) = shared.and_then(|bytes| bytes.into_buffer()) {
-                pool.put(buffer);
-            }
-            if !referred || spent.capacity() >= HEADERS {
+            if shared.is_none() || spent.capacity() >= HEADERS {
                 pool.put(spent);
+            }
+            if let Some(bytes) = shared {
+                pool.take_back(bytes);
             }
             if self.front.is_empty() {
                 debug_assert_eq!(n, 0);

@@ -3,6 +3,7 @@
 //! Small ones are all alike. A large one is looked for by its size, because new memory costs more than
 //! what is read into it; together they are bounded, and what nobody has needed for a while is freed.
 
+use super::bytes::Bytes;
 use super::memory;
 use super::time::Time;
 use crate::error::Result;
@@ -116,6 +117,13 @@ impl BufferPool {
         } else if capacity > 0 && self.free.len() < KEPT {
             buffer.clear();
             self.free.push(buffer);
+        }
+    }
+
+    /// The same for bytes that were shared, once nobody else has them.
+    pub fn take_back(&mut self, bytes: Bytes) {
+        if let Some(buffer) = bytes.into_buffer() {
+            self.put(buffer);
         }
     }
 

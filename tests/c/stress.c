@@ -412,9 +412,9 @@ static void account(void) {
       int left = way->bytes_sent - way->bytes_came - way->bytes_unsent - way->bytes_dropped;
       int whole = lives[i].clean[0] && lives[i].clean[1] && lives[i].initiator[!side] == WSOCK_BY_PEER && !way->torn;
       /* In the hall, what is unsent may be the hub's, and so may what was dropped: that is a number of its messages. */
-      if (lives[i].in_hall && (way->bytes_unsent > 0 || (way->dropped > 0 && !whole))) continue;
+      if (lives[i].in_hall && way->bytes_unsent > 0) continue;
       int of_hub = lives[i].in_hall && whole ? way->came + way->dropped - way->sent : 0;
-      left += of_hub * MESSAGE;
+      left += lives[i].in_hall && !whole ? way->bytes_dropped : of_hub * MESSAGE;
       exact += whole;
       /* The last part of a message may be accepted and not leave; those before are gone then. */
       if (way->bytes_unsent > 0 && left == way->begun) left = 0;

@@ -108,15 +108,15 @@ def tell(siege, rounds):
     served = all(is_served(siege, rounded) for rounded in rounds)
     good = ratio <= MOST and served
     verdict = "ok" if good else "FAILED"
-    notes = "%(turned_away)d newcomers turned away" % harm if harm["turned_away"] else ""
-    notes += "".join("; %s: %d" % (what, sum(harm[what] for _, harm, *_ in rounds)) for what in ("lost", "wrong")
-                     if not served)
+    in_all = {what: sum(harm[what] for _, harm, *_ in rounds) for what in ("lost", "wrong")}
+    notes = ["%(turned_away)d newcomers turned away" % harm] if harm["turned_away"] else []
+    notes += ["%s: %d" % (what, count) for what, count in in_all.items() if count]
     print(COLUMNS % (
         siege.name, calm["echo"]["p50"], calm["echo"]["p99"], p99_under(harm), "%.1f" % ratio,
         "%.1f-%.1f" % (ratios[0], ratios[-1]), verdict,
         calm["opening"].get("p99", "-"), harm["opening"].get("p99", "-"), "%d/s" % (came["connected"] / came["seconds"]),
         "%.1f MB/s" % (came["sent"] / came["seconds"] / 1e6), "%d%%" % (cpu * 100), "%.0f" % (grown / 2**20),
-        "%.0f" % (siege.bound() / 2**20), notes), flush=True)
+        "%.0f" % (siege.bound() / 2**20), "; ".join(notes)), flush=True)
     return good
 
 

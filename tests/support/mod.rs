@@ -4,7 +4,7 @@ pub mod pair;
 pub mod raw;
 
 use std::io::IoSlice;
-use wsock::proto::conn::Connection;
+use wsock::proto::conn::{Connection, Filled};
 use wsock::proto::context::Context;
 use wsock::proto::event::{Event, Kind, Payload};
 use wsock::util::time::Time;
@@ -48,6 +48,11 @@ pub fn feed(
             see(cx, rest, event, seen);
         }
     }
+}
+
+/// Encodes all there is room for, in as many steps as it takes.
+pub fn fill(conn: &mut Connection, cx: &mut Context, now: Time) {
+    while conn.fill(cx, now).expect("there is memory") == Filled::Unfinished {}
 }
 
 /// Notes an event of that input.

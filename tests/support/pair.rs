@@ -1,11 +1,11 @@
 //! A client and a server joined by memory pipes that cut as they like, under a clock that only moves
 //! when told to.
 
-use super::{Seen, feed, waiting};
+use super::{Seen, feed, fill, waiting};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use wsock::proto::config::{Config, Role};
-use wsock::proto::conn::{Connection, Filled};
+use wsock::proto::conn::Connection;
 use wsock::proto::context::Context;
 use wsock::proto::deflate::Params;
 use wsock::proto::event::{Kind, Transport};
@@ -144,7 +144,7 @@ impl Pair {
     pub fn transmit(&mut self, from: Role) -> bool {
         let (now, limit, cut_off) = (self.now, self.writes.next(), self.cut_off);
         let side = self.side(from);
-        while side.conn.fill(&mut side.cx, now).unwrap() == Filled::Unfinished {}
+        fill(&mut side.conn, &mut side.cx, now);
         let bytes = waiting::<4>(&side.conn, limit);
         if !bytes.is_empty() {
             side.conn.sent(&mut side.cx, now, bytes.len(), 0);

@@ -1,9 +1,9 @@
 //! One connection under test and a peer made of raw bytes.
 
-use super::{Seen, feed, waiting};
+use super::{Seen, feed, fill, waiting};
 use std::sync::Arc;
 use wsock::proto::config::{Config, Role};
-use wsock::proto::conn::{Connection, Filled};
+use wsock::proto::conn::Connection;
 use wsock::proto::context::Context;
 use wsock::proto::deflate::Params;
 use wsock::proto::event::Closed;
@@ -139,7 +139,7 @@ impl Solo {
 
     /// Sends up to `limit` bytes, as a transport does that takes no more.
     pub fn take(&mut self, limit: usize) -> Vec<u8> {
-        while self.conn.fill(&mut self.cx, self.now).unwrap() == Filled::Unfinished {}
+        fill(&mut self.conn, &mut self.cx, self.now);
         let bytes = waiting::<64>(&self.conn, limit);
         self.conn.sent(&mut self.cx, self.now, bytes.len(), 0);
         bytes
@@ -147,7 +147,7 @@ impl Solo {
 
     /// Gives everything to a transport that holds `held` bytes of it back.
     pub fn hold(&mut self, held: usize) {
-        while self.conn.fill(&mut self.cx, self.now).unwrap() == Filled::Unfinished {}
+        fill(&mut self.conn, &mut self.cx, self.now);
         let bytes = waiting::<64>(&self.conn, usize::MAX);
         self.conn.sent(&mut self.cx, self.now, bytes.len(), held);
     }

@@ -153,8 +153,7 @@ impl Connection {
             }
             Body::Owned(kind, bytes) | Body::Checked(kind, bytes) => (*kind, bytes),
             Body::Prepared(message) => {
-                let min_size = self.config.deflate.as_ref().map_or(0, |wanted| wanted.min_size);
-                let large = compress && message.data().len() >= min_size;
+                let large = self.compresses(message.data().len(), compress);
                 let deflate = self.deflate.as_mut().filter(|_| large);
                 if let Some(form) = deflate.and_then(|it| it.prepared(&mut cx.codecs, message)) {
                     let opcode = opcode(message.kind());
@@ -166,7 +165,7 @@ impl Connection {
             }
         };
         let data = body.bytes();
-        let own_form = compress && !matches!(body, Body::Prepared(_)) && self.deflate.is_some();
+        let own_form = !matches!(body, Body::Prepared(_)) && self.compresses(data.len(), compress);
         if own_form && self.encode_compressed(cx, now, opcode(kind), data)? {
             return Some(Encoded::Whole);
         }
@@ -187,11 +186,17 @@ impl Connection {
         compress: bool,
     ) -> Option<()> {
         let opcode = opcode(kind);
-        let deflate = compress && self.deflate.is_some();
-        if deflate && self.encode_compressed(cx, now, opcode, data)? {
+        if self.compresses(data.len(), compress) && self.encode_compressed(cx, now, opcode, data)? {
             return Some(());
         }
         self.queue(cx, now, opcode, false, data)
+    }
+
+    /// Whether a message of that length is to be compressed, if that makes it any smaller.
+    #[inline]
+    pub(super) fn compresses(&self, len: usize, compress: bool) -> bool {
+        let least = || self.config.deflate.as_ref().map_or(0, |wanted| wanted.min_size);
+        compress && self.deflate.is_some() && len >= least()
     }
 
     #[inline(never)]
@@ -215,9 +220,6 @@ impl Connection {
         data: &[u8],
     ) -> Option<bool> {
         let Some(deflate) = &mut self.deflate else { return Some(false) };
-        if self.config.deflate.as_ref().is_some_and(|wanted| data.len() < wanted.min_size) {
-            return Some(false);
-        }
         let mut scratch = cx.pool.take_for(data.len() / 2 + FLUSH).unwrap_or_default();
         let smaller = deflate.compress(&mut cx.codecs, now, data, &mut scratch);
         let queued = if smaller { self.queue(cx, now, opcode, true, &scratch) } else { Some(()) };

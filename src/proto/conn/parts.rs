@@ -29,14 +29,7 @@ impl Connection {
         let (kind, first, compressed) =
             (message.kind(), message.is_fresh(), message.is_compressed());
         let taken = if compressed {
-            let buffer = cx.pool.take();
-            message.inflate(
-                &mut cx.pool,
-                &mut input[piece.clone()],
-                header.key,
-                buffer,
-                &self.config,
-            )?
+            message.inflate(&mut cx.pool, &mut input[piece.clone()], header.key, &self.config)?
         } else {
             mask::apply(&mut input[piece.clone()], header.key);
             message.pass(&input[piece.clone()])?;

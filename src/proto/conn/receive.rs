@@ -55,7 +55,7 @@ pub(super) struct ControlRate {
 
 impl ControlRate {
     fn exceeds(&mut self, now: Time, limit: u32) -> bool {
-        let second = (now.0 / 1_000_000) as u32;
+        let second = ControlRate::second(now);
         if self.second != second {
             // Whoever was noisy is so in the next one from the beginning.
             let noisy = self.count > NOISY && second.wrapping_sub(self.second) == 1;
@@ -64,6 +64,14 @@ impl ControlRate {
         self.count = self.count.saturating_add(1);
         self.noisy |= self.count > NOISY;
         self.is_exceeded(limit)
+    }
+
+    fn second(now: Time) -> u32 {
+        (now.0 / 1_000_000) as u32
+    }
+
+    fn is_noisy(&self, now: Time) -> bool {
+        self.noisy && ControlRate::second(now).wrapping_sub(self.second) <= 1
     }
 
     pub(super) fn is_exceeded(&self, limit: u32) -> bool {
@@ -137,8 +145,7 @@ impl Connection {
     /// Whether it sends pings or pongs all the time, of late: what they ask for can wait until the others have been served.
     #[inline]
     pub fn is_noisy(&self, now: Time) -> bool {
-        let ControlRate { noisy, second, .. } = self.control_rate;
-        noisy && ((now.0 / 1_000_000) as u32).wrapping_sub(second) <= 1
+        self.control_rate.is_noisy(now)
     }
 
     /// Whether the last message was so large that the next may best be met with a small buffer, so that

@@ -13,13 +13,18 @@ use std::sync::Arc;
 const STEP: usize = 128 * 1024;
 
 /// What has come of a message so far.
-#[derive(Default)]
 pub(super) struct Squeezed {
     /// So much of it is done,
     at: usize,
     /// and became this.
     out: Vec<u8>,
     compressor: PartCompressor,
+}
+
+impl Default for Squeezed {
+    fn default() -> Squeezed {
+        Squeezed { at: 0, out: Vec::new(), compressor: PartCompressor::apart() }
+    }
 }
 
 /// What a step came to.
@@ -36,9 +41,8 @@ impl Connection {
     /// Whether a message of that length is one for steps.
     #[inline]
     pub(super) fn squeezes_in_steps(&self, len: usize, compress: bool) -> bool {
-        let least = || self.config.deflate.as_ref().map_or(0, |wanted| wanted.min_size);
         let can = || self.deflate.as_ref().is_some_and(|it| it.can_compress());
-        compress && len > STEP && can() && len >= least()
+        len > STEP && self.compresses(len, compress) && can()
     }
 
     /// The same for one that waits. Those for many are compressed once, which is elsewhere.
@@ -66,7 +70,7 @@ impl Connection {
             cx.pool.enlarge(out, room.max(2 * out.capacity()), usize::MAX).ok()?;
         }
         deflate
-            .compress_step(&mut cx.codecs, now, compressor, (&data[*at..end], last), out)
+            .compress_part(&mut cx.codecs, now, compressor, (&data[*at..end], last), out)
             .ok()?;
         *at = end;
         if !last {
@@ -80,9 +84,7 @@ impl Connection {
         }
         let form: Bytes = Arc::new(out);
         let queued = self.queue_shared(cx, now, opcode(entry.kind), true, &form);
-        if let Some(copied) = form.into_buffer() {
-            cx.pool.put(copied);
-        }
+        cx.pool.take_back(form);
         if let (None, Some(deflate)) = (queued, &mut self.deflate) {
             deflate.forget();
         }

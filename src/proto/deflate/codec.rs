@@ -113,7 +113,17 @@ impl CodecPool {
 
 /// The compressor of a message that is sent in parts, if it has one for itself.
 #[derive(Default)]
-pub struct PartCompressor(Option<Compress>);
+pub struct PartCompressor {
+    stream: Option<Compress>,
+    apart: bool,
+}
+
+impl PartCompressor {
+    /// For parts that are so large that none need refer to another, where that is dear.
+    pub fn apart() -> PartCompressor {
+        PartCompressor { apart: true, ..PartCompressor::default() }
+    }
+}
 
 /// Compression of one connection, both directions.
 pub struct Deflate {
@@ -213,7 +223,7 @@ impl Deflate {
     }
 
     /// Appends the compressed form of the next part of a message. `kept` is to be the same for all of its
-    /// parts, and a default one for the first.
+    /// parts, and a new one for the first.
     pub fn compress_part(
         &mut self,
         pool: &mut CodecPool,
@@ -225,45 +235,23 @@ impl Deflate {
         let begin = out.len();
         let done = if self.takeover {
             self.compress_on(now, data, out)
+        } else if kept.apart && self.settings.level == FASTEST {
+            pool.shrink(self.settings, data, out)
         } else {
             // After a failure the next part gets a fresh one, which refers to nothing before.
-            let compressor = kept.0.take().or_else(|| pool.take(self.settings));
+            let compressor = kept.stream.take().or_else(|| pool.take(self.settings));
             let mut done = false;
             if let Some(mut compressor) = compressor {
                 done = deflate(&mut compressor, data, out);
                 match last {
                     _ if !done => {}
                     true => pool.give_back(self.settings, compressor),
-                    false => kept.0 = Some(compressor),
+                    false => kept.stream = Some(compressor),
                 }
             }
             done
         };
         if !done {
-            out.truncate(begin);
-            store(data, out)?;
-        }
-        if !last {
-            out.extend_from_slice(&TAIL);
-        }
-        Ok(())
-    }
-
-    /// The same for a piece of a message all of which is there. It is so large that the next one need not refer to it
-    /// where that is dear.
-    pub fn compress_step(
-        &mut self,
-        pool: &mut CodecPool,
-        now: Time,
-        kept: &mut PartCompressor,
-        (data, last): (&[u8], bool),
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        if self.takeover || self.settings.level != FASTEST {
-            return self.compress_part(pool, now, kept, (data, last), out);
-        }
-        let begin = out.len();
-        if !pool.shrink(self.settings, data, out) {
             out.truncate(begin);
             store(data, out)?;
         }

@@ -353,7 +353,7 @@ fn parts_that_a_compressor_failed_on_are_stored_and_fit_in() {
             }
         }
         assert!(inflated(&mut to, &mut pool, &[&out], LIMIT).unwrap() == data);
-        assert!(kept.0.is_none() && pool.compressors.len() == usize::from(no_takeover));
+        assert!(kept.stream.is_none() && pool.compressors.len() == usize::from(no_takeover));
     }
 }
 
