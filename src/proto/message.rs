@@ -308,6 +308,15 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_a_mebibyte_is_zeroed_ahead_of_what_arrives() {
+        let config = Config { max_message: u64::MAX, ..Config::default() };
+        let mut message = binary();
+        message.begin_frame(64 << 20, &config).unwrap();
+        push(&mut message, 3 << 20, 61 << 20, &config);
+        assert_eq!(message.room(&mut BufferPool::default(), 61 << 20, 1).unwrap().len(), 1 << 20);
+    }
+
+    #[test]
     fn a_frame_in_pieces_ends_in_a_buffer_of_its_size() {
         let config = Config::default();
         let mut message = binary();

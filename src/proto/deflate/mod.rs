@@ -6,6 +6,8 @@ mod block;
 pub mod codec;
 #[cfg(feature = "deflate")]
 mod huffman;
+#[cfg(feature = "deflate")]
+mod inflate;
 pub mod negotiate;
 #[cfg(feature = "deflate")]
 mod whole;

@@ -1,5 +1,7 @@
 use super::*;
 use crate::proto::deflate;
+use crate::util::pool::BufferPool;
+use flate2::{Decompress, FlushDecompress};
 
 const LIMIT: u64 = 1 << 20;
 
