@@ -1,6 +1,7 @@
 //! One connection: its transport, the phase it is in, and what the loop must know of it.
 
-use std::io::IoSlice;
+mod writing;
+
 use std::sync::Arc;
 
 use super::client::Client;
@@ -10,16 +11,15 @@ use super::feed::FIRST_READ;
 use super::held::HeldInput;
 use super::marks::{Mark, Marks};
 use super::preface::Preface;
-use super::ready::{Line, SHARE};
+use super::ready::Line;
 use super::route::Tunnel;
 use super::setup::Setup;
 use super::source::Sources;
-use super::timers::{NEVER, Timers};
+use super::timers::NEVER;
 use super::tracing::Traced;
 use crate::error::Error;
-use crate::proto::conn::{Connection, Filled, Queued, Stats, Taken};
-use crate::proto::context::Context;
-use crate::proto::event::{Closed, Initiator, Kind, Transport};
+use crate::proto::conn::{Connection, Stats};
+use crate::proto::event::{Closed, Initiator, Transport};
 use crate::proto::handshake::client::ClientHandshake;
 use crate::proto::handshake::server::ServerHandshake;
 use crate::proto::http::Headers;
@@ -338,128 +338,6 @@ impl Session {
         }
     }
 
-    /// Whether writing would get anything under way.
-    fn can_write(&self) -> bool {
-        let stream = self.stream.as_ref();
-        stream.is_some_and(|s| s.has_output() || s.takes_bytes() && self.has_output())
-    }
-
-    /// Writes what waits if it is nothing but messages in one piece. True when all of it has left.
-    #[inline]
-    fn write_plain(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
-        let (Phase::Open(conn), Some(stream)) = (&mut self.phase, &mut self.stream) else {
-            return Ok(false);
-        };
-        let Some(bytes) = conn.plain_output() else { return Ok(false) };
-        let plain = self.marks.has(Mark::Writable)
-            && self.details.as_ref().is_none_or(|details| details.head.is_empty())
-            && stream.is_plain();
-        if !plain || bytes.is_empty() {
-            return Ok(plain);
-        }
-        if bytes.len() > most {
-            return Ok(false);
-        }
-        let sent = stream
-            .write(&[IoSlice::new(bytes)])
-            .inspect_err(|_| self.marks.set(Mark::Writable, false))?;
-        if sent.full {
-            self.marks.set(Mark::Writable, false);
-            conn.sent(cx, now, sent.count, 0);
-            return Ok(false);
-        }
-        conn.plain_sent(cx, now, sent.count);
-        Ok(true)
-    }
-
-    /// Writes of what waits about so much at `most`, and compresses no more than one step unless that is `usize::MAX`,
-    /// until it is gone or the socket is full. True when that changed nothing else.
-    pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
-        self.mark(Mark::Owes, false);
-        if self.write_plain(cx, now, most)? {
-            let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
-            return Ok(armed && !self.is(Mark::Paused) && self.waiting() == 0);
-        }
-        let mut left = most;
-        while self.is(Mark::Writable) && self.can_write() {
-            if left == 0 {
-                self.mark(Mark::Owes, true);
-                cx.work += SHARE;
-                break;
-            }
-            let Some(stream) = &mut self.stream else { return Ok(false) };
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let mut used = 0;
-            let mut unfinished = false;
-            let mut head = self.details.as_mut().map(|details| &mut details.head);
-            if let Some(head) = head.as_ref().filter(|head| !head.is_empty())
-                && stream.takes_bytes()
-            {
-                slices[0] = IoSlice::new(head.rest());
-                used = 1;
-            }
-            if stream.takes_bytes()
-                && let Phase::Open(conn) = &mut self.phase
-            {
-                unfinished = conn.fill(cx, now)? == Filled::Unfinished;
-                used += conn.transmit(&mut slices[used..]);
-            }
-            // Who wants all of it to go gets that.
-            unfinished &= most != usize::MAX;
-            if unfinished && used == 0 && !stream.has_output() {
-                left = 0;
-                continue;
-            }
-            let sent = match beginning(&slices[..used], left) {
-                Some(fewer) => stream.write(&fewer),
-                None => stream.write(&slices[..used]),
-            };
-            let sent = sent.inspect_err(|_| self.marks.set(Mark::Writable, false))?;
-            left = if unfinished { 0 } else { left - sent.count };
-            self.marks.set(Mark::Writable, !sent.full);
-            let of_head = head.as_mut().map_or(0, |head| head.sent(sent.count));
-            if head.is_none_or(|head| head.is_empty())
-                && let Phase::Open(conn) = &mut self.phase
-            {
-                conn.sent(cx, now, sent.count - of_head, stream.held());
-            }
-        }
-        Ok(false)
-    }
-
-    /// Sends a message of the open connection from where it lies, behind all that waits, if that can be done
-    /// now; what the socket does not take is queued. With what was queued comes the error if sending failed:
-    /// the message was accepted all the same.
-    pub fn send_directly(
-        &mut self,
-        cx: &mut Context,
-        now: Time,
-        (kind, data): (Kind, &[u8]),
-        compress: bool,
-    ) -> Result<Option<(Queued, Option<Error>)>, Error> {
-        let possible = self.is(Mark::Writable) && self.head().is_none_or(Head::is_empty);
-        let (Phase::Open(conn), Some(stream)) = (&mut self.phase, &mut self.stream) else {
-            return Ok(None);
-        };
-        let possible = possible && stream.is_plain();
-        if !possible || !conn.sends_directly(compress) {
-            return Ok(None);
-        }
-        let mut failed = None;
-        let queued = conn.send_from(cx, now, kind, data, |slices| match stream.write(slices) {
-            Ok(sent) => {
-                self.marks.set(Mark::Writable, !sent.full);
-                Taken { count: sent.count, held: 0 }
-            }
-            Err(error) => {
-                self.marks.set(Mark::Writable, false);
-                failed = Some(error);
-                Taken::default()
-            }
-        })?;
-        Ok(Some((queued, failed)))
-    }
-
     /// Whether something has still to leave before the transport may end.
     pub fn is_sending(&self) -> bool {
         self.has_output() || self.stream.as_ref().is_some_and(|stream| stream.has_output())
@@ -512,23 +390,6 @@ impl Session {
         }
         self.mark(Mark::Announced, true);
     }
-}
-
-/// How many pieces one write gathers.
-const MAX_SLICES: usize = 16;
-
-/// The first so many bytes of the pieces, if they are more.
-fn beginning<'b>(slices: &'b [IoSlice<'b>], most: usize) -> Option<Vec<IoSlice<'b>>> {
-    if slices.iter().map(|slice| slice.len()).sum::<usize>() <= most {
-        return None;
-    }
-    let mut left = most;
-    let cut = |slice: &'b IoSlice<'b>| {
-        let taken = slice.len().min(left);
-        left -= taken;
-        IoSlice::new(&slice[..taken])
-    };
-    Some(slices.iter().map(cut).collect())
 }
 
 /// The end of a connection that never was open.
