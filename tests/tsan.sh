@@ -69,7 +69,7 @@ if [ "$code" != 66 ] || ! grep -q "data race .*/race.c:" "$out/race.log"; then
 fi
 
 named=$#
-[ $# -gt 0 ] || set -- events hub_threads owned races started threads stress stress_started
+[ $# -gt 0 ] || set -- events hub_threads owned races started started_meanwhile started_waits threads stress stress_started
 for name; do
     compile "tests/c/$name.c" "$out/$name"
     if ! timeout 600 "$out/$name" >"$out/$name.log" 2>&1; then
