@@ -1076,7 +1076,10 @@ typedef struct {
   const char *reason;
   /** Length of reason in bytes. */
   size_t reason_len;
-  /** Bytes of messages that were accepted and never reached the network. */
+  /**
+   * Bytes of messages that were accepted and never reached the network. Of what was cut off half-way, frame headers
+   * may be counted, too, and over wss what encryption has added.
+   */
   uint64_t unsent_bytes;
   /** WSOCK_LAYER_*: where it ended. */
   int32_t layer;

@@ -169,7 +169,8 @@ pub struct wsock_close_info {
     pub reason: *const c_char,
     /// Length of reason in bytes.
     pub reason_len: usize,
-    /// Bytes of messages that were accepted and never reached the network.
+    /// Bytes of messages that were accepted and never reached the network. Of what was cut off half-way, frame headers
+    /// may be counted, too, and over wss what encryption has added.
     pub unsent_bytes: u64,
     /// WSOCK_LAYER_*: where it ended.
     pub layer: i32,
