@@ -22,11 +22,14 @@ const COMPRESSOR: usize = 320 * 1024;
 /// Streams of each kind that wait in the pool.
 const KEPT: usize = 4;
 
+/// Boxed for the same reason as the stream of an `Inflater`.
+type Compressor = Box<Compress>;
+
 /// The streams that connections of one loop share.
 #[derive(Default)]
 pub struct CodecPool {
     squeezer: Option<Squeezer>,
-    compressors: Vec<(Settings, Compress)>,
+    compressors: Vec<(Settings, Compressor)>,
     inflaters: Vec<Inflater>,
 }
 
@@ -39,11 +42,11 @@ struct Settings {
 
 impl Settings {
     /// `None` when there is no memory for one.
-    fn compressor(self) -> Option<Compress> {
+    fn compressor(self) -> Option<Compressor> {
         // It panics without.
         memory::must_have(COMPRESSOR).ok()?;
         let level = Compression::new(u32::from(self.level));
-        Some(Compress::new_with_window_bits(level, false, self.bits))
+        Some(Box::new(Compress::new_with_window_bits(level, false, self.bits)))
     }
 }
 
@@ -75,13 +78,13 @@ impl CodecPool {
     }
 
     /// A compressor to be kept until `give_back`.
-    fn take(&mut self, settings: Settings) -> Option<Compress> {
+    fn take(&mut self, settings: Settings) -> Option<Compressor> {
         self.compressor(settings)?;
         let at = self.compressors.iter().position(|(made_with, _)| *made_with == settings)?;
         Some(self.compressors.swap_remove(at).1)
     }
 
-    fn give_back(&mut self, settings: Settings, compressor: Compress) {
+    fn give_back(&mut self, settings: Settings, compressor: Compressor) {
         self.compressors.truncate(KEPT - 1);
         self.compressors.insert(0, (settings, compressor));
     }
@@ -90,7 +93,7 @@ impl CodecPool {
 /// The compressor of a message that is sent in parts, if it has one for itself.
 #[derive(Default)]
 pub struct PartCompressor {
-    stream: Option<Compress>,
+    stream: Option<Compressor>,
     apart: bool,
 }
 
@@ -112,7 +115,7 @@ pub struct Deflate {
 
 /// The streams of a connection with context takeover.
 struct Own {
-    compressor: Option<Compress>,
+    compressor: Option<Compressor>,
     inflater: Option<Inflater>,
     compressed: Time,
 }

@@ -32,7 +32,9 @@ const LAST: usize = 16 * 1024;
 
 /// Reads compressed messages piece by piece.
 pub struct Inflater {
-    stream: Decompress,
+    /// Boxed, because zlib-rs frees a stream below a reference to it when it ends in a function that it was given to
+    /// by value, which is undefined behaviour.
+    stream: Box<Decompress>,
     takeover: bool,
     /// The last block was marked as final and nothing came after it.
     ended: bool,
@@ -46,7 +48,7 @@ pub struct Inflater {
 
 impl Inflater {
     pub(super) fn new(bits: u8, takeover: bool) -> Inflater {
-        let stream = Decompress::new_with_window_bits(false, bits);
+        let stream = Box::new(Decompress::new_with_window_bits(false, bits));
         let window = Vec::new();
         Inflater { stream, takeover, ended: false, last: u8::MAX, taken: 0, window }
     }
