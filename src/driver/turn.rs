@@ -350,22 +350,31 @@ mod tests {
                 .unwrap()
         };
         let ping = [0x89, 0x80, 0, 0, 0, 0];
-        for (_, peer) in &mut crowd {
-            peer.write_all(&ping.repeat(50)).unwrap();
-        }
-        assert!(turn_until(owner, || pings() == 50 * count as u64), "{}", pings());
-        for (_, peer) in &mut crowd {
-            peer.read_exact(&mut [0; 100]).unwrap();
-            peer.write_all(&ping).unwrap();
-        }
-        modest.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'm']).unwrap();
-        let entered = owner.enter_to_poll().unwrap();
-        turn(owner, &entered, Some(Duration::ZERO)).unwrap();
-        drop(entered);
-        let served = pings() - 50 * count as u64;
-        assert!((1..count as u64 / 2).contains(&served), "{served}");
-        assert_eq!(log.count("message m"), 1);
-        assert!(turn_until(owner, || pings() == 51 * count as u64), "{}", pings());
+        let mut before = 0;
+        // What counts is what they have sent within a second: on a slow machine it may just be over.
+        let some_waited = (1..=20).any(|round| {
+            for (_, peer) in &mut crowd {
+                peer.write_all(&ping.repeat(50)).unwrap();
+            }
+            assert!(turn_until(owner, || pings() == before + 50 * count as u64), "{}", pings());
+            for (_, peer) in &mut crowd {
+                peer.read_exact(&mut [0; 100]).unwrap();
+                peer.write_all(&ping).unwrap();
+            }
+            modest.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'm']).unwrap();
+            let entered = owner.enter_to_poll().unwrap();
+            turn(owner, &entered, Some(Duration::ZERO)).unwrap();
+            drop(entered);
+            let served = pings() - before - 50 * count as u64;
+            assert_eq!(log.count("message m"), round);
+            before += 51 * count as u64;
+            assert!(turn_until(owner, || pings() == before), "{}", pings());
+            for (_, peer) in &mut crowd {
+                peer.read_exact(&mut [0; 2]).unwrap();
+            }
+            (1..count as u64 / 2).contains(&served)
+        });
+        assert!(some_waited);
         free(owner).unwrap();
     }
 }
