@@ -340,6 +340,7 @@ mod tests {
         let (owner, log, count) = (new_loop(), Log::new(), 100);
         let mut crowd = accepted_many(owner, &Settings::default(), &log, count + 1);
         let (_, mut modest) = crowd.pop().unwrap();
+        modest.set_nodelay(true).unwrap();
         let ids: Vec<_> = crowd.iter().map(|(id, _)| *id).collect();
         let pings = || {
             let stats = |core: &mut Core, id| {
