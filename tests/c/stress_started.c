@@ -220,6 +220,14 @@ static void task_release(void *arg) {
   (void)arg;
   add(&task_released, 1);
 }
+/* What stands in the event may have been replaced by now; but not of a connection that has ended. Whoever joins the loop has
+   it alone until it is started again. */
+static void *user_of(wsock_conn *conn, const wsock_event *event) {
+  void *user;
+  for (int64_t until = now_ms() + patience_ms(); !(user = wsock_conn_user_data(conn)) && now_ms() < until; sleep_ms(1))
+    if (last_error().code != WSOCK_ERR_WRONG_THREAD) return (void *)(uintptr_t)event->user;
+  return user;
+}
 /* The events of a batch, given to the same functions. */
 static void dispatch(int count) {
   batching = 1;
@@ -227,9 +235,7 @@ static void dispatch(int count) {
     wsock_event *event = &batch[i];
     wsock_conn *conn = (wsock_conn *)(uintptr_t)event->object;
     void *data = (void *)(uintptr_t)event->data;
-    /* What stands in the event may have been replaced by now. */
-    void *user = wsock_conn_user_data(conn);
-    if (!user) user = (void *)(uintptr_t)event->user;
+    void *user = user_of(conn, event);
     switch (event->type) {
     case WSOCK_EVENT_OPEN: end_open(conn, user); break;
     case WSOCK_EVENT_TEXT: end_message(conn, WSOCK_TEXT, data, event->len, user); break;
