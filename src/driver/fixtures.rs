@@ -105,14 +105,17 @@ pub fn accepted_many(
 ) -> Vec<(Id, TcpStream)> {
     let server = listen::listen(owner, "127.0.0.1", 0, settings, log.clone()).unwrap();
     let port = server::port(owner, server).unwrap();
+    let known = || {
+        owner.with(|core| Ok(core.sessions_where(|session| session.is(Mark::Announced)))).unwrap()
+    };
     (1..=count)
         .map(|opened| {
+            let before = known();
             let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
             peer.write_all(REQUEST).unwrap();
             assert!(turn_until(owner, || log.count("open") == opened), "{:?}", log.events());
-            let ids =
-                owner.with(|core| Ok(core.sessions_where(|session| session.is(Mark::Announced))));
-            (*ids.unwrap().last().unwrap(), peer)
+            // It may have got the place of one that has ended, before others.
+            (*known().iter().find(|id| !before.contains(id)).unwrap(), peer)
         })
         .collect()
 }
