@@ -33,6 +33,7 @@ memory=(--skip what_is_not_to_be_had --skip a_large_buffer_comes_back --skip wha
 # Megabytes, and millions of anything, take Miri hours; AddressSanitizer sees them, and the fuzz targets.
 large=(--skip a_bomb --skip every_window --skip long_messages --skip parts_that_a_compressor_failed_on
     --skip truncated_data_is_invalid_data --skip a_few_buffers_are_kept --skip a_slot_retires_when
-    --skip it_is_a_faster_list --skip no_more_than_a_mebibyte --skip our_client_and_our_server_always_agree)
+    --skip it_is_a_faster_list --skip no_more_than_a_mebibyte --skip our_client_and_our_server_always_agree
+    --skip codes_of_the_peer --skip a_piece_may_be_read_elsewhere)
 exec cargo "+$toolchain" miri test --manifest-path target/miri/crate/Cargo.toml --lib --no-default-features \
     --features deflate -- "$@" "${system[@]}" "${memory[@]}" "${large[@]}"

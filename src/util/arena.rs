@@ -350,13 +350,13 @@ mod tests {
     #[test]
     fn a_piece_may_be_read_elsewhere_while_the_arena_goes_on() {
         let mut arena = Arena::default();
-        let start = arena.room(10).unwrap().start;
-        arena.write(start..start + 1000).fill(7);
-        let piece = arena.keep(start..start + 1000);
+        let room = arena.room(10).unwrap();
+        arena.write(room.clone()).fill(7);
+        let piece = arena.keep(room);
         let reader = std::thread::spawn(move || piece.as_ref().iter().all(|&byte| byte == 7));
         for _ in 0..50 {
-            let start = arena.room(5000).unwrap().start;
-            arena.write(start..start + 1000).fill(9);
+            let room = arena.room(5000).unwrap();
+            arena.write(room).fill(9);
         }
         assert!(reader.join().unwrap());
     }

@@ -11,7 +11,7 @@ use crate::proto::context::Context;
 use crate::transport::Received;
 use crate::util::id::Id;
 
-/// The most that goes there at once: it is unmasked while it is in the nearest cache.
+/// The most that goes straight into a message at once: it is unmasked while it is in the nearest cache.
 const DIRECT_MOST: usize = 512 * 1024;
 /// For less it is not worth it.
 const DIRECT_LEAST: usize = 16 * 1024;

@@ -27,7 +27,7 @@ impl Loop {
     #[inline]
     fn enter_again(self) -> Option<Entered> {
         let inside = self.place.core.enter_again(Me::here())?;
-        let alive = self.living() == self.generation;
+        let alive = self.is_living();
         let unwinding = std::thread::panicking();
         alive.then_some(Entered { inside, place: self.place, unwinding, door: None, _within: None })
     }

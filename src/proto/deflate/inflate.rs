@@ -53,7 +53,7 @@ impl Inflater {
         Inflater { stream, takeover, ended: false, last: u8::MAX, taken: 0, window }
     }
 
-    /// The next message refers to nothing before it.
+    /// What comes next is the beginning of a stream.
     pub(super) fn reset(&mut self) {
         self.stream.reset(false);
     }
@@ -178,7 +178,7 @@ impl Inflater {
     /// before in this message.
     fn restart(&mut self, out: &[u8]) -> Result<()> {
         self.ended = true;
-        self.stream.reset(false);
+        self.reset();
         let mut joined = Vec::new();
         let window = if self.window.is_empty() || out.len() >= WINDOW {
             &out[out.len().saturating_sub(WINDOW)..]
