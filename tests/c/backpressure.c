@@ -184,24 +184,14 @@ static void pausing(void) {
   pair_free(&pair);
 }
 
-/* Pauses after each message; the next ones are in the same chunk already. */
-static void pause_each(struct rec *rec, char event) {
-  if (event == 'M') CHECK_STATUS(wsock_conn_pause(rec->conn), WSOCK_OK);
-}
 static void pause_inside(void) {
   struct srv srv = {0};
   struct raw raw;
   wsock_loop *loop = new_loop();
   section("a pause inside on_message holds what was received already");
-  srv.hook = pause_each;
-  srv_listen(&srv, loop, NULL);
-  raw_upgrade(&raw, loop, srv.port, "");
-  raw_send(&raw, "\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b\x81\x81\0\0\0\0c", 21);
+  send_to_paused(&raw, &srv, loop);
   for (int i = 1; i <= 3; i++) {
-    PUMP_UNTIL(loop, srv.count == 1 && srv.conn[0]->messages == i);
-    pump_for(loop, 20);
-    CHECK_INT(srv.conn[0]->messages, i);
-    CHECK(srv.conn[0]->data && srv.conn[0]->data[0] == "abc"[i - 1]);
+    only_one_came(&srv, loop, i);
     CHECK_STATUS(wsock_conn_resume(srv.conn[0]->conn), WSOCK_OK);
   }
   section("closing a paused connection resumes it: the peer's close frame is seen");

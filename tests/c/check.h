@@ -102,6 +102,9 @@ static inline int check_failed(const char *file, int line) {
               got_ < 0 ? last_text() : "", (int)want_, wsock_error_name(want_)); \
   } while (0)
 
+/* What another thread may write. */
+static inline int load(int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
+
 static inline wsock_error_info last_error(void) {
   wsock_error_info info;
   memset(&info, 0, sizeof info);

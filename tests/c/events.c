@@ -611,11 +611,7 @@ static void waiting(void) {
   raw_frame(&raw, 0x81, 1, "00", 2);
   CHECK_INT(wsock_loop_events(loop, -1), 1);
   section("a signal ends the wait, and nothing is lost by that");
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
-  REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
+  handle_usr1(on_signal, SA_RESTART);
   main_thread = pthread_self();
   int done = 0;
   REQUIRE(pthread_create(&thread, NULL, signal_later, &done) == 0);

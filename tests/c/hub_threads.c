@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-static int load(int *value) { return __sync_add_and_fetch(value, 0); }
 #define WAIT_UNTIL(condition)                                      \
   do {                                                             \
     int64_t end_ = now_ms() + patience_ms();                       \

@@ -20,7 +20,6 @@ struct client {
 static struct client clients[CLIENTS];
 static int over;
 
-static int load(int *value) { return __sync_add_and_fetch(value, 0); }
 static void give_way(void) {
   if (check_is_slow()) sleep_ms(1);
   else sched_yield();

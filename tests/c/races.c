@@ -7,7 +7,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static int load(int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
 static void *load_handle(void **handle) { return __sync_val_compare_and_swap(handle, NULL, NULL); }
 static void store_handle(void **handle, void *value) {
   while (!__sync_bool_compare_and_swap(handle, load_handle(handle), value)) {}

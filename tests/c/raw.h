@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -337,4 +338,30 @@ static inline void raw_serve(struct raw *raw, struct rec *client, wsock_loop *lo
   close(listener);
   PUMP_UNTIL(loop, client->opens);
 }
+
+/* Three messages in one chunk, to a server that pauses inside on_message: each comes when it is resumed. */
+static inline void pause_each(struct rec *rec, char event) {
+  if (event == 'M') CHECK_STATUS(wsock_conn_pause(rec->conn), WSOCK_OK);
+}
+static inline void send_to_paused(struct raw *raw, struct srv *srv, wsock_loop *loop) {
+  srv->hook = pause_each;
+  srv_listen(srv, loop, NULL);
+  raw_upgrade(raw, loop, srv->port, "");
+  raw_send(raw, "\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b\x81\x81\0\0\0\0c", 21);
+}
+static inline void only_one_came(struct srv *srv, wsock_loop *loop, int number) {
+  PUMP_UNTIL(loop, srv->count == 1 && srv->conn[0]->messages == number);
+  pump_for(loop, 20);
+  CHECK_INT(srv->conn[0]->messages, number);
+  CHECK(srv->conn[0]->data && srv->conn[0]->data[0] == "abc"[number - 1]);
+}
+
+static inline void handle_usr1(void (*handler)(int), int flags) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
+}
+
 #endif

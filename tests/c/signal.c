@@ -45,16 +45,12 @@ static void end_signals(pthread_t thread) {
 
 int main(void) {
   struct pair pair;
-  struct sigaction action;
   pthread_t thread;
   main_thread = pthread_self();
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_signal;
   pair_open(&pair, NULL, NULL);
   pair_echo(&pair);
   for (int restart = 0; restart < 2; restart++) {
-    action.sa_flags = restart ? SA_RESTART : 0;
-    REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
+    handle_usr1(on_signal, restart ? SA_RESTART : 0);
 
     section("a signal ends a poll without a limit");
     thread = start_signals();

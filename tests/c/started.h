@@ -8,8 +8,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-static inline int load(int *value) { return __sync_add_and_fetch(value, 0); }
-
 static inline wsock_loop *started_loop(void) {
   wsock_loop *loop = new_loop();
   REQUIRE(wsock_loop_start(loop) == WSOCK_OK);

@@ -57,23 +57,14 @@ static void beside_a_callback(void) {
   srv_free(&srv);
 }
 
-static void pause_inside(struct rec *rec, char event) {
-  if (event == 'M') CHECK_STATUS(wsock_conn_pause(rec->conn), WSOCK_OK);
-}
 static void paused(void) {
   struct srv srv = {0};
   struct raw raw;
   section("paused inside on_message: the next comes when it is resumed, although it was read already");
   wsock_loop *loop = started_loop();
-  srv.hook = pause_inside;
-  srv_listen(&srv, loop, NULL);
-  raw_upgrade(&raw, loop, srv.port, "");
-  raw_send(&raw, "\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b\x81\x81\0\0\0\0c", 21);
+  send_to_paused(&raw, &srv, loop);
   for (int i = 1; i <= 3; i++) {
-    PUMP_UNTIL(loop, srv.count == 1 && srv.conn[0]->messages == i);
-    pump_for(loop, 20);
-    CHECK_INT(srv.conn[0]->messages, i);
-    CHECK(srv.conn[0]->data[0] == "abc"[i - 1]);
+    only_one_came(&srv, loop, i);
     if (i == 2) raw_close_frame(&raw, 1, 1000, "");
     if (i < 3) CHECK_STATUS(wsock_conn_resume(srv.conn[0]->conn), WSOCK_OK);
   }

@@ -79,11 +79,7 @@ static void waiting(void) {
   CHECK_STATUS(wsock_loop_stop(loop), WSOCK_OK);
   CHECK_STATUS(run_loop(loop), WSOCK_OK);
   section("signals: poll, run and events are interrupted");
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
-  REQUIRE(sigaction(SIGUSR1, &action, NULL) == 0);
+  handle_usr1(on_signal, SA_RESTART);
   main_thread = pthread_self();
   handler_loop = loop;
   REQUIRE(pthread_create(&thread, NULL, send_signals, NULL) == 0);

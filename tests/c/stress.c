@@ -16,7 +16,6 @@
 #define LIVES 20000            /* connections of all links one after the other, at most */
 #define RUN_MS (check_is_slow() ? 1500 : 2500)
 
-static int load(int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
 static void store(int *value, int to) { __atomic_store_n(value, to, __ATOMIC_SEQ_CST); }
 static void add(int *value, int more) { __atomic_add_fetch(value, more, __ATOMIC_SEQ_CST); }
 #define WAIT_UNTIL(condition)                                      \

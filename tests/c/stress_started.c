@@ -16,7 +16,6 @@
 #define BATCH 64
 #define RUN_MS (check_is_slow() ? 1500 : 2500)
 
-static int load(int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
 static void store(int *value, int to) { __atomic_store_n(value, to, __ATOMIC_SEQ_CST); }
 static int add(int *value, int more) { return __atomic_fetch_add(value, more, __ATOMIC_SEQ_CST); }
 

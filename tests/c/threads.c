@@ -7,7 +7,6 @@
 #define EACH (check_is_slow() ? 100 : 2000)
 #define LINKS 4
 
-static int load(int *value) { return __sync_add_and_fetch(value, 0); }
 #define WAIT_UNTIL(condition)                                      \
   do {                                                             \
     int64_t end_ = now_ms() + patience_ms();                       \
