@@ -168,9 +168,10 @@ typedef struct wsock_options wsock_options;
  * One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
  * ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
  *
- * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; with a policy, a
- *   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part,
- *   wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again; made before: wsock_conn_send_message.
+ * - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; many at once:
+ *   wsock_conn_send_many; with a policy, a key or without a copy: wsock_conn_send_with; piece by piece:
+ *   wsock_conn_send_part, wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again; made before:
+ *   wsock_conn_send_message.
  * - End: wsock_conn_close politely, wsock_conn_abort at once.
  * - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
  *   for what you receive.
@@ -1407,6 +1408,27 @@ wsock_status wsock_conn_send_text(wsock_conn *conn, const char *text, size_t len
  * Errors: INVALID_HANDLE, WRONG_KIND, STATE, LIMIT, INVALID_ARGUMENT, POISONED. Since: 0.1
  */
 wsock_status wsock_conn_send_binary(wsock_conn *conn, const void *data, size_t len);
+
+/**
+ * Sends count messages of one type that lie one behind the other in data, len bytes in all; lens says how long
+ * each is. It does what so many calls of wsock_conn_send do, in one, for languages in which a call is dear, and
+ * stops at the first message that is refused. The answer is an error only if that was the very first; otherwise
+ * *out_taken says how many were taken, and if those were not all, wsock_last_error says why. WSOCK_DROPPED is
+ * answered when any was dropped, else WSOCK_BUFFERED when the queue was above WSOCK_OPT_HIGH_WATER after any.
+ *
+ * Ownership: data is copied. Thread: any.
+ * Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT (type,
+ * data, lens that are NULL or do not add up to len, out_taken, not UTF-8), UNSUPPORTED (flags), POISONED.
+ * Since: 0.1
+ */
+wsock_status wsock_conn_send_many(wsock_conn *conn,
+                                  int32_t type,
+                                  const void *data,
+                                  size_t len,
+                                  const size_t *lens,
+                                  size_t count,
+                                  uint32_t flags,
+                                  size_t *out_taken);
 
 /**
  * Sends a message as options say: without a copy, in place of an older one that waits, or with what to

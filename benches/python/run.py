@@ -50,6 +50,8 @@ SIDES = {
     "wsock_raw": ("wsock.raw", "wsock_raw", "", "", True, True),
     "wsock_raw_asyncio": ("wsock.raw, asyncio", "wsock_raw", "", "--loop asyncio", True, True),
     "wsock_raw_pure": ("wsock.raw, ctypes", "wsock_raw", "WSOCK_PURE=1", "", True, True),
+    "wsock_raw_lists": ("wsock.raw, lists", "wsock_raw_lists", "", "", True, False),
+    "wsock_raw_lists_pure": ("wsock.raw, lists, ctypes", "wsock_raw_lists", "WSOCK_PURE=1", "", True, False),
     "wsock": ("wsock", "wsock", "", "", True, True),
     "wsock_asyncio": ("wsock, asyncio", "wsock", "", "--loop asyncio", True, True),
     "wsock_pure": ("wsock, ctypes", "wsock", "WSOCK_PURE=1", "", True, True),

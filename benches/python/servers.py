@@ -17,6 +17,14 @@ async def wsock_raw(port):
         await for_ever()
 
 
+async def wsock_raw_lists(port):
+    from wsock import raw
+
+    async with raw.serve(lambda ws, messages: ws.send_many(messages), "127.0.0.1", port, max_size=LIMIT, text_as_bytes=True,
+                         lists=True):
+        await for_ever()
+
+
 async def wsock(port):
     import wsock
 
@@ -117,7 +125,7 @@ def websockets_threads(port):
 
 
 SERVERS = {function.__name__: function for function in (
-    wsock_raw, wsock, picows, picows_websockets, websockets, aiohttp, socketify, threads, websockets_threads)}
+    wsock_raw, wsock_raw_lists, wsock, picows, picows_websockets, websockets, aiohttp, socketify, threads, websockets_threads)}
 
 
 def main():

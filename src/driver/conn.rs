@@ -145,7 +145,44 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
 /// while it is open and nothing is special: most. Where anything is, nothing is done. Does not panic.
 #[inline]
 pub fn send_quickly(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
-    let Told { owner, cell, me, .. } = match told::to(id) {
+    let Told { owner, cell, me, .. } = quick_way(id)?;
+    match owner.from_within(me, id, |core| core.send_in_turn(id, cell, kind, data)) {
+        Some(sent) => sent,
+        None => owner.from_batch(me, id, |core| core.send_in_batch(id, cell, kind, data))?,
+    }
+}
+
+/// The same for several, which lie one behind the other: up to the first that cannot be sent so. Answers how many
+/// were, and the greatest of their answers.
+pub fn send_many_quickly(
+    id: Id,
+    kind: MessageKind,
+    data: &[u8],
+    lens: &[usize],
+) -> Option<(usize, Sent)> {
+    type Send = fn(&mut Core, Id, &Cell, MessageKind, &[u8]) -> Option<Sent>;
+    let Told { owner, cell, me, .. } = quick_way(id)?;
+    let each = |core: &mut Core, send: Send| {
+        let (mut rest, mut greatest) = (data, Sent::Queued);
+        for (taken, &len) in lens.iter().enumerate() {
+            let message = rest.split_off(..len)?;
+            match send(core, id, cell, kind, message) {
+                Some(sent) => greatest = greatest.max(sent),
+                None => return Some((taken, greatest)),
+            }
+        }
+        Some((lens.len(), greatest))
+    };
+    match owner.from_within(me, id, |core| each(core, Core::send_in_turn)) {
+        Some(taken) => taken,
+        None => owner.from_batch(me, id, |core| each(core, Core::send_in_batch))?,
+    }
+}
+
+/// Where that is, if nothing that every thread may know of it is special.
+#[inline]
+fn quick_way(id: Id) -> Option<Told> {
+    let told = match told::to(id) {
         Some(told) if told.owner.is_sound() && told.cell.is_sound(id, state::OPEN) => told,
         Some(_) => return None,
         None => {
@@ -153,13 +190,8 @@ pub fn send_quickly(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
             Told { id, owner, cell, me: Me::here() }
         }
     };
-    if cell.overflow() != Overflow::Refuse as u8 || cell.has_parts() {
-        return None;
-    }
-    match owner.from_within(me, id, |core| core.send_in_turn(id, cell, kind, data)) {
-        Some(sent) => sent,
-        None => owner.from_batch(me, id, |core| core.send_in_batch(id, cell, kind, data))?,
-    }
+    let special = told.cell.overflow() != Overflow::Refuse as u8 || told.cell.has_parts();
+    (!special).then_some(told)
 }
 
 /// Room in the queue for another thread's request, within so many `times` the limit.

@@ -95,8 +95,8 @@ impl Terms {
     }
 }
 
-/// What became of a message that was not refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What became of a message that was not refused. Of several answers the greatest tells most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sent {
     /// It is on its way.
     Queued,

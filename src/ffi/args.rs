@@ -147,6 +147,25 @@ pub unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Result<&'a [u8]> {
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
 }
 
+/// Several numbers.
+///
+/// # Safety
+/// `pointer` is NULL or leads to `count` numbers that stay until the call returns.
+pub unsafe fn numbers<'a>(pointer: *const usize, count: usize, what: &str) -> Result<&'a [usize]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() {
+        return Err(null(what));
+    }
+    if !pointer.is_aligned() || count > isize::MAX as usize / size_of::<usize>() {
+        let message = format!("{what} is no array of {count} numbers");
+        return Err(Error::new(Code::InvalidArgument, message));
+    }
+    // SAFETY: not NULL, aligned, of a possible length, and that long as promised by the caller.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
+}
+
 #[cold]
 fn no_bytes(pointer: *const u8, len: usize) -> Error {
     let message = match pointer.is_null() {

@@ -3,10 +3,10 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::args::{bytes, id, quick_id, sized_in};
-use super::boundary;
+use super::args::{bytes, id, numbers, out, quick_id, sized_in};
 use super::status::{WSOCK_BUFFERED, WSOCK_DROPPED, WSOCK_OK, wsock_status};
 use super::types::{WSOCK_BINARY, WSOCK_TEXT, wsock_conn, wsock_send_options};
+use super::{boundary, last_error};
 use crate::driver::send::{Manner, Overflow, Sent};
 use crate::driver::{conn, parts, retain, send};
 use crate::error::{Code, Error, Result};
@@ -240,6 +240,70 @@ pub unsafe extern "C" fn wsock_conn_send_binary(
 ) -> wsock_status {
     // SAFETY: as the caller promises.
     unsafe { send(conn, WSOCK_BINARY, data, len, 0) }
+}
+
+/// Sends count messages of one type that lie one behind the other in data, len bytes in all; lens says how long
+/// each is. It does what so many calls of wsock_conn_send do, in one, for languages in which a call is dear, and
+/// stops at the first message that is refused. The answer is an error only if that was the very first; otherwise
+/// *out_taken says how many were taken, and if those were not all, wsock_last_error says why. WSOCK_DROPPED is
+/// answered when any was dropped, else WSOCK_BUFFERED when the queue was above WSOCK_OPT_HIGH_WATER after any.
+///
+/// Ownership: data is copied. Thread: any.
+/// Errors: INVALID_HANDLE, WRONG_KIND, STATE (not open), LIMIT (WSOCK_OPT_MAX_BUFFERED), INVALID_ARGUMENT (type,
+/// data, lens that are NULL or do not add up to len, out_taken, not UTF-8), UNSUPPORTED (flags), POISONED.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsock_conn_send_many(
+    conn: *mut wsock_conn,
+    r#type: i32,
+    data: *const c_void,
+    len: usize,
+    lens: *const usize,
+    count: usize,
+    flags: u32,
+    out_taken: *mut usize,
+) -> wsock_status {
+    boundary::number(|| {
+        let (id, kind) = (id(conn)?, kind_of(r#type)?);
+        check_flags(flags, WSOCK_SEND_NO_COMPRESS)?;
+        // SAFETY: NULL or `len` bytes.
+        let mut rest = unsafe { bytes(data.cast(), len) }?;
+        // SAFETY: NULL or `count` numbers.
+        let mut lens = unsafe { numbers(lens, count, "lens") }?;
+        // SAFETY: NULL or room for a number.
+        let taken = unsafe { out(out_taken, "out_taken") }?;
+        check_sum(lens, len)?;
+        if count == 0 {
+            conn::ready_state(id)?;
+        }
+        let mut status = WSOCK_OK;
+        while let [next, ..] = *lens {
+            let (many, sent) = match conn::send_many_quickly(id, kind, rest, lens) {
+                Some(sent) if sent.0 > 0 => sent,
+                _ => match conn::send(id, kind, &rest[..next], flags & WSOCK_SEND_NO_COMPRESS == 0)
+                {
+                    Ok(sent) => (1, sent),
+                    Err(error) if lens.len() == count => return Err(error),
+                    Err(error) => {
+                        last_error::set(&error);
+                        break;
+                    }
+                },
+            };
+            rest = &rest[lens[..many].iter().sum()..];
+            lens = &lens[many..];
+            status = status.max(answer(sent));
+        }
+        taken.write(count - lens.len());
+        Ok(status)
+    })
+}
+
+fn check_sum(lens: &[usize], len: usize) -> Result<()> {
+    if lens.iter().try_fold(0_usize, |sum, len| sum.checked_add(*len)) == Some(len) {
+        return Ok(());
+    }
+    Err(Error::new(Code::InvalidArgument, format!("lens do not add up to the {len} bytes of data")))
 }
 
 /// Sends a message as options say: without a copy, in place of an older one that waits, or with what to

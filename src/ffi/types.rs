@@ -23,9 +23,10 @@ pub struct wsock_loop {
 /// One WebSocket connection, made by wsock_connect or wsock_connect_fd, or accepted by a server. It
 /// ends by itself: the handle is valid until on_close has returned, and there is nothing to free.
 ///
-/// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; with a policy, a
-///   key or without a copy: wsock_conn_send_with; piece by piece: wsock_conn_send_part,
-///   wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again; made before: wsock_conn_send_message.
+/// - Send: wsock_conn_send, wsock_conn_send_text, wsock_conn_send_binary, wsock_conn_ping; many at once:
+///   wsock_conn_send_many; with a policy, a key or without a copy: wsock_conn_send_with; piece by piece:
+///   wsock_conn_send_part, wsock_conn_send_fd, wsock_conn_send_from, wsock_conn_pull_again; made before:
+///   wsock_conn_send_message.
 /// - End: wsock_conn_close politely, wsock_conn_abort at once.
 /// - Hold back: wsock_conn_buffered_amount for what you send, wsock_conn_pause and wsock_conn_resume
 ///   for what you receive.

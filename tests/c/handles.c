@@ -156,6 +156,10 @@ static void count_release(const void *data, size_t len, void *user) {
 static int32_t call_wsock_conn_send(void *h) { return wsock_conn_send(h, WSOCK_TEXT, "a", 1, 0); }
 static int32_t call_wsock_conn_send_text(void *h) { return wsock_conn_send_text(h, "a", 1); }
 static int32_t call_wsock_conn_send_binary(void *h) { return wsock_conn_send_binary(h, "a", 1); }
+static int32_t call_wsock_conn_send_many(void *h) {
+  size_t len = 1, taken;
+  return wsock_conn_send_many(h, WSOCK_TEXT, "a", 1, &len, 1, 0, &taken);
+}
 static int32_t call_wsock_conn_send_with(void *h) {
   wsock_send_options options;
   memset(&options, 0, sizeof options);
@@ -440,7 +444,7 @@ static const struct row table[] = {
     ROW(wsock_connect, LOOP), ROW(wsock_connect_fd, LOOP), {"options of connect", OPTIONS, call_options_of_connect, 1},
     ROW(wsock_conn_send, CONN), ROW(wsock_conn_send_text, CONN), ROW(wsock_conn_send_binary, CONN),
     ROW(wsock_conn_send_fd, CONN), ROW(wsock_conn_send_from, CONN), ROW(wsock_conn_pull_again, CONN),
-    ROW(wsock_conn_send_with, CONN), ROW(wsock_conn_send_part, CONN),
+    ROW(wsock_conn_send_many, CONN), ROW(wsock_conn_send_with, CONN), ROW(wsock_conn_send_part, CONN),
     ROW(wsock_conn_ping, CONN), ROW(wsock_conn_close, CONN), ROW(wsock_conn_abort, CONN), ROW(wsock_conn_pause, CONN),
     ROW(wsock_conn_resume, CONN), ROW(wsock_conn_state, CONN), ROW(wsock_conn_buffered_amount, CONN),
     ROW(wsock_conn_get_str, CONN), ROW(wsock_conn_header, CONN), ROW(wsock_conn_header_at, CONN), ROW(wsock_conn_cookie, CONN),

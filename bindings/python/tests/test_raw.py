@@ -219,3 +219,151 @@ def test_views(run):
         kept.clear()
 
     run(main())
+
+
+MANY = ["a", "ü" * 300, "", "end"]
+
+
+def test_lists_and_many_at_once(run):
+    async def main():
+        got, lists, done = [], [], asyncio.get_running_loop().create_future()
+        kinds = [MANY, [text.encode() for text in MANY], ("text", b"binary", bytearray(b"array")), (str(n) for n in range(300)),
+                 [memoryview(b"four").cast("I"), b"one"], ["alone"], []]
+        sent = [message for kind in [*kinds[:3], map(str, range(300)), [b"four", b"one"], ["alone"]] for message in kind]
+
+        def on_messages(ws, messages):
+            assert type(messages) is list and messages
+            lists.append(len(messages))
+            got.extend(messages)
+            if len(got) == len(sent):
+                done.set_result(None)
+
+        def echo(ws, messages):
+            assert ws.send_many(messages) == 0
+
+        async with raw.serve(echo, "127.0.0.1", 0, lists=True) as server:
+            async with raw.connect(server.url, on_messages, lists=True) as ws:
+                for messages in kinds:
+                    assert ws.send_many(messages) == 0
+                await done
+        assert got == sent
+        assert max(lists) > 10, lists
+
+    run(main())
+
+
+def test_a_list_that_is_refused_in_part(run):
+    async def main():
+        got, closed = asyncio.Queue(), asyncio.get_running_loop().create_future()
+        async with raw.serve(lambda ws, data: got.put_nowait(data), "127.0.0.1", 0) as server:
+            ws = await raw.connect(server.url, None, on_close=lambda *_: closed.set_result(None))
+            for messages, error in ((["a", "b", "\ud800", "c"], UnicodeEncodeError), ([b"a", b"b", 7, b"c"], TypeError)):
+                with pytest.raises(error) as refused:
+                    ws.send_many(messages)
+                assert refused.value.taken == 2
+                assert [await got.get(), await got.get()] == messages[:2]
+            for no_list in ("text", b"bytes", 7):
+                with pytest.raises(TypeError):
+                    ws.send_many(no_list)
+            ws.close()
+            with pytest.raises(wsock.ConnectionClosed) as refused:
+                ws.send_many(["too", "late"])
+            assert refused.value.taken == 0
+            await closed
+            with pytest.raises(wsock.ConnectionClosedOK) as refused:
+                ws.send_many(["too", "late"])
+            assert refused.value.taken == 0 and got.empty()
+
+    run(main())
+
+
+def test_a_queue_that_is_full_takes_part_of_a_list(run):
+    async def main():
+        async with raw.serve(lambda ws, data: None, "127.0.0.1", 0, max_size=None) as server:
+            async with raw.connect(server.url, None, compression=None) as ws:
+                message = bytes(1 << 20)
+                with pytest.raises(RuntimeError, match="wait to be sent") as refused:
+                    for _ in range(10):
+                        status = ws.send_many([message] * 16)
+                assert status == 1 and 0 <= refused.value.taken < 16
+                ws.abort()
+                await ws.wait_closed()
+
+    run(main())
+
+
+def test_lists_of_views_and_of_text_as_bytes(run):
+    async def main():
+        for settings, kind in (({"views": True}, memoryview), ({"text_as_bytes": True}, bytes)):
+            got, done = [], asyncio.get_running_loop().create_future()
+
+            def on_messages(ws, messages):
+                got.extend(messages)
+                if len(got) == 3:
+                    done.set_result(None)
+
+            async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+                async with raw.connect(server.url, on_messages, lists=True, **settings) as ws:
+                    ws.send_many(["one", "two", "three"])
+                    await done
+            assert [type(it) for it in got] == [kind] * 3
+            assert [bytes(it) for it in got] == [b"one", b"two", b"three"]
+
+    run(main())
+
+
+def test_exceptions_of_who_is_given_lists(run):
+    async def main():
+        problems, got, done = [], [], asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(str(context["exception"])))
+
+        def on_messages(ws, messages):
+            got.extend(messages)
+            if len(got) == 20:
+                done.set_result(None)
+            raise LookupError(messages[0])
+
+        async with raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0) as server:
+            first, second = [await raw.connect(server.url, on_messages, lists=True) for _ in range(2)]
+            for number in range(10):
+                first.send(f"first {number}")
+                second.send(f"second {number}")
+            await done
+            await asyncio.sleep(0.01)
+            for ws in (first, second):
+                ws.close()
+                await ws.wait_closed()
+        for who in ("first", "second"):
+            assert [it for it in got if it.startswith(who)] == [f"{who} {number}" for number in range(10)]
+        assert problems and set(problems) <= set(got)
+
+    run(main())
+
+
+def test_ctrl_c_out_of_a_list_leaves_nothing_untold():
+    got = []
+
+    def on_messages(ws, messages):
+        got.extend(messages)
+        if "1" in messages:
+            raise KeyboardInterrupt
+
+    loop = asyncio.new_event_loop()
+    try:
+        server = loop.run_until_complete(raw.serve(lambda ws, data: ws.send(data), "127.0.0.1", 0).__aenter__())
+        clients = [loop.run_until_complete(raw.connect(server.url, on_messages, lists=True).__aenter__()) for _ in range(2)]
+        for ws in clients:
+            ws.send_many(["1", "2"])
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(asyncio.sleep(5))
+        try:
+            loop.run_until_complete(asyncio.sleep(0.1))
+        except KeyboardInterrupt:
+            loop.run_until_complete(asyncio.sleep(0.1))
+        assert sorted(got) == ["1", "1", "2", "2"]
+        for ws in clients:
+            ws.abort()
+        server.close()
+        loop.run_until_complete(server.wait_closed())
+    finally:
+        loop.close()

@@ -31,7 +31,7 @@ _NOW = ctypes.c_int32.from_param(0)
 _MOST = 2**31 - 1
 
 
-def _quick(name: str) -> Callable[..., int]:
+def quick(name: str) -> Callable[..., int]:
     """A call that does not wait and gets its arguments as ctypes objects or bytes: without `argtypes`, whose conversions
     take longer than the call."""
     function = getattr(_library.quick, name)
@@ -39,10 +39,10 @@ def _quick(name: str) -> Callable[..., int]:
     return function  # type: ignore[no-any-return]
 
 
-fetch = _quick("wsock_loop_events")
-flush = _quick("wsock_loop_flush")
-send_text = _quick("wsock_conn_send_text")
-send_binary = _quick("wsock_conn_send_binary")
+fetch = quick("wsock_loop_events")
+flush = quick("wsock_loop_flush")
+send_text = quick("wsock_conn_send_text")
+send_binary = quick("wsock_conn_send_binary")
 
 
 class Closed:
@@ -296,7 +296,7 @@ class Engine:
             arrived()
 
     def _tell_view(self, handle: int, data: int, length: int) -> None:
-        function, first, _ = self._viewers[handle]
+        function, first, arrived = self._viewers[handle]
         memory = (ctypes.c_char * length).from_address(data)
         try:
             function(first, memoryview(memory).cast("B").toreadonly())
@@ -306,6 +306,8 @@ class Engine:
                 message = ctypes.c_void_p()
                 check(_ffi.wsock_conn_retain(handle, data, ctypes.byref(message)))
                 weakref.finalize(memory, _ffi.wsock_message_free, message.value)
+        if arrived is not None:
+            arrived()
 
     def _accepted(self, handle: int) -> Hearer:
         listener = self.listeners.get(_ffi.wsock_conn_server(handle) or 0)

@@ -468,6 +468,18 @@ wsock_connect_fd = _function(
 wsock_conn_send = _function("wsock_conn_send", c_int32, c_void_p, c_int32, c_void_p, c_size_t, c_uint32)
 wsock_conn_send_text = _function("wsock_conn_send_text", c_int32, c_void_p, c_char_p, c_size_t)
 wsock_conn_send_binary = _function("wsock_conn_send_binary", c_int32, c_void_p, c_void_p, c_size_t)
+wsock_conn_send_many = _function(
+    "wsock_conn_send_many",
+    c_int32,
+    c_void_p,
+    c_int32,
+    c_void_p,
+    c_size_t,
+    POINTER(c_size_t),
+    c_size_t,
+    c_uint32,
+    POINTER(c_size_t),
+)
 wsock_conn_send_with = _function(
     "wsock_conn_send_with",
     c_int32,

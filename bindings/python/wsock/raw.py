@@ -7,7 +7,7 @@
 There are no queues, no tasks and no waiting: `on_message(connection, data)` runs in the asyncio loop as the message arrives, and
 `connection.send(data)` is a plain function. What is sent inside of `on_message` leaves together when all messages that have
 arrived are done; what is sent elsewhere leaves at once. An exception of `on_message` goes to the loop's exception handler, and
-the next message comes nevertheless.
+the next message comes nevertheless. Where a call for each is too much, `lists` and `send_many` do with one for all that have come.
 """
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ import asyncio
 import logging
 import socket
 from types import TracebackType
-from typing import Any, Callable, Optional, Type
+from typing import Any, Callable, Iterable, List, NoReturn, Optional, Type
 
-from . import _ffi
+from . import _ffi, _many
 from ._client import ClientSettings
 from ._engine import Closed, Sink
 from ._message import payload_of
 from ._options import c_text
 from ._peer import LoggerLike, Peer
 from ._server import ServerSettings
-from ._status import GONE, check, exception_of, last_failure
+from ._status import GONE, Failure, check, exception_of, last_failure
 from .asyncio.lifetime import Dialling, RunningServer, Served, Serving
 from .asyncio.runner import Runner
 from .exceptions import ConnectionClosedError
 
 __all__ = ["Connection", "Server", "connect", "serve"]
 
+#: With a message, or with `lists` a list of them.
 OnMessage = Callable[["Connection", Any], Any]
 OnOpen = Callable[["Connection"], Any]
 OnClose = Callable[["Connection", int, str], Any]
@@ -41,13 +42,14 @@ class Events:
     """Your functions."""
 
     def __init__(self, on_message: OnMessage, on_open: Optional[OnOpen], on_close: Optional[OnClose],
-                 on_drain: Optional[OnDrain], text_as_bytes: bool, views: bool) -> None:
+                 on_drain: Optional[OnDrain], text_as_bytes: bool, views: bool, lists: bool) -> None:
         self.message = on_message
         self.open = on_open
         self.close = on_close
         self.drain = on_drain
         self.text_as_bytes = text_as_bytes
         self.views = views
+        self.lists = lists
 
 
 class Connection(Peer):
@@ -65,9 +67,24 @@ class Connection(Peer):
         self._ended: asyncio.Future[None] = runner.loop.create_future()
         self.text_as_bytes = events.text_as_bytes
         self.views = events.views
+        #: With `lists`, what was told and not yet handed over.
+        self._come: List[Any] = []
 
     def sink(self) -> Sink:
+        if self._events.lists:
+            return list.append, self._come, self._hand_over
         return self._events.message, self, None
+
+    def _hand_over(self) -> None:
+        messages = self._come.copy()
+        self._come.clear()
+        try:
+            self._events.message(self, messages)
+        except Exception as error:
+            self._runner.report(error)
+        except BaseException as error:
+            # What else was told comes before it.
+            self._runner.loop.call_soon(_raise, error)
 
     def begin(self, handle: int) -> None:
         super().begin(handle)
@@ -97,15 +114,39 @@ class Connection(Peer):
         elif self._events.close is not None:
             self._events.close(self, closed.code, closed.reason)
 
+    def send_many(self, messages: Iterable[Any]) -> int:
+        """Sends each of these as a message of its own: as so many calls of `send`, for little more than one if all are str or
+        all are bytes. When one is refused, the exception's `taken` says how many before it are on their way.
+        """
+        if type(messages) is not list:
+            messages = _many.listed(messages)
+        status = taken = 0
+        if len(messages) > 1:
+            status, taken = _many.send(self._boxed, messages)
+            if not self._runner.engine.telling:
+                self._runner.engine.flush()
+        # What does not go together goes alone, and then it also shows what is wrong with it.
+        return status if taken == len(messages) else self._send_each(messages, taken, status)
+
+    def _send_each(self, messages: List[Any], taken: int, status: int) -> int:
+        for message in messages[taken:]:
+            try:
+                status = max(status, self.send(message))
+            except Exception as error:
+                error.taken = taken  # type: ignore[attr-defined]
+                raise
+            taken += 1
+        return status
+
+    def _exception_of(self, failure: Failure) -> Exception:
+        return ConnectionClosedError(None, None) if failure.code in GONE else exception_of(failure)
+
     def _send_other(self, data: Any) -> int:
         """What is neither str nor bytes, and what was refused."""
         kind, payload = payload_of(data)
         status: int = _ffi.wsock_conn_send(self.handle, kind, payload, len(payload), 0)
         if status < 0:
-            failure = last_failure()
-            if failure.code in GONE:
-                raise ConnectionClosedError(None, None)
-            raise exception_of(failure)
+            raise self._exception_of(last_failure())
         if not self._runner.engine.telling:
             self._runner.engine.flush()
         return status
@@ -155,14 +196,15 @@ class connect(Dialling[Connection]):
 
     `settings` are those of `wsock.connect`. `text_as_bytes` gives text as the bytes that it came as. `views` gives all
     messages as memoryviews of where they were received, without a copy; the memory stays as long as you keep one, or a part of it.
+    `lists` calls `on_message(connection, messages)`, once for all that have come together.
     """
 
     def __init__(self, uri: str, on_message: OnMessage, *, on_open: Optional[OnOpen] = None,
                  on_close: Optional[OnClose] = None, on_drain: Optional[OnDrain] = None, text_as_bytes: bool = False,
-                 views: bool = False, sock: Optional[socket.socket] = None, logger: Optional[LoggerLike] = None,
+                 views: bool = False, lists: bool = False, sock: Optional[socket.socket] = None, logger: Optional[LoggerLike] = None,
                  **settings: Any) -> None:
         super().__init__(uri, ClientSettings(**settings), sock, logger or logging.getLogger("wsock.client"))
-        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views)
+        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views, lists)
 
     def _make(self, runner: Runner) -> Connection:
         return Connection(runner, self._events, self.logger)
@@ -190,15 +232,19 @@ class ServerConnection(Served, Connection):
 class serve(Serving[Server]):
     """Serves: `async with serve(on_message, host, port) as server`, or `server = await serve(...)`.
 
-    `settings` are those of `wsock.serve`; `text_as_bytes` and `views` are as in `connect`.
+    `settings` are those of `wsock.serve`; `text_as_bytes`, `views` and `lists` are as in `connect`.
     """
 
     def __init__(self, on_message: OnMessage, host: Any = None, port: Optional[int] = None, *, on_open: Optional[OnOpen] = None,
                  on_close: Optional[OnClose] = None, on_drain: Optional[OnDrain] = None, text_as_bytes: bool = False,
-                 views: bool = False, logger: Optional[LoggerLike] = None, **settings: Any) -> None:
+                 views: bool = False, lists: bool = False, logger: Optional[LoggerLike] = None, **settings: Any) -> None:
         self.logger = logger or logging.getLogger("wsock.server")
-        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views)
+        self._events = Events(on_message, on_open, on_close, on_drain, text_as_bytes, views, lists)
         self._settings = ServerSettings(host, port, **settings)
 
     def _make_server(self, runner: Runner) -> Server:
         return Server(runner, self._events, self._settings, self.logger)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

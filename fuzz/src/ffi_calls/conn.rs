@@ -5,7 +5,7 @@ use super::connect::set_target;
 use super::source;
 use super::values::*;
 use super::world::*;
-use std::ffi::CString;
+use std::ffi::{CString, c_void};
 use std::ptr;
 use wsock::error::Code::*;
 use wsock::ffi::conn::*;
@@ -108,8 +108,12 @@ fn send(conn: usize) {
             _ => {
                 let (kind, flags) = draw(|input| (input.byte(), input.byte()));
                 let kind = if kind < 250 { 1 + i32::from(kind) % 2 } else { i32::from(kind) };
+                let many = flags & 2 != 0;
                 let flags = if flags < 250 { u32::from(flags) % 2 } else { u32::from(flags) };
-                wsock_conn_send(conn as _, kind, data.cast(), len, flags)
+                match many {
+                    false => wsock_conn_send(conn as _, kind, data.cast(), len, flags),
+                    true => return send_many(conn, kind, (data.cast(), len), flags),
+                }
             }
         }
     };
@@ -121,6 +125,29 @@ fn send(conn: usize) {
             record.in_parts |= how == 8;
             record.messages += 1;
             record.bytes += len as u64;
+        });
+    }
+}
+
+/// The payload as two messages, cut in the middle.
+///
+/// # Safety
+/// As for `wsock_conn_send`.
+unsafe fn send_many(conn: usize, kind: i32, (data, len): (*const c_void, usize), flags: u32) {
+    let lens = [len / 2, len - len / 2];
+    let mut taken = 0;
+    // SAFETY: as promised by the caller.
+    let status = unsafe {
+        let (lens, count) = (lens.as_ptr(), lens.len());
+        wsock_conn_send_many(conn as _, kind, data, len, lens, count, flags, &mut taken)
+    };
+    documented(status, &[InvalidHandle, WrongKind, State, Limit, InvalidArgument, Unsupported]);
+    assert!(status <= WSOCK_DROPPED && (status >= 0) == (taken > 0) && taken <= 2);
+    if taken > 0 {
+        world(|w| {
+            let record = w.conns.entry(conn).or_default();
+            record.messages += taken as u64;
+            record.bytes += lens[..taken].iter().sum::<usize>() as u64;
         });
     }
 }

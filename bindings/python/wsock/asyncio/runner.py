@@ -93,7 +93,11 @@ class Runner:
         try:
             self.engine.take()
         except Exception as error:
-            self.loop.call_exception_handler({"message": "exception in a WebSocket's handler", "exception": error})
+            self.report(error)
+
+    def report(self, error: Exception) -> None:
+        """Something has come out of a handler."""
+        self.loop.call_exception_handler({"message": "exception in a WebSocket's handler", "exception": error})
 
     def _go_on(self) -> None:
         if _runners.get(self.loop) is self:
