@@ -23,9 +23,9 @@ pub(super) const SEND_EARLY: usize = 64 * 1024;
 /// The same while more input of the connection is at hand, which may well be answered, too: of that size
 /// writes have become as cheap for each byte as they will ever be.
 const SEND_EARLY_AMID: usize = 256 * 1024;
-/// What one connection may write before the others have their turn: over loopback, say, the system takes as much as
-/// the peer reads meanwhile. A message of 1 MiB leaves at once: it would only wait in line, with the memory that it
-/// is in.
+/// What one connection may write in one go, so that the others have their turn: over loopback, say, the system takes as
+/// much as the peer reads meanwhile. A message of 1 MiB leaves at once: it would only wait in line, with the memory
+/// that it is in. What is more than this leaves a share at a time.
 pub(super) const MOST_SENT: usize = 5 * SHARE;
 /// A peer that has closed its side after an HTTP answer is given this long to read it.
 const LINGER_MS: u64 = 5_000;
@@ -53,7 +53,7 @@ impl Core {
     pub fn served(&mut self, id: Id) {
         self.serving = None;
         self.more_of = None;
-        self.settle(id);
+        self.settle_in_turn(id);
     }
 
     /// Whether a message more of the connection is at hand, which may be answered, too.
@@ -79,14 +79,23 @@ impl Core {
         }
     }
 
-    /// Sends what waits, up to a share, follows the connection's state, arms its timer.
+    /// Sends what waits, unless that is more than a share and waits for its turn; follows the connection's state,
+    /// arms its timer.
     pub fn settle(&mut self, id: Id) {
-        self.settle_sending(id, MOST_SENT);
+        self.settle_sending(id, |session| if session.is(Mark::Owes) { 0 } else { MOST_SENT });
+    }
+
+    /// The same when its turn has come.
+    pub fn settle_in_turn(&mut self, id: Id) {
+        self.settle_sending(id, |session| if session.is(Mark::Owes) { SHARE } else { MOST_SENT });
     }
 
     /// The same with up to so many bytes sent.
-    pub fn settle_sending(&mut self, id: Id, most: usize) {
-        let written = self.contain(id, |session, cx, now| session.write(cx, now, most));
+    pub fn settle_sending(&mut self, id: Id, most: impl FnOnce(&Session) -> usize) {
+        let written = self.contain(id, |session, cx, now| {
+            let most = most(session);
+            session.write(cx, now, most)
+        });
         if matches!(written, Ok(true)) && self.is_published(id) {
             return;
         }

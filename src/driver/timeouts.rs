@@ -13,7 +13,7 @@ impl Core {
     pub fn timed_out(&mut self, id: Id) {
         if self.session(id).is_some_and(|session| session.is(Mark::Owes)) {
             // It only waits for its turn: the peer may well be taking what there is.
-            self.settle(id);
+            self.settle_in_turn(id);
         }
         let now = self.now;
         let handled = self.contain(id, |session, cx, now| {

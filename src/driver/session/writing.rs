@@ -50,19 +50,19 @@ impl Session {
         Ok(true)
     }
 
-    /// Writes of what waits about so much at `most`, and compresses no more than one step unless that is `usize::MAX`,
-    /// until it is gone or the socket is full. True when that changed nothing else.
+    /// Writes what waits if that is about so much at `most`, and otherwise a share of it; compresses no more than one
+    /// step. `usize::MAX`: all of it. True when it is gone and nothing else has changed.
     pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
         self.mark(Mark::Owes, false);
         if self.write_plain(cx, now, most)? {
             let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
             return Ok(armed && !self.is(Mark::Paused) && self.waiting() == 0);
         }
-        let mut left = most;
+        let mut left = if self.buffered() > most { most.min(SHARE) } else { most };
         while self.is(Mark::Writable) && self.can_write() {
             if left == 0 {
                 self.mark(Mark::Owes, true);
-                cx.work += SHARE;
+                cx.work += most.min(SHARE);
                 break;
             }
             let Some(stream) = &mut self.stream else { return Ok(false) };
