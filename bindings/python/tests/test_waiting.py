@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 import contextvars
+import sys
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_who_was_cancelled_before_it_was_woken_leaves_what_came(run):
             for n in range(3):
                 task = asyncio.ensure_future(ws.recv())
                 await asyncio.sleep(0)
-                task.cancel("enough")
+                task.cancel(*(["enough"] if sys.version_info >= (3, 9) else []))
                 await ws.send(str(n))
                 with pytest.raises(asyncio.CancelledError):
                     await task

@@ -100,9 +100,12 @@ class Connection(Inbox):
                     continue
                 # As _wait, without calls of Python functions.
                 waiter = self._waiter = self._chair
-                waiter._asyncio_future_blocking = True
+                waiter.future._asyncio_future_blocking = True
                 try:
                     await waiter.bed
+                except BaseException:
+                    waiter.renew()
+                    raise
                 finally:
                     self._waiter = None
         except ConnectionClosedOK:
@@ -150,9 +153,12 @@ class Connection(Inbox):
         if self._closed is not None:
             raise self.closed_exception()
         waiter = self._waiter = self._chair
-        waiter._asyncio_future_blocking = True
+        waiter.future._asyncio_future_blocking = True
         try:
             await waiter.bed
+        except BaseException:
+            waiter.renew()
+            raise
         finally:
             self._waiter = None
 

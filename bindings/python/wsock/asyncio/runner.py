@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import warnings
-from typing import Deque, Dict
+from typing import Any, Deque, Dict
 
 from .._engine import new_engine
 from .._inbox import Inbox
@@ -17,6 +17,13 @@ from .._inbox import Inbox
 _runners: Dict[asyncio.AbstractEventLoop, Runner] = {}
 #: Loops of several threads have theirs there.
 _lock = threading.Lock()
+
+
+#: Where so many events come at once the next are there when those are done, and asking for them at once is less than having
+#: asyncio find out.
+_CROWD = 8
+#: Events up to which that is done, so that others have their turn.
+_TURN = 256
 
 
 class Runner:
@@ -30,7 +37,7 @@ class Runner:
         self.users = 0
         #: Connections for which something has come: whoever waits for it runs when all is told.
         self.news: Deque[Inbox] = collections.deque()
-        #: What they are woken with.
+        #: What they are woken with, in place of what they have waited for.
         self._done: asyncio.Future[None] = asyncio.Future(loop=loop)
         self._done.set_result(None)
         #: What is sent now leaves soon.
@@ -69,31 +76,42 @@ class Runner:
     def _ready(self) -> None:
         flushing, self.flushing = self.flushing, True
         try:
-            self._tell()
-            news = self.news
-            while news:
-                connection = news.popleft()
-                waiter, messages = connection._waiter, connection._messages
-                if waiter is not None and (messages or waiter.woken):
-                    callback, waiter.callback = waiter.callback, None
-                    # Without one it was cancelled.
-                    if callback is not None:
-                        waiter.woken = False
-                        waiter.context.run(callback, self._done)
-                if messages and len(messages) > connection._high and not connection._paused:
-                    connection._pause()
+            count = told = _CROWD
+            while count >= _CROWD and told < _TURN:
+                count = self._tell()
+                told += count
+                if self.news:
+                    self._tell_news()
+                self.engine.flush()
         finally:
             self.flushing = flushing
-            self.engine.flush()
             if self.news or self.engine.has_rest:
                 # Ctrl-C has come out of a task, or of what it is told.
+                self.engine.flush()
                 self.loop.call_soon(self._go_on)
 
-    def _tell(self) -> None:
+    def _tell_news(self) -> None:
+        news, done = self.news, self._done
+        while news:
+            connection = news.popleft()
+            waiter, messages = connection._waiter, connection._messages
+            if waiter is not None and (messages or waiter.woken):
+                callbacks: Any = waiter.future._callbacks
+                # There are none when it was cancelled.
+                if callbacks:
+                    waiter.woken = False
+                    callback, context = callbacks[0]
+                    waiter.future.remove_done_callback(callback)
+                    context.run(callback, done)
+            if messages and len(messages) > connection._high and not connection._paused:
+                connection._pause()
+
+    def _tell(self) -> int:
         try:
-            self.engine.take()
+            return self.engine.take()
         except Exception as error:
             self.report(error)
+            return 0
 
     def report(self, error: Exception) -> None:
         """Something has come out of a handler."""
