@@ -95,7 +95,9 @@ pub fn let_go(way: &Way<'_>) -> Result<()> {
         core.batch_is_over();
         if core.place.is_corked() {
             core.place.uncork();
-            core.tick();
+            if !core.dirty.is_empty() {
+                core.tick();
+            }
             core.settle_all();
         }
         Ok(())

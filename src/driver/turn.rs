@@ -123,7 +123,9 @@ fn say_good_bye(entered: &Entered) -> Result<()> {
 pub fn turn(place: Loop, entered: &Entered, limit: Option<Duration>) -> Result<u32> {
     log::tell(&Way::Inside(entered))?;
     entered.with(|core| {
-        core.tick();
+        if limit != Some(Duration::ZERO) {
+            core.tick();
+        }
         let wait = core.waiting_time(limit);
         core.wait(wait).map_err(|e| match e.kind() {
             std::io::ErrorKind::Interrupted => {
@@ -182,7 +184,9 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
 fn settle(entered: &Entered) -> Result<()> {
     entered.with(|core| {
         // The callbacks may have taken long, and deadlines count from when something leaves.
-        core.tick();
+        if !core.queueing {
+            core.tick();
+        }
         core.settle_all();
         Ok(())
     })

@@ -1,5 +1,7 @@
 """The fast path."""
 import asyncio
+import socket
+import threading
 
 import pytest
 
@@ -368,3 +370,31 @@ def test_ctrl_c_out_of_a_list_leaves_nothing_untold():
         loop.run_until_complete(server.wait_closed())
     finally:
         loop.close()
+
+
+def test_others_have_their_turn_beside_a_crowd(run):
+    frames, rounds, came = b"\x82\x81\0\0\0\0x" * 100_000, 5, [0]
+
+    def on_message(ws, data):
+        came[0] += 1
+
+    def flood(port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: it\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                           b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            for _ in range(rounds):
+                client.sendall(frames)
+            client.recv(1 << 16)
+
+    async def main():
+        turns = 0
+        async with raw.serve(on_message, "127.0.0.1", 0) as server:
+            thread = threading.Thread(target=flood, args=(server.port,))
+            thread.start()
+            while came[0] < rounds * 100_000:
+                await asyncio.sleep(0)
+                turns += 1
+            thread.join()
+        assert turns > rounds * 100_000 // 256 // 4
+
+    run(main())
