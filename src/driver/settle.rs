@@ -53,7 +53,11 @@ impl Core {
     pub fn served(&mut self, id: Id) {
         self.serving = None;
         self.more_of = None;
-        self.settle_in_turn(id);
+        // Who was only told something has nothing to send.
+        if !(self.session(id).is_some_and(|session| session.is_at_rest()) && self.is_published(id))
+        {
+            self.settle_in_turn(id);
+        }
     }
 
     /// Whether a message more of the connection is at hand, which may be answered, too.

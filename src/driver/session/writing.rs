@@ -22,6 +22,20 @@ impl Session {
         stream.is_some_and(|s| s.has_output() || s.takes_bytes() && self.has_output())
     }
 
+    /// Whether it is open, has nothing to send, and its timer is armed; and nothing about it is special.
+    #[inline]
+    pub fn is_at_rest(&self) -> bool {
+        let (Phase::Open(conn), Some(stream), None) = (&self.phase, &self.stream, &self.details)
+        else {
+            return false;
+        };
+        stream.is_direct()
+            && conn.plain_output().is_some_and(<[u8]>::is_empty)
+            && !self.marks.has(Mark::Owes)
+            && !self.marks.has(Mark::Paused)
+            && conn.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled))
+    }
+
     /// Writes what waits if it is nothing but messages in one piece. True when all of it has left.
     #[inline]
     fn write_plain(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
