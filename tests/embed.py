@@ -208,8 +208,9 @@ class Clients(unittest.TestCase):
         self.assertEqual(rest, [b"closed with 1000", b""])
         frames = drawn.split(b"\r")[1:]
         self.assertEqual({len(frame) for frame in frames}, {60})
-        self.assertTrue(120 <= len(frames) < 140, len(frames))
-        self.assertTrue(1.9 < took < 3, took)
+        # Two seconds, and as many more as the good-bye takes, which stands behind all that the server has sent.
+        self.assertGreaterEqual(len(frames), 120)
+        self.assertTrue(50 < len(frames) / took < 70, (len(frames), took))
         self.assertGreater(crowd.sent, 10_000)
         self.assertGreater(len({frame.find(b"x") for frame in frames}), 1, "where others are is not drawn")
         places = [b"at %d" % frame.find(b"o") for frame in frames[5:120:6]]
