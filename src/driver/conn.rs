@@ -180,7 +180,7 @@ pub fn send_many_quickly(
 }
 
 /// Where that is, if nothing that every thread may know of it is special.
-#[inline]
+#[inline(always)] // in the way of each message
 fn quick_way(id: Id) -> Option<Told> {
     let told = match told::to(id) {
         Some(told) if told.owner.is_sound() && told.cell.is_sound(id, state::OPEN) => told,

@@ -237,7 +237,7 @@ impl Core {
         let Some(session) = self.session(id) else { return };
         let (waiting, max) = (session.buffered(), session.setup.shared.settings.max_buffered);
         if session.is(Mark::Writable) && waiting > 0 && waiting.saturating_add(len) > max {
-            self.settle_sending(id, |_| usize::MAX);
+            self.settle_sending(id, usize::MAX, usize::MAX);
         }
     }
 

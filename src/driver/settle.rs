@@ -53,11 +53,14 @@ impl Core {
     pub fn served(&mut self, id: Id) {
         self.serving = None;
         self.more_of = None;
-        // Who was only told something has nothing to send.
-        if !(self.session(id).is_some_and(|session| session.is_at_rest()) && self.is_published(id))
+        // Of whom something is queued for a batch has nothing to send yet.
+        if self.queueing
+            && self.session(id).is_some_and(|session| session.is_at_rest())
+            && self.is_published(id)
         {
-            self.settle_in_turn(id);
+            return;
         }
+        self.settle_in_turn(id);
     }
 
     /// Whether a message more of the connection is at hand, which may be answered, too.
@@ -86,18 +89,18 @@ impl Core {
     /// Sends what waits, unless that is more than a share and waits for its turn; follows the connection's state,
     /// arms its timer.
     pub fn settle(&mut self, id: Id) {
-        self.settle_sending(id, |session| if session.is(Mark::Owes) { 0 } else { MOST_SENT });
+        self.settle_sending(id, MOST_SENT, 0);
     }
 
     /// The same when its turn has come.
     pub fn settle_in_turn(&mut self, id: Id) {
-        self.settle_sending(id, |session| if session.is(Mark::Owes) { SHARE } else { MOST_SENT });
+        self.settle_sending(id, MOST_SENT, SHARE);
     }
 
-    /// The same with up to so many bytes sent.
-    pub fn settle_sending(&mut self, id: Id, most: impl FnOnce(&Session) -> usize) {
+    /// The same with up to so many bytes sent, or so many if the last share was not all.
+    pub fn settle_sending(&mut self, id: Id, most: usize, rest: usize) {
         let written = self.contain(id, |session, cx, now| {
-            let most = most(session);
+            let most = if session.is(Mark::Owes) { rest } else { most };
             session.write(cx, now, most)
         });
         if matches!(written, Ok(true)) && self.is_published(id) {
