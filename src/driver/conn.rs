@@ -117,12 +117,12 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
             cell.set_buffered(queued.buffered + session.waiting());
             Ok(None)
         })?;
-        let sent = Sent::of(cell);
         if let Some(error) = failed {
             core.sending_failed(id, error);
         }
+        // A large one may leave here and now, and then nobody has to wait.
         core.dirty(id);
-        Ok(sent)
+        Ok(Sent::of(cell))
     };
     let direct = if cell.has_parts() { None } else { owner.try_with(now) };
     if let Some(sent) = direct {

@@ -225,6 +225,34 @@ fn what_only_waits_for_the_end_of_the_turn_makes_room_for_a_part_too() {
     turn::free(owner).unwrap();
 }
 
+/// Answers with a message that is above the high-water mark alone, and notes what that was answered.
+#[derive(Default)]
+struct Large(Mutex<Option<Sent>>);
+
+impl Handler for Large {
+    fn on_message(&self, id: Id, kind: Kind, _: &[u8]) {
+        *self.0.lock().unwrap() = conn::send(id, kind, &[b'x'; 70_000], true).ok();
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+#[test]
+fn what_has_left_at_once_is_not_above_the_high_water_mark() {
+    let (owner, log, large) = (new_loop(), Log::new(), Arc::new(Large::default()));
+    let settings = Settings { high_water: 32 * 1024, low_water: 8 * 1024, ..Settings::default() };
+    let server = listen::listen(owner, "127.0.0.1", 0, &Settings::default(), log.clone()).unwrap();
+    let url = format!("ws://127.0.0.1:{}/", server::port(owner, server).unwrap());
+    client::connect(owner, &url, &settings, large.clone()).unwrap();
+    assert!(turn_until(owner, || log.count("open") == 1), "{:?}", log.events());
+    let accepted = owner.with(|core| Ok(core.sessions_where(|it| it.client().is_none()))).unwrap();
+    conn::send(accepted[0], Kind::Text, b"go", true).unwrap();
+    assert!(turn_until(owner, || log.events().len() == 2), "{:?}", log.events());
+    assert_eq!(*large.0.lock().unwrap(), Some(Sent::Queued));
+    turn::free(owner).unwrap();
+}
+
 /// Sends back what it is given, in every way, and notes where that was.
 #[derive(Default)]
 struct Relay {
