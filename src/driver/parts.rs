@@ -148,7 +148,12 @@ impl Core {
         cell: Option<&Cell>,
     ) -> Result<()> {
         if place.first {
-            self.send_before(id);
+            match cell {
+                Some(_) => self.send_before(id),
+                // Whoever takes it up: it was sent after what waits for on_open to return.
+                None if self.queueing => self.send_waiting(id),
+                None => {}
+            }
         }
         if cell.is_some() {
             self.make_room(id, data.len());
