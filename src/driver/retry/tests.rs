@@ -9,7 +9,7 @@ use crate::driver::loops::Loop;
 use crate::driver::session::state;
 use crate::driver::settings::Settings;
 use crate::driver::setup::Agreed;
-use crate::driver::{client, conn, listen, request, server, turn};
+use crate::driver::{client, conn, listen, parts, request, server, turn};
 use crate::proto::event::Kind;
 use crate::proto::http::auth::Credentials;
 
@@ -103,41 +103,65 @@ fn who_was_refused_while_it_was_down_hears_when_there_is_room() {
     turn::free(owner).unwrap();
 }
 
-#[test]
-fn what_waits_for_on_open_counts_while_other_things_are_sent() {
-    let (owner, elsewhere, log, there) = (new_loop(), new_loop(), Log::new(), Log::new());
+/// A client that is open and has not been told of it, as when events are fetched in batches, and a message that
+/// waits for that; its server, on a loop of its own; and what that hears.
+fn open_and_untold() -> (Loop, Id, Loop, Arc<Log>) {
+    let (owner, elsewhere, there) = (new_loop(), new_loop(), Log::new());
     let plain = Settings::default();
     let server = listen::listen(elsewhere, "127.0.0.1", 0, &plain, there.clone()).unwrap();
     let url = format!("ws://127.0.0.1:{}/", server::port(elsewhere, server).unwrap());
-    let id = client::connect(owner, &url, &settings(0, 100), log.clone()).unwrap();
+    let id = client::connect(owner, &url, &settings(0, 100), Log::new()).unwrap();
     assert_eq!(send(id, "waits"), None);
-    // As when events are fetched in batches: on_open comes later.
-    let queueing = |on| {
-        owner.with(|core| {
-            core.queueing = on;
-            Ok(())
-        })
+    set_queueing(owner, true);
+    let is_open = || conn::ready_state(id) == Ok(state::OPEN) && there.count("open") == 1;
+    assert!(turn_both_until(owner, elsewhere, is_open));
+    (owner, id, elsewhere, there)
+}
+
+fn set_queueing(owner: Loop, on: bool) {
+    let set = |core: &mut Core| {
+        core.queueing = on;
+        Ok(())
     };
-    let until = |is_so: &dyn Fn() -> bool| {
-        turn_until(owner, || {
-            turn::poll(elsewhere, Some(Duration::ZERO)).unwrap();
-            is_so()
-        })
-    };
-    queueing(true).unwrap();
-    assert!(until(&|| conn::ready_state(id) == Ok(state::OPEN) && there.count("open") == 1));
+    owner.with(set).unwrap();
+}
+
+fn turn_both_until(owner: Loop, elsewhere: Loop, is_so: impl Fn() -> bool) -> bool {
+    turn_until(owner, || {
+        turn::poll(elsewhere, Some(Duration::ZERO)).unwrap();
+        is_so()
+    })
+}
+
+#[test]
+fn what_waits_for_on_open_counts_while_other_things_are_sent() {
+    let (owner, id, elsewhere, there) = open_and_untold();
     assert_eq!(conn::buffered_amount(id), Ok(5));
     let open = |it: &Session| matches!(it.phase, Phase::Open(_));
     let peer = elsewhere.with(|core| Ok(core.sessions_where(open)[0])).unwrap();
     conn::ping(peer, b"answered at once").unwrap();
-    assert!(until(&|| conn::stats(peer).unwrap().pongs_received == 1));
+    let answered = || conn::stats(peer).unwrap().pongs_received == 1;
+    assert!(turn_both_until(owner, elsewhere, answered));
     assert_eq!(conn::buffered_amount(id), Ok(5));
     assert_eq!(send(id, "goes before"), None);
     assert_eq!(conn::buffered_amount(id), Ok(5));
-    queueing(false).unwrap();
-    assert!(until(&|| there.count("message") == 2), "{:?}", there.events());
+    set_queueing(owner, false);
+    assert!(turn_both_until(owner, elsewhere, || there.count("message") == 2));
     assert_eq!(there.events(), ["open", "message goes before", "message waits"]);
     assert_eq!(conn::buffered_amount(id), Ok(0));
+    turn::free(owner).unwrap();
+    turn::free(elsewhere).unwrap();
+}
+
+#[test]
+fn parts_that_are_taken_up_go_behind_what_waits_for_on_open() {
+    let (owner, id, elsewhere, there) = open_and_untold();
+    std::thread::scope(|scope| {
+        scope.spawn(|| parts::send(id, Kind::Text, b"in parts", true, true).unwrap());
+    });
+    assert!(turn_both_until(owner, elsewhere, || there.count("message in parts") == 1));
+    assert_eq!(there.events(), ["open", "message waits", "message in parts"]);
+    set_queueing(owner, false);
     turn::free(owner).unwrap();
     turn::free(elsewhere).unwrap();
 }
