@@ -22,11 +22,11 @@ macro_rules! programs {
 
 programs! {
     adopt ask backpressure badinput cloexec close dlopen door drain echo embed emfile events fork
-    handles handshake_client handshake_server hub hub_threads idle inherited injection keys limits log many
-    metrics     network overflow owned parts parts_send prefork proxy proxy_protocol races reconnect
-    reconnect_close reconnect_queue redirect reentrancy report retain retarget runs secrets server signal
-    sigpipe socket_options source started started_meanwhile started_waits stream stress stress_started
-    threads timeouts tls trace unix_sockets whatwg wire
+    handles handshake_client handshake_server hub hub_threads idle inherited injection keys limits
+    log many metrics network overflow owned parts parts_send prefork proxy proxy_protocol races
+    reconnect reconnect_close reconnect_queue redirect reentrancy report retain retarget runs
+    secrets server signal sigpipe socket_options source started started_meanwhile started_waits
+    stream stress stress_started threads timeouts tls trace unix_sockets whatwg wire
 }
 
 /// Programs that need a library built in another way, and so have a test of their own.

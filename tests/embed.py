@@ -211,6 +211,7 @@ class Clients(unittest.TestCase):
         # Two seconds, and as many more as the good-bye takes, which stands behind all that the server has sent.
         self.assertGreaterEqual(len(frames), 120)
         self.assertTrue(50 < len(frames) / took < 70, (len(frames), took))
+        self.assertTrue(1.9 < took < 3, took)
         self.assertGreater(crowd.sent, 10_000)
         self.assertGreater(len({frame.find(b"x") for frame in frames}), 1, "where others are is not drawn")
         places = [b"at %d" % frame.find(b"o") for frame in frames[5:120:6]]

@@ -141,15 +141,14 @@ pub fn send(id: Id, kind: MessageKind, data: &[u8], compress: bool) -> Result<Se
     Ok(sent)
 }
 
+/// How a message is sent when nothing is special.
+type QuickSend = fn(&mut Core, Id, &Cell, MessageKind, &[u8]) -> Option<Sent>;
+
 /// The same from within a callback of the connection's own loop, or while a batch of its events is worked on,
 /// while it is open and nothing is special: most. Where anything is, nothing is done. Does not panic.
 #[inline]
 pub fn send_quickly(id: Id, kind: MessageKind, data: &[u8]) -> Option<Sent> {
-    let Told { owner, cell, me, .. } = quick_way(id)?;
-    match owner.from_within(me, id, |core| core.send_in_turn(id, cell, kind, data)) {
-        Some(sent) => sent,
-        None => owner.from_batch(me, id, |core| core.send_in_batch(id, cell, kind, data))?,
-    }
+    quickly(id, |core, cell, send| send(core, id, cell, kind, data))
 }
 
 /// The same for several, which lie one behind the other: up to the first that cannot be sent so. Answers how many
@@ -160,9 +159,7 @@ pub fn send_many_quickly(
     data: &[u8],
     lens: &[usize],
 ) -> Option<(usize, Sent)> {
-    type Send = fn(&mut Core, Id, &Cell, MessageKind, &[u8]) -> Option<Sent>;
-    let Told { owner, cell, me, .. } = quick_way(id)?;
-    let each = |core: &mut Core, send: Send| {
+    quickly(id, |core, cell, send| {
         let (mut rest, mut greatest) = (data, Sent::Queued);
         for (taken, &len) in lens.iter().enumerate() {
             let message = rest.split_off(..len)?;
@@ -172,17 +169,13 @@ pub fn send_many_quickly(
             }
         }
         Some((lens.len(), greatest))
-    };
-    match owner.from_within(me, id, |core| each(core, Core::send_in_turn)) {
-        Some(taken) => taken,
-        None => owner.from_batch(me, id, |core| each(core, Core::send_in_batch))?,
-    }
+    })
 }
 
-/// Where that is, if nothing that every thread may know of it is special.
+/// Does that with the way of sending that suits where this thread is, if there is one.
 #[inline(always)] // in the way of each message
-fn quick_way(id: Id) -> Option<Told> {
-    let told = match told::to(id) {
+fn quickly<R>(id: Id, f: impl Fn(&mut Core, &'static Cell, QuickSend) -> Option<R>) -> Option<R> {
+    let Told { owner, cell, me, .. } = match told::to(id) {
         Some(told) if told.owner.is_sound() && told.cell.is_sound(id, state::OPEN) => told,
         Some(_) => return None,
         None => {
@@ -190,8 +183,13 @@ fn quick_way(id: Id) -> Option<Told> {
             Told { id, owner, cell, me: Me::here() }
         }
     };
-    let special = told.cell.overflow() != Overflow::Refuse as u8 || told.cell.has_parts();
-    (!special).then_some(told)
+    if cell.overflow() != Overflow::Refuse as u8 || cell.has_parts() {
+        return None;
+    }
+    match owner.from_within(me, id, |core| f(core, cell, Core::send_in_turn)) {
+        Some(sent) => sent,
+        None => owner.from_batch(me, id, |core| f(core, cell, Core::send_in_batch))?,
+    }
 }
 
 /// Room in the queue for another thread's request, within so many `times` the limit.

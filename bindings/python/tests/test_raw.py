@@ -151,6 +151,8 @@ def test_full_and_drained(run):
                 await drained
                 # The default of WSOCK_OPT_LOW_WATER.
                 assert ws.buffered_amount <= 256 * 1024
+                while ws.buffered_amount:
+                    await asyncio.sleep(0)
                 with pytest.raises(TypeError):
                     ws.send(1)
 

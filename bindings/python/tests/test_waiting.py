@@ -3,10 +3,12 @@ import asyncio
 import contextlib
 import contextvars
 import sys
+import threading
 
 import pytest
 
 import wsock
+import wsock.sync
 from conftest import pair
 
 NAME = contextvars.ContextVar("NAME", default="nobody")
@@ -125,3 +127,31 @@ def test_what_a_woken_task_raises_is_its_own(run):
             assert await ws.recv() == "and on"
 
     run(main())
+
+
+def test_what_was_sent_before_ctrl_c_leaves():
+    async def handler(ws):
+        await ws.send("before " + await ws.recv())
+        raise KeyboardInterrupt
+
+    loop = asyncio.new_event_loop()
+    try:
+        server = loop.run_until_complete(wsock.serve(handler, "127.0.0.1", 0).__aenter__())
+        got = []
+
+        def client():
+            with wsock.sync.connect(server.url, close_timeout=0.1) as ws:
+                ws.send("it")
+                got.append(ws.recv(timeout=5))
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(asyncio.sleep(5))
+        # The loop stands still.
+        thread.join()
+        assert got == ["before it"]
+        server.close()
+        loop.run_until_complete(server.wait_closed())
+    finally:
+        loop.close()

@@ -28,7 +28,7 @@ _low = "Bxxx" if sys.byteorder == "little" else "xxxB"
 _unpack = struct.Struct("=8xQQQ" + 2 * _low).iter_unpack
 _NOW = ctypes.c_int32.from_param(0)
 #: A number without a declared type goes as a C int.
-_MOST = 2**31 - 1
+MOST = 2**31 - 1
 
 
 def quick(name: str) -> Callable[..., int]:
@@ -349,12 +349,12 @@ class Engine:
 
         # As poster's, since a call of it would take a seventh of all this.
         def send(data: Any) -> int:
-            size = len(data) if type(data) is bytes else _MOST + 1
-            if size <= _MOST:
+            size = len(data) if type(data) is bytes else MOST + 1
+            if size <= MOST:
                 status = send_binary(boxed, data, size)
             elif type(data) is str:
                 text = data.encode()
-                status = send_text(boxed, text, len(text)) if len(text) <= _MOST else -1
+                status = send_text(boxed, text, len(text)) if len(text) <= MOST else -1
             else:
                 status = -1
             if status < 0:
@@ -372,10 +372,10 @@ class Engine:
 
         def post(data: Any) -> Optional[int]:
             if type(data) is bytes:
-                return send_binary(boxed, data, len(data)) if len(data) <= _MOST else None
+                return send_binary(boxed, data, len(data)) if len(data) <= MOST else None
             if type(data) is str:
                 text = data.encode()
-                return send_text(boxed, text, len(text)) if len(text) <= _MOST else None
+                return send_text(boxed, text, len(text)) if len(text) <= MOST else None
             return None
 
         return post

@@ -6,13 +6,11 @@ import ctypes
 from typing import Any, Iterable, List, Tuple
 
 from . import _ffi
-from ._engine import quick
+from ._engine import MOST, quick
 from ._message import DATA
 
 _send = quick("wsock_conn_send_many")
 _LENS = next(code for code in "LQI" if array.array(code).itemsize == ctypes.sizeof(ctypes.c_size_t))
-#: Numbers without a declared type go as a C int.
-_MOST = 2**31 - 1
 
 
 def listed(messages: Iterable[Any]) -> List[Any]:
@@ -36,7 +34,7 @@ def send(boxed: ctypes.c_void_p, messages: List[Any]) -> Tuple[int, int]:
             kind, data = _ffi.WSOCK_BINARY, b"".join(messages)
     except (TypeError, UnicodeEncodeError):
         return 0, 0
-    if len(data) > _MOST or len(lens) > _MOST:
+    if len(data) > MOST or len(lens) > MOST:
         return 0, 0
     taken = ctypes.c_size_t()
     # The lengths of views whose elements are more than a byte do not add up, and so none are taken.

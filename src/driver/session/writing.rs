@@ -33,7 +33,12 @@ impl Session {
             && conn.plain_output().is_some_and(<[u8]>::is_empty)
             && !self.marks.has(Mark::Owes)
             && !self.marks.has(Mark::Paused)
-            && conn.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled))
+            && self.is_armed()
+    }
+
+    #[inline]
+    fn is_armed(&self) -> bool {
+        self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled))
     }
 
     /// Writes what waits if it is nothing but messages in one piece. True when all of it has left.
@@ -69,8 +74,7 @@ impl Session {
     pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
         self.mark(Mark::Owes, false);
         if self.write_plain(cx, now, most)? {
-            let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
-            return Ok(armed && !self.is(Mark::Paused) && self.waiting() == 0);
+            return Ok(self.is_armed() && !self.is(Mark::Paused) && self.waiting() == 0);
         }
         let mut left = if self.buffered() > most { most.min(SHARE) } else { most };
         while self.is(Mark::Writable) && self.can_write() {

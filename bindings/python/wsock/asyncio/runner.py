@@ -76,18 +76,20 @@ class Runner:
     def _ready(self) -> None:
         flushing, self.flushing = self.flushing, True
         try:
-            count = told = _CROWD
+            count, told = _CROWD, 0
             while count >= _CROWD and told < _TURN:
                 count = self._tell()
                 told += count
                 if self.news:
                     self._tell_news()
                 self.engine.flush()
+        except BaseException:
+            # Ctrl-C has come out of a task, or of what it is told: what was sent before leaves.
+            self.engine.flush()
+            raise
         finally:
             self.flushing = flushing
             if self.news or self.engine.has_rest:
-                # Ctrl-C has come out of a task, or of what it is told.
-                self.engine.flush()
                 self.loop.call_soon(self._go_on)
 
     def _tell_news(self) -> None:
