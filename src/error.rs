@@ -3,6 +3,7 @@
 //! Numbers are never reused; a code that is retired stays listed here as a comment.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 /// What went wrong, as the C interface names it. The discriminant is the `WSOCK_ERR_*` number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,12 +59,16 @@ impl Code {
     }
 }
 
-/// A failure with everything the application may want to know about it.
+/// A failure. A pointer, so that results are small: nearly all of them say that all is well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.message)]
+pub struct Error(Box<Failure>);
+
+/// Everything the application may want to know about a failure.
 ///
 /// `message` is one line without a full stop at its end, says the fact and, where it helps, what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
     /// The kind of failure.
     pub code: Code,
     /// `errno`, or 0.
@@ -80,23 +85,42 @@ pub struct Error {
 
 impl Error {
     /// A failure that needs no more than its kind and a sentence.
+    #[cold]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Error {
-        Error {
+        Error(Box::new(Failure {
             code,
             os_error: 0,
             http_status: 0,
             close_code: 0,
             tls_alert: 0,
             message: message.into(),
-        }
+        }))
     }
 
     /// A failed system call; `doing` says what was attempted.
     pub fn os(code: Code, doing: impl std::fmt::Display, cause: &std::io::Error) -> Error {
-        Error {
-            os_error: cause.raw_os_error().unwrap_or(0),
-            ..Error::new(code, format!("{doing}: {cause}"))
-        }
+        let number = cause.raw_os_error().unwrap_or(0);
+        Error::new(code, format!("{doing}: {cause}")).with(|it| it.os_error = number)
+    }
+
+    /// The same, with something about it that is not as it was.
+    pub fn with(mut self, change: impl FnOnce(&mut Failure)) -> Error {
+        change(&mut self.0);
+        self
+    }
+}
+
+impl Deref for Error {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Failure {
+        &mut self.0
     }
 }
 

@@ -74,7 +74,7 @@ impl Core {
         let details = session.details();
         details.headers = Some(response.headers);
         details.body = response.body;
-        self.fail(id, Error { http_status: response.status, ..error });
+        self.fail(id, error.with(|it| it.http_status = response.status));
     }
 }
 

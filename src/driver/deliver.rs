@@ -104,7 +104,7 @@ pub enum What {
     /// The send queue fell to the low-water mark.
     Drain,
     /// The connection failed.
-    Error(Box<Error>),
+    Error(Error),
     /// A client will try again.
     Retry(Box<News>),
     /// The last event of a connection.

@@ -102,10 +102,8 @@ impl Dial {
     fn verdict(&self) -> Error {
         let (code, kind) =
             if self.proxy { (Code::Proxy, "the proxy ") } else { (Code::Connect, "") };
-        Error {
-            os_error: self.os_error,
-            ..Error::new(code, format!("cannot connect to {kind}{}: {}", self.host, self.failures))
-        }
+        Error::new(code, format!("cannot connect to {kind}{}: {}", self.host, self.failures))
+            .with(|it| it.os_error = self.os_error)
     }
 
     /// What the time limit says about it.
@@ -156,7 +154,7 @@ impl Core {
         match self.dialing(id) {
             Some(dial) if !dial.resolved => {
                 let code = if dial.proxy { Code::Proxy } else { error.code };
-                self.fail(id, Error { code, ..error });
+                self.fail(id, error.with(|it| it.code = code));
             }
             _ => {}
         }

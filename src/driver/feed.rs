@@ -308,7 +308,7 @@ impl Core {
         session.mark(Mark::Readable, false);
         let sending = session.is_sending();
         let details = session.details.as_mut();
-        let mut lost = details.and_then(|details| details.lost.take()).map(|error| *error);
+        let mut lost = details.and_then(|details| details.lost.take());
         if let Phase::ClientHandshake(handshake) = &session.phase
             && handshake.in_body()
         {
@@ -354,8 +354,10 @@ fn hung_up() -> Error {
 }
 
 fn lost_proxy(error: Error) -> Error {
-    let message = format!("the proxy went away: {}", error.message).into();
-    Error { code: Code::Proxy, message, ..error }
+    error.with(|it| {
+        it.code = Code::Proxy;
+        it.message = format!("the proxy went away: {}", it.message).into();
+    })
 }
 
 /// Lets a test prove how far a panic goes: inside `contain` it ends one connection, outside one loop.

@@ -23,7 +23,7 @@ impl Series {
     /// What the application is told of the messages of a run. Their places count from the start of the piece.
     pub fn told_as(piece: Piece, messages: &[Whole]) -> What {
         if let [only] = messages {
-            return one(&piece, only);
+            return one(piece.only(only.payload()), only.kind);
         }
         let (messages, weight) = (messages.to_vec(), weight(messages));
         What::Series(Box::new(Series { piece, messages, first: 0, weight }))
@@ -62,7 +62,8 @@ impl Series {
         let first = self.messages[self.first];
         self.first += 1;
         self.weight -= weight(&[first]);
-        (one(&self.piece, &first), (self.len() > 0).then_some(self))
+        let piece = self.piece.part(first.payload());
+        (one(piece, first.kind), (self.len() > 0).then_some(self))
     }
 
     /// The message whose bytes begin at that address.
@@ -74,8 +75,8 @@ impl Series {
     }
 }
 
-fn one(piece: &Piece, whole: &Whole) -> What {
-    What::Input(Input::Message(whole.kind), Held::Piece(piece.part(whole.payload())))
+fn one(piece: Piece, kind: Kind) -> What {
+    What::Input(Input::Message(kind), Held::Piece(piece))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub struct Details {
     /// Input that waits.
     pub held: HeldInput,
     /// Sending failed with this; what is left to read decides how the connection ended.
-    pub lost: Option<Box<Error>>,
+    pub lost: Option<Error>,
     /// Our side of TCP is shut down.
     pub half_closed: bool,
     /// Headers of the peer's handshake, until `on_open` has returned.

@@ -148,7 +148,7 @@ impl Core {
             Phase::Open(conn) if session.marks.has(Mark::Paused) => conn.transport_lost(error),
             // What the peer sent before it went away may still be there to read.
             Phase::Open(_) | Phase::ClientHandshake(_) | Phase::Tunnel(_) => {
-                session.details().lost.get_or_insert_with(|| Box::new(error));
+                session.details().lost.get_or_insert(error);
                 session.mark(Mark::Readable, true);
                 session.mark(Mark::HungUp, true);
                 self.make_ready(id);
@@ -164,7 +164,7 @@ impl Core {
         };
         let lost = session.details.as_mut().and_then(|details| details.lost.take());
         if let (Phase::Open(conn), Some(error)) = (&mut session.phase, lost) {
-            conn.transport_lost(*error);
+            conn.transport_lost(error);
         }
     }
 

@@ -325,7 +325,7 @@ impl Core {
 
     /// A message that has begun cannot be finished, and nothing else can follow it (RFC 6455 section 5.4).
     fn source_failed(&mut self, id: Id, error: Error) {
-        let error = Error { close_code: close::INTERNAL_ERROR, ..error };
+        let error = error.with(|it| it.close_code = close::INTERNAL_ERROR);
         let _ = self.contain(id, |session, cx, now| {
             if let Some(conn) = session.conn() {
                 conn.close_because(cx, now, "a message could not be finished", error);

@@ -283,7 +283,7 @@ fn tell_endings(entered: &Entered) -> Result<()> {
         let ending = entered.with(|core| Ok(core.next_ending()))?;
         let Some((id, report)) = ending else { continue };
         if let Some(error) = &report.closed.error {
-            deliver::tell(entered, id, What::Error(Box::new(error.clone())))?;
+            deliver::tell(entered, id, What::Error(error.clone()))?;
         }
         deliver::tell(entered, id, What::Close(Box::new(report)))?;
     }

@@ -106,7 +106,7 @@ mod tests {
     fn refusal(text: &str) -> String {
         let error = Cidr::parse(text).expect_err(text);
         assert_eq!(error.code, Code::InvalidArgument);
-        error.message.into_owned()
+        error.message.to_string()
     }
 
     #[test]

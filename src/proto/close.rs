@@ -47,11 +47,11 @@ pub fn too_big(message: impl Into<Cow<'static, str>>) -> Error {
 /// There is no memory for what the peer sends: 1011.
 #[cold]
 pub fn no_memory(error: Error) -> Error {
-    Error { close_code: INTERNAL_ERROR, ..error }
+    error.with(|it| it.close_code = INTERNAL_ERROR)
 }
 
 fn failure(code: Code, close_code: u16, message: impl Into<Cow<'static, str>>) -> Error {
-    Error { close_code, ..Error::new(code, message) }
+    Error::new(code, message).with(|it| it.close_code = close_code)
 }
 
 /// Codes that a peer may put into a close frame: those registered for the wire, and 3000-4999.

@@ -309,10 +309,10 @@ fn write(socket: &mut Socket, slices: &[IoSlice<'_>]) -> Result<Sent> {
 /// Reading failed. Most connections that end without a word end in a reset, so its sentence is ready-made.
 fn lost(cause: &io::Error) -> Error {
     match cause.kind() {
-        io::ErrorKind::ConnectionReset => Error {
-            os_error: cause.raw_os_error().unwrap_or(0),
-            ..Error::new(Code::ConnectionLost, "the connection was lost: the peer has reset it")
-        },
+        io::ErrorKind::ConnectionReset => {
+            Error::new(Code::ConnectionLost, "the connection was lost: the peer has reset it")
+                .with(|it| it.os_error = cause.raw_os_error().unwrap_or(0))
+        }
         _ => Error::os(Code::ConnectionLost, "the connection was lost", cause),
     }
 }

@@ -126,10 +126,15 @@ impl Drop for Showing<'_> {
 impl Piece {
     /// A part of it, which is kept for itself.
     pub fn part(&self, part: Range<usize>) -> Piece {
+        self.clone().only(part)
+    }
+
+    /// That part of it and no more.
+    pub fn only(mut self, part: Range<usize>) -> Piece {
         let Range { start, end } = self.range;
-        let range = start + part.start..start + part.end;
-        assert!(part.start <= part.end && range.end <= end, "a part lies inside");
-        Piece { buffer: self.buffer.clone(), range }
+        self.range = start + part.start..start + part.end;
+        assert!(part.start <= part.end && self.range.end <= end, "a part lies inside");
+        self
     }
 }
 

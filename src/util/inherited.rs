@@ -91,7 +91,7 @@ mod tests {
             let found = variables.iter().find(|(name, _)| *name == wanted);
             found.map(|(_, value)| (*value).to_owned())
         };
-        listed(variable, 42, name).map_err(|e| e.message.into_owned())
+        listed(variable, 42, name).map_err(|e| e.message.to_string())
     }
 
     #[test]

@@ -175,8 +175,8 @@ impl Core {
             Err(error) => {
                 // What the peer complained of before it went says more than that sending failed.
                 match error.code {
-                    Code::Tls | Code::Certificate => session.details().lost = Some(Box::new(error)),
-                    _ => drop(session.details().lost.get_or_insert_with(|| Box::new(error))),
+                    Code::Tls | Code::Certificate => session.details().lost = Some(error),
+                    _ => drop(session.details().lost.get_or_insert(error)),
                 }
                 Read::End
             }

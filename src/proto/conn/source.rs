@@ -143,7 +143,7 @@ mod tests {
             if closed_before {
                 end.close();
             }
-            let error = Error { close_code: 1011, ..Error::new(Code::System, "no disk") };
+            let error = Error::new(Code::System, "no disk").with(|it| it.close_code = 1011);
             end.conn.close_because(&mut end.cx, end.now, "sorry", error);
             assert_eq!(end.sent(), [0x02, 0x88]);
             let closed = end.conn.closed().unwrap();

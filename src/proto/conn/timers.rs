@@ -92,10 +92,8 @@ impl Connection {
 
     fn close_idle(&mut self, cx: &mut Context, now: Time) {
         let waited = seconds(self.config.idle_timeout_ms);
-        let error = Error {
-            close_code: close::GOING_AWAY,
-            ..Error::new(Code::IdleTimeout, format!("no message either way for {waited}"))
-        };
+        let error = Error::new(Code::IdleTimeout, format!("no message either way for {waited}"))
+            .with(|it| it.close_code = close::GOING_AWAY);
         self.begin_close(cx, now, Some(close::GOING_AWAY), "idle timeout", Some(error));
     }
 }

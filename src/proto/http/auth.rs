@@ -75,7 +75,7 @@ fn unknown(challenges: &Challenges) -> Error {
         }
         wanted => format!("the server wants {wanted} authorization, which is not known here"),
     };
-    Error { http_status: 401, ..Error::new(Code::HttpStatus, message) }
+    Error::new(Code::HttpStatus, message).with(|it| it.http_status = 401)
 }
 
 fn refuse<T>(message: &'static str) -> Result<T> {

@@ -77,10 +77,8 @@ fn variable(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<(Stri
 }
 
 fn blame(name: &str, error: Error) -> Error {
-    Error {
-        message: format!("the environment variable {name} cannot be used: {error}").into(),
-        ..error
-    }
+    let message = format!("the environment variable {name} cannot be used: {error}");
+    error.with(|it| it.message = message.into())
 }
 
 #[cfg(test)]
@@ -105,7 +103,7 @@ mod tests {
     fn refusal(variables: Variables<'_>) -> String {
         let error = from_environment(lookup(variables), false, "h.example", 80).unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument);
-        error.message.into_owned()
+        error.message.to_string()
     }
 
     #[test]

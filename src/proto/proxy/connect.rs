@@ -103,7 +103,7 @@ impl Connect {
             }
             _ => format!("the proxy refused to connect with {line}"),
         };
-        Error { http_status: status, ..failed(message.trim_end().to_owned()) }
+        failed(message.trim_end().to_owned()).with(|it| it.http_status = status)
     }
 }
 
@@ -243,10 +243,10 @@ mod tests {
         }
         for credentials in [None, Some(user())] {
             let headers = "Proxy-Authenticate: Negotiate, NTLM\r\n";
-            let message = refusal(credentials.as_ref(), &answer(headers)).message;
+            let message = refusal(credentials.as_ref(), &answer(headers)).message.clone();
             assert!(message.contains("it wants Negotiate authorization"), "{message}");
             let headers = "Proxy-Authenticate: Digest realm=\"Basic, x\", nonce=\"a\"\r\n";
-            let message = refusal(credentials.as_ref(), &answer(headers)).message;
+            let message = refusal(credentials.as_ref(), &answer(headers)).message.clone();
             assert!(message.contains("it wants Digest authorization"), "{message}");
         }
     }

@@ -92,10 +92,9 @@ fn parse_hosts(item: &str, text: &str) -> Result<Hosts> {
     }
     let numeric = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if text.contains(['/', ':']) || (!text.is_empty() && numeric(text)) {
-        return match Cidr::parse(text) {
-            Ok(network) => Ok(Hosts::Network(network)),
-            Err(error) => Err(Error { message: in_list(&error.message).into(), ..error }),
-        };
+        return Cidr::parse(text)
+            .map(Hosts::Network)
+            .map_err(|error| error.with(|it| it.message = in_list(&it.message).into()));
     }
     let domain = text.strip_prefix("*.").or(text.strip_prefix('.')).unwrap_or(text);
     let domain = domain.strip_suffix('.').unwrap_or(domain);
@@ -138,7 +137,7 @@ mod tests {
         assert_eq!(error.code, Code::InvalidArgument);
         assert!(error.message.starts_with("in the list of hosts without a proxy, "), "{error}");
         assert!(!error.message.contains(char::is_control), "{error}");
-        error.message.into_owned()
+        error.message.to_string()
     }
 
     #[test]

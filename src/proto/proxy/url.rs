@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(error.code, Code::InvalidArgument);
         assert!(error.message.starts_with("the proxy URL "), "{error}");
         assert!(!error.message.contains(char::is_control) && !error.message.ends_with('.'));
-        error.message.into_owned()
+        error.message.to_string()
     }
 
     fn credentials(text: &str) -> Option<(String, String)> {

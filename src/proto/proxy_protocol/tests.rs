@@ -25,7 +25,7 @@ fn refused(bytes: &[u8]) -> (usize, String) {
     let error = outcome.expect("an outcome").expect_err("a refusal");
     assert_eq!(error.code, Code::Handshake);
     assert!(!error.message.contains(char::is_control) && !error.message.ends_with('.'), "{error}");
-    (used, error.message.into_owned())
+    (used, error.message.to_string())
 }
 
 fn both(source: &str, destination: &str) -> Option<Addresses> {

@@ -62,7 +62,7 @@ pub fn failure(error: &rustls::Error, refusal: Option<String>, role: Role) -> Er
         ),
         _ => (Code::Tls, AlertDescription::InternalError, format!("TLS failed: {error}")),
     };
-    Error { tls_alert: alert.into(), ..Error::new(code, message) }
+    Error::new(code, message).with(|it| it.tls_alert = alert.into())
 }
 
 fn incompatible(why: &PeerIncompatible, peer: &str) -> (Code, AlertDescription, String) {

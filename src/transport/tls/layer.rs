@@ -57,7 +57,7 @@ pub struct Layer {
     peer_closed: bool,
     ending: Ending,
     /// What the next reads answer.
-    failed: Option<Box<Error>>,
+    failed: Option<Error>,
 }
 
 enum Side {
@@ -294,7 +294,7 @@ impl Layer {
     }
 
     fn fail(&mut self, error: Error) {
-        self.failed = Some(Box::new(error));
+        self.failed = Some(error);
     }
 
     /// Sends what waits here, then takes more from `slices`.

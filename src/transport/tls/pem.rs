@@ -96,7 +96,7 @@ mod tests {
     fn refusal<T>(result: Result<T>) -> String {
         let error = result.err().expect("refused");
         assert_eq!(error.code, Code::InvalidArgument);
-        error.message.into_owned()
+        error.message.to_string()
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn refusal(credentials: Option<&Credentials>, answer: &[u8]) -> (usize, String) 
     let error = outcome.expect("an outcome").expect_err("a refusal");
     assert_eq!((error.code, error.http_status), (Code::Proxy, 0));
     assert!(!error.message.contains(char::is_control) && !error.message.ends_with('.'));
-    (used, error.message.into_owned())
+    (used, error.message.to_string())
 }
 
 /// What is sent at the beginning and after each of the answers.

@@ -446,7 +446,7 @@ fn refused_certificates_are_explained() {
         assert_eq!(error.code, Code::Certificate, "{error}");
         // The server hears the same alert.
         assert_eq!(of_server.unwrap().tls_alert, error.tls_alert);
-        (error.tls_alert, error.message.into_owned())
+        (error.tls_alert, error.message.to_string())
     };
     let usual = client_settings(&ca, |_| {});
     let expired = ca.issue_with(&[HOST], |params| {
