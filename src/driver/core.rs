@@ -14,6 +14,7 @@ use super::figures::Figures;
 use super::handler::Handler;
 use super::log::Logger;
 use super::loops::Loop;
+use super::outbox::Outbox;
 use super::readiness::{Poller, WAKE};
 use super::ready::Ready;
 use super::request::Pending;
@@ -83,9 +84,7 @@ pub struct Core {
     /// The connection whose input goes on behind that: it will be told more in a moment.
     pub more_of: Option<Id>,
     /// Events that the application has not heard of yet.
-    pub outbox: VecDeque<Delivery>,
-    /// How much they take.
-    pub outbox_weight: usize,
+    pub(super) outbox: Outbox,
     /// This turn puts its events there instead of telling them.
     pub queueing: bool,
     /// Where batches of events go, once the application has said so.
@@ -156,8 +155,7 @@ impl Core {
             current: None,
             serving: None,
             more_of: None,
-            outbox: VecDeque::new(),
-            outbox_weight: 0,
+            outbox: Outbox::default(),
             queueing: false,
             batch: None,
             drained: Vec::new(),
@@ -222,13 +220,12 @@ impl Core {
     /// The living session of that id.
     #[inline]
     pub fn session(&mut self, id: Id) -> Option<&mut Session> {
-        self.entries.get_mut(id.slot() as usize)?.session(id)
+        self.entries.session(id)
     }
 
     /// The same together with what the protocol works with.
     pub fn session_and_context(&mut self, id: Id) -> Option<(&mut Session, &mut Context, Time)> {
-        let session = self.entries.get_mut(id.slot() as usize)?.session(id)?;
-        Some((session, &mut self.cx, self.now))
+        Some((self.entries.session(id)?, &mut self.cx, self.now))
     }
 
     /// The living server of that id.

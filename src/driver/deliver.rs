@@ -9,30 +9,22 @@ use super::core::Core;
 use super::handler::Handler;
 use super::inbox::Task;
 use super::loops::{self, Entered, Loop};
-use super::marks::Mark;
 use super::measure::{self, Measure};
 use super::report::Report;
 use super::request::LATER;
 use super::retain::Current;
 use super::retry::News;
 use super::series::Series;
-use super::session::{Phase, state};
+use super::session::state;
 use crate::error::{Error, Result};
-use crate::proto::conn::State;
 use crate::proto::event::Kind;
 use crate::util::arena::Piece;
 use crate::util::bytes::Share;
 use crate::util::id::Id;
 use crate::util::outside;
-use crate::util::table::GIVEN_UP;
 
-/// Input of one connection that may wait for an application that works on something else. Beyond that TCP
-/// makes the peer wait.
-const MAX_UNDELIVERED: u32 = (1 << 20) / WEIGHT as u32;
-/// The same for all connections together. Those that have nothing there may still add to it.
-const MAX_QUEUED: usize = (64 << 20) / WEIGHT;
 /// Bytes for one of `Delivery::weight`.
-const WEIGHT: usize = 16;
+pub const WEIGHT: usize = 16;
 
 /// The bytes of a message that outlive the buffer they came in.
 #[derive(Clone, Debug)]
@@ -183,7 +175,7 @@ pub fn tell(entered: &Entered, id: Id, what: What) -> Result<()> {
 
 /// Tells of what callbacks have opened, before anything that came through it.
 pub fn tell_opened(entered: &Entered) -> Result<()> {
-    if entered.with(|core| Ok(!core.queueing && !core.outbox.is_empty()))? {
+    if entered.with(|core| Ok(core.has_opened()))? {
         tell_queued(&Way::Inside(entered), usize::MAX)?;
     }
     Ok(())
@@ -259,33 +251,6 @@ impl Core {
         self.session(id).map(|session| session.setup.handler.clone())
     }
 
-    /// Puts an event at the end of the queue.
-    pub fn queue(&mut self, delivery: Delivery) {
-        let weight = delivery.weight();
-        self.outbox_weight += weight as usize;
-        if let Some(session) = self.session(delivery.id) {
-            session.undelivered += weight;
-        }
-        self.outbox.push_back(delivery);
-    }
-
-    /// Whether as much of the session's input waits for the application as may.
-    pub fn has_enough(&mut self, id: Id) -> bool {
-        let crowded = self.outbox_weight > MAX_QUEUED;
-        let Some(session) = self.session(id) else { return false };
-        let undelivered = session.undelivered;
-        let enough = undelivered > MAX_UNDELIVERED || crowded && undelivered > 0;
-        // What comes while it closes is not for the application, and its end must be seen.
-        let open = matches!(&session.phase, Phase::Open(conn) if conn.state() == State::Open);
-        session.mark(Mark::Stalled, open && (enough || session.is(Mark::Stalled)));
-        session.is(Mark::Stalled)
-    }
-
-    /// How many events the queue has.
-    pub fn waiting(&self) -> usize {
-        self.outbox.iter().map(Delivery::events).sum()
-    }
-
     /// The next event of the queue and who hears of it.
     fn next_to_tell(&mut self) -> Option<(Delivery, Option<Arc<dyn Handler>>)> {
         let mut delivery = self.next_delivery()?;
@@ -298,87 +263,6 @@ impl Core {
         }
         let handler = self.begin(&delivery);
         Some((delivery, handler))
-    }
-
-    /// The next of the queue. What nobody wants to hear any more is left out.
-    pub fn next_delivery(&mut self) -> Option<Delivery> {
-        loop {
-            let Some(delivery) = self.unless_paused()? else { continue };
-            let weight = delivery.weight();
-            self.outbox_weight -= weight as usize;
-            if let Some(session) = self.session(delivery.id) {
-                session.undelivered -= weight;
-                if session.is(Mark::Stalled) && session.undelivered <= MAX_UNDELIVERED / 2 {
-                    session.mark(Mark::Stalled, false);
-                    self.make_ready(delivery.id);
-                }
-            }
-            if self.is_void(&delivery) {
-                // Nobody was told of a retry, so what is lost goes into the report of the end.
-                if !matches!(delivery.what, What::Retry(_)) {
-                    self.settle_told(delivery, None);
-                }
-                continue;
-            }
-            return Some(delivery);
-        }
-    }
-
-    /// Takes the first out of the queue, or puts it aside until its connection is resumed: input of one
-    /// that is paused. Its end resumes it.
-    fn unless_paused(&mut self) -> Option<Option<Delivery>> {
-        let delivery = self.outbox.pop_front()?;
-        let id = delivery.id;
-        let Some(session) = self.session(id).filter(|session| session.is(Mark::Paused)) else {
-            return Some(Some(delivery));
-        };
-        match delivery.what {
-            What::Input(..) | What::Series(_) => session.details().withheld.push(delivery),
-            What::Error(_) | What::Retry(_) | What::Close(_) => {
-                session.mark(Mark::Paused, false);
-                self.outbox.push_front(delivery);
-                self.give_back(id);
-            }
-            _ => return Some(Some(delivery)),
-        }
-        Some(None)
-    }
-
-    /// The connection is not paused any more: what was put aside is the next.
-    pub fn give_back(&mut self, id: Id) {
-        let details = self.session(id).and_then(|session| session.details.as_mut());
-        let Some(details) = details else { return };
-        for delivery in std::mem::take(&mut details.withheld).into_iter().rev() {
-            self.outbox.push_front(delivery);
-        }
-    }
-
-    /// Not now: it stays the next.
-    pub fn put_back(&mut self, delivery: Delivery) {
-        let weight = delivery.weight();
-        self.outbox_weight += weight as usize;
-        if let Some(session) = self.session(delivery.id) {
-            session.undelivered += weight;
-        }
-        self.outbox.push_front(delivery);
-    }
-
-    /// Whether nobody wants to hear of it: who has closed a connection may have freed what a message of
-    /// it would need, and a request may be gone with who asked.
-    fn is_void(&mut self, delivery: &Delivery) -> bool {
-        match delivery.what {
-            What::Input(..) | What::Series(_) | What::Drain | What::Retry(_) => {
-                self.table().get(delivery.id).is_ok_and(|cell| cell.has(GIVEN_UP))
-            }
-            What::Request(request, _) => {
-                let void = !self.awaits_answer(request);
-                if void && self.request(request).is_some() {
-                    self.remove(request);
-                }
-                void
-            }
-            _ => false,
-        }
     }
 
     /// The application is about to hear of it: from whom?
@@ -440,80 +324,5 @@ impl Core {
         let Some(bytes) = bytes else { return };
         self.current = None;
         self.cx.pool.take_back(bytes);
-    }
-
-    /// What is left of the queue when the loop ends: only how connections ended still matters. The rest
-    /// goes when the loop does, since dropping a task may call the application.
-    pub fn keep_endings(&mut self) {
-        for delivery in std::mem::take(&mut self.outbox) {
-            let weight = delivery.weight() as usize;
-            let known =
-                self.session(delivery.id).is_some_and(|session| session.is(Mark::Announced));
-            match delivery.what {
-                What::Error(_) | What::Close(_) if known => {
-                    self.outbox.push_back(delivery);
-                    continue;
-                }
-                What::Close(_) => self.bury(delivery.id),
-                What::Open => self.never_heard_of(delivery.id),
-                _ => self.drained.push(delivery),
-            }
-            // What was put aside of paused connections still counts: it comes back before their end.
-            self.outbox_weight -= weight;
-        }
-    }
-
-    /// The application has no handle to an accepted connection before it hears of its opening, so it does
-    /// not hear of its end either.
-    fn never_heard_of(&mut self, id: Id) {
-        if let Some(session) = self.session(id).filter(|session| session.setup.server.is_some()) {
-            session.mark(Mark::Announced, false);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::driver::fixtures::{Log, new_loop};
-    use crate::driver::settings::Settings;
-    use crate::driver::{client, turn};
-
-    #[test]
-    fn what_nobody_will_be_told_weighs_nothing() {
-        let owner = new_loop();
-        let queued = |core: &mut Core| {
-            let held = Held::Whole(Arc::new(vec![0; 1 << 20]));
-            let what = What::Input(Input::Message(Kind::Binary), held);
-            core.queue(Delivery { id: core.place.id(), what });
-            assert!(core.outbox_weight > 0);
-            core.keep_endings();
-            assert_eq!((core.outbox_weight, core.outbox.len()), (0, 0));
-            Ok(())
-        };
-        owner.with(queued).unwrap();
-        turn::free(owner).unwrap();
-    }
-
-    #[test]
-    fn what_was_put_aside_counts_until_it_is_told() {
-        let (log, owner) = (Log::new(), new_loop());
-        let settings = Settings::default();
-        let id = client::connect(owner, "ws://127.0.0.1:1/", &settings, log.clone()).unwrap();
-        let put_aside = |core: &mut Core| {
-            let held = Held::Whole(Arc::new(vec![0; 1000]));
-            core.session(id).unwrap().mark(Mark::Paused, true);
-            core.queue(Delivery { id, what: What::Input(Input::Message(Kind::Binary), held) });
-            assert!(core.next_delivery().is_none() && core.outbox.is_empty());
-            core.keep_endings();
-            assert!(core.outbox_weight > 0, "it comes back");
-            core.session(id).unwrap().mark(Mark::Paused, false);
-            core.give_back(id);
-            assert!(core.next_delivery().is_some());
-            assert_eq!(core.outbox_weight, 0);
-            Ok(())
-        };
-        owner.with(put_aside).unwrap();
-        turn::free(owner).unwrap();
     }
 }

@@ -32,17 +32,6 @@ pub enum Entry {
     Request(Box<Pending>),
 }
 
-impl Entry {
-    /// The session of that id, if it is what lives here.
-    #[inline]
-    pub fn session(&mut self, id: Id) -> Option<&mut Session> {
-        match self {
-            Entry::Session(session) if session.id == id => Some(session),
-            _ => None,
-        }
-    }
-}
-
 /// See the module.
 #[derive(Default)]
 pub struct Entries {
@@ -60,6 +49,15 @@ impl Entries {
     pub fn get_mut(&mut self, slot: usize) -> Option<&mut Entry> {
         let segment = self.segments.get_mut(slot / SEGMENT)?.as_mut()?;
         Some(&mut segment.entries[slot % SEGMENT])
+    }
+
+    /// The session of that id, if it lives.
+    #[inline]
+    pub fn session(&mut self, id: Id) -> Option<&mut Session> {
+        match self.get_mut(id.slot() as usize)? {
+            Entry::Session(session) if session.id == id => Some(session),
+            _ => None,
+        }
     }
 
     /// Puts something new into an empty slot.

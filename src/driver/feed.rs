@@ -62,8 +62,21 @@ pub fn serve(entered: &Entered, id: Id, line: Line, teller: &mut Teller) -> Resu
     let (mut read, mut cost) = entered.with(|core| {
         core.serving = Some(id);
         (core.cx.work, core.cx.enough) = (0, line.share());
-        let cost = if line == Line::Open { 0 } else { core.visit_cost(id) };
-        Ok((core.next_input(id), cost))
+        let mut cost = if line == Line::Open { 0 } else { core.visit_cost(id) };
+        let mut read = core.next_input(id);
+        // Nobody is called in between, so there is no need to let go of the core.
+        while core.queueing
+            && let Read::Bytes(chunk, 0) = &mut read
+        {
+            let at = core.queue_runs(id, chunk.clone());
+            cost += at - chunk.start;
+            chunk.start = at;
+            if at < chunk.end {
+                break;
+            }
+            read = core.go_on_reading(id, cost);
+        }
+        Ok((read, cost))
     })?;
     while let Read::Bytes(chunk, direct) = read {
         cost += chunk.len() + direct / DIRECT_COUNTS;

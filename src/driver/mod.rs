@@ -35,6 +35,7 @@ pub mod loops;
 pub mod marks;
 pub mod measure;
 pub mod metrics;
+mod outbox;
 pub mod parts;
 pub mod preface;
 pub mod readiness;

@@ -131,7 +131,7 @@ impl Core {
     ) -> Option<(usize, Told)> {
         let Core { place: owner, entries, arena, run, trash, now, cx, .. } = self;
         let owner = *owner;
-        let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        let session = entries.session(id)?;
         let cell = owner.table().cell(id)?;
         let Ok(taken) = receive(session, cx, *now, arena.write(input.clone()), &mut run.wholes)
         else {
@@ -158,18 +158,22 @@ impl Core {
     }
 
     /// Queues messages for as long as they lie there whole, and returns where something else begins.
-    fn queue_runs(&mut self, id: Id, input: Range<usize>) -> usize {
+    pub fn queue_runs(&mut self, id: Id, input: Range<usize>) -> usize {
         let mut at = input.start;
-        while at < input.end && !self.has_enough(id) {
-            let Some(taken) = self.queue_run(id, at..input.end) else { break };
+        while at < input.end
+            && let Some(taken) = self.queue_run(id, at..input.end)
+        {
             at += taken;
         }
         at
     }
 
     fn queue_run(&mut self, id: Id, input: Range<usize>) -> Option<usize> {
-        let Core { entries, arena, run, now, cx, .. } = self;
-        let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        let Core { entries, arena, run, now, cx, outbox, .. } = self;
+        let session = entries.session(id)?;
+        if outbox.has_enough_of(session) {
+            return None;
+        }
         let Ok(taken) = receive(session, cx, *now, arena.write(input.clone()), &mut run.wholes)
         else {
             self.break_off(id);
@@ -177,7 +181,7 @@ impl Core {
         };
         let piece = (taken > 0).then(|| arena.keep(input.start..input.start + taken))?;
         let what = Series::told_as(piece, &run.wholes);
-        self.queue(Delivery { id, what });
+        outbox.push(Delivery { id, what }, Some(session));
         Some(taken)
     }
 
@@ -227,7 +231,7 @@ impl Core {
         let Some(id) = run.id.filter(|_| !run.returned) else { return };
         (run.returned, run.disturbed) = (true, true);
         let (at, rest) = (run.told_end(), &run.wholes[run.told..]);
-        let session = self.entries.get_mut(id.slot() as usize).and_then(|entry| entry.session(id));
+        let session = self.entries.session(id);
         if let Some(conn) = session.and_then(Session::conn) {
             let input = self.arena.write(run.input.start + at..run.input.end);
             conn.give_back(input, at, rest);

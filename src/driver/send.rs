@@ -224,10 +224,12 @@ impl Core {
         let Phase::Open(conn) = &mut session.phase else { return None };
         let max = session.setup.shared.settings.max_buffered;
         let buffered = conn.send_plain(cx, now, kind, data, max)?;
-        let known = session.is(Mark::InDirty) || serving;
         cell.set_buffered(buffered);
-        if !known || buffered >= SEND_EARLY {
+        if buffered >= SEND_EARLY {
             self.dirty(id);
+        } else if !session.is(Mark::InDirty) && !serving {
+            session.mark(Mark::InDirty, true);
+            self.dirty.push(id);
         }
         Some(Sent::of(cell))
     }

@@ -137,7 +137,8 @@ mod tests {
         let mut told = 0;
         while told < 20 {
             let count = batch::fetch(owner, None).unwrap();
-            let entries = owner.with(|core| Ok((core.outbox.len(), core.waiting()))).unwrap();
+            let entries =
+                owner.with(|core| Ok((core.outbox.events.len(), core.outbox.count()))).unwrap();
             assert!(entries.0 <= 20 / 3 && (count < 3 || entries.0 <= entries.1), "{entries:?}");
             for (whose, bytes, address) in room.0.lock().unwrap().iter() {
                 assert_eq!(bytes, format!("message {told}").as_bytes());
@@ -147,7 +148,7 @@ mod tests {
                 told += 1;
             }
         }
-        assert_eq!(owner.with(|core| Ok((core.outbox_weight, core.waiting()))), Ok((0, 0)));
+        assert_eq!(owner.with(|core| Ok((core.outbox.weight, core.outbox.count()))), Ok((0, 0)));
         turn::free(owner).unwrap();
     }
 
@@ -169,7 +170,7 @@ mod tests {
         assert!(turn_until(owner, || log.count("message") == 20 - taken), "{:?}", log.events());
         let expected = (taken..20).map(|number| format!("message {number}"));
         assert!(log.events()[2..].iter().cloned().eq(expected), "{:?}", log.events());
-        assert_eq!(owner.with(|core| Ok((core.outbox_weight, core.waiting()))), Ok((0, 0)));
+        assert_eq!(owner.with(|core| Ok((core.outbox.weight, core.outbox.count()))), Ok((0, 0)));
         turn::free(owner).unwrap();
     }
 

@@ -76,10 +76,10 @@ impl Core {
         }
         let mut list = std::mem::take(&mut self.dirty);
         for id in list.drain(..) {
-            if let Some(session) = self.session(id) {
+            self.settle_with(id, |session| {
                 session.mark(Mark::InDirty, false);
-            }
-            self.settle(id);
+                if session.is(Mark::Owes) { 0 } else { MOST_SENT }
+            });
         }
         if self.dirty.is_empty() {
             self.dirty = list;
@@ -99,14 +99,24 @@ impl Core {
 
     /// The same with up to so many bytes sent, or so many if the last share was not all.
     pub fn settle_sending(&mut self, id: Id, most: usize, rest: usize) {
+        self.settle_with(id, |session| if session.is(Mark::Owes) { rest } else { most });
+    }
+
+    #[inline]
+    fn settle_with(&mut self, id: Id, most: impl FnOnce(&mut Session) -> usize) {
         let written = self.contain(id, |session, cx, now| {
-            let most = if session.is(Mark::Owes) { rest } else { most };
+            let most = most(session);
             session.write(cx, now, most)
         });
-        if matches!(written, Ok(true)) && self.is_published(id) {
-            return;
+        if !(matches!(written, Ok(true)) && self.is_published(id)) {
+            self.follow(id, written.err());
         }
-        if let Err(error) = written {
+    }
+
+    /// What has to follow unless all is as it was before: nobody needs that for most messages.
+    #[inline(never)]
+    fn follow(&mut self, id: Id, failed: Option<Error>) {
+        if let Some(error) = failed {
             self.sending_failed(id, error);
         }
         self.end_if_unread(id);

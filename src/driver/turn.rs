@@ -144,7 +144,7 @@ pub fn work(place: Loop, entered: &Entered) -> Result<u32> {
     let (woken, waiting) = entered.with(|core| {
         core.dispatching = true;
         core.callbacks = 0;
-        Ok((core.now, if core.queueing { 0 } else { core.waiting() }))
+        Ok((core.now, if core.queueing { 0 } else { core.outbox.count() }))
     })?;
     if waiting > 0 {
         deliver::tell_queued(&Way::Inside(entered), waiting)?;
@@ -230,10 +230,12 @@ fn serve_ready(entered: &Entered) -> Result<()> {
     for (line, count) in Ready::LINES.into_iter().zip(counts) {
         let mut budget = SHARE;
         for _ in 0..count {
-            deliver::tell_opened(entered)?;
-            let cost = match entered.with(|core| Ok(core.next_ready(line)))? {
-                Next::Session(id) => feed::serve(entered, id, line, &mut teller)?,
-                Next::Served { cost } => cost,
+            let cost = loop {
+                match entered.with(|core| Ok(core.next_ready(line)))? {
+                    Next::Opened => deliver::tell_opened(entered)?,
+                    Next::Session(id) => break feed::serve(entered, id, line, &mut teller)?,
+                    Next::Served { cost } => break cost,
+                }
             };
             if line == Line::Open {
                 continue;
@@ -249,6 +251,8 @@ fn serve_ready(entered: &Entered) -> Result<()> {
 
 /// Who is next in a line.
 enum Next {
+    /// Nobody before what callbacks have opened.
+    Opened,
     /// A session with input.
     Session(Id),
     /// It was no session, and is done with.
@@ -306,6 +310,9 @@ impl Core {
 
     /// The next of a line; servers are served here, since accepting calls nobody.
     fn next_ready(&mut self, line: Line) -> Next {
+        if self.has_opened() {
+            return Next::Opened;
+        }
         let nobody = Next::Served { cost: 0 };
         let Some(id) = self.ready.pop(line) else { return nobody };
         if id.kind() == Kind::Server {

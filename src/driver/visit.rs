@@ -78,7 +78,7 @@ fn wait(place: Loop, limit: Option<Duration>) -> Result<usize> {
     }
     place.with(|core| {
         core.hush();
-        Ok(core.waiting())
+        Ok(core.outbox.count())
     })
 }
 

@@ -102,10 +102,10 @@ impl Core {
     /// Reads the socket of an open connection about which nothing is special, between two messages: most.
     fn read_plain(&mut self, id: Id) -> Option<Read> {
         let Core { entries, arena, .. } = self;
-        let session = entries.get_mut(id.slot() as usize)?.session(id)?;
+        let session = entries.session(id)?;
         let held_back =
             session.is(Mark::Paused) || session.is(Mark::Stalled) || session.undelivered > 0;
-        if !session.is(Mark::Readable) || held_back || session.details.is_some() {
+        if !session.is(Mark::Readable) || held_back || session.has_held() {
             return None;
         }
         let mouthful = session.mouthful();

@@ -25,12 +25,11 @@ impl Session {
     /// Whether it is open, has nothing to send, and its timer is armed; and nothing about it is special.
     #[inline]
     pub fn is_at_rest(&self) -> bool {
-        let (Phase::Open(conn), Some(stream), None) = (&self.phase, &self.stream, &self.details)
-        else {
-            return false;
-        };
+        let (Phase::Open(conn), Some(stream)) = (&self.phase, &self.stream) else { return false };
         stream.is_direct()
             && conn.plain_output().is_some_and(<[u8]>::is_empty)
+            && self.head().is_none()
+            && self.waiting() == 0
             && !self.marks.has(Mark::Owes)
             && !self.marks.has(Mark::Paused)
             && self.is_armed()
@@ -76,6 +75,12 @@ impl Session {
         if self.write_plain(cx, now, most)? {
             return Ok(self.is_armed() && !self.is(Mark::Paused) && self.waiting() == 0);
         }
+        self.write_all_kinds(cx, now, most)
+    }
+
+    /// The same for whatever waits.
+    #[inline(never)] // what most messages do not need is not in their way
+    fn write_all_kinds(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
         let mut left = if self.buffered() > most { most.min(SHARE) } else { most };
         while self.is(Mark::Writable) && self.can_write() {
             if left == 0 {
