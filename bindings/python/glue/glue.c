@@ -208,16 +208,25 @@ static int32_t send_either(void *conn, PyObject *data, int *known) {
     return status;
 }
 
-/* send(data) of one connection, whose self is a tuple: engine, connection, and the function that does what this does not do:
-   other kinds of data, and what is refused. Outside of take, what is sent leaves at once. */
+typedef struct {
+    engine *it;
+    void *conn;
+} sender;
+
+/* send(data) of one connection, whose self is a tuple: a sender, as the bytes that it is, and the function that does what this
+   does not do: other kinds of data, and what is refused. Outside of take, what is sent leaves at once. */
 static PyObject *send(PyObject *self, PyObject *data) {
-    engine *it = py.Long_AsVoidPtr(py.Tuple_GetItem(self, 0));
-    void *conn = py.Long_AsVoidPtr(py.Tuple_GetItem(self, 1));
+    char *bytes = NULL;
+    Py_ssize_t size;
+    const sender *own;
     int known;
-    int32_t status = send_either(conn, data, &known);
+    int32_t status;
+    py.Bytes_AsStringAndSize(py.Tuple_GetItem(self, 0), &bytes, &size);
+    own = (const sender *)(const void *)bytes;
+    status = send_either(own->conn, data, &known);
     if (known < 0) return NULL;
-    if (!known || status < 0) return py.CallFunctionObjArgs(py.Tuple_GetItem(self, 2), data, NULL);
-    if (!it->telling) flush_now(it);
+    if (!known || status < 0) return py.CallFunctionObjArgs(py.Tuple_GetItem(self, 1), data, NULL);
+    if (!own->it->telling) flush_now(own->it);
     return py.Long_FromLongLong(status);
 }
 

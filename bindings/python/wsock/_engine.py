@@ -448,7 +448,7 @@ class GluedEngine(Engine):
 
     def sender(self, hearer: Hearer, other: Callable[[Any], int]) -> Callable[[Any], int]:
         assert _glue.make is not None
-        return _glue.make(_glue.SEND, (self._address, hearer.handle, other))  # type: ignore[no-any-return]
+        return _glue.make(_glue.SEND, (struct.pack("PP", self._address, hearer.handle), other))  # type: ignore[no-any-return]
 
     def poster(self, hearer: Hearer) -> Callable[[Any], Optional[int]]:
         assert _glue.make is not None
