@@ -12,6 +12,7 @@ use socket2::SockRef;
 use super::address::Address;
 use super::options::SocketOptions;
 use super::unix;
+use crate::util::syscalls;
 
 /// A connected (or connecting) socket.
 #[derive(Debug)]
@@ -61,17 +62,9 @@ impl Socket {
     }
 
     /// Reads what is there; `Ok(0)` is the end of the stream.
+    #[inline(always)] // as the system call itself
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = match self {
-                Socket::Tcp(socket) => socket.read(buffer),
-                Socket::Unix(socket) => socket.read(buffer),
-            };
-            match read {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        syscalls::recv(self.as_fd(), buffer)
     }
 
     /// The same into several places, one after the other.
@@ -88,16 +81,19 @@ impl Socket {
         }
     }
 
-    /// Writes as much as the kernel takes. `writev` would raise SIGPIPE on a dead peer, `sendmsg` need not.
+    /// Writes as much as the kernel takes. `write` would raise SIGPIPE on a dead peer, `send` need not.
+    #[inline(always)] // as the system call itself
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            // The system has less to look at.
+            [one] => syscalls::send(self.as_fd(), one, SEND_FLAGS),
+            _ => self.write_gathered(slices),
+        }
+    }
+
+    fn write_gathered(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            let socket = SockRef::from(&*self);
-            let sent = match slices {
-                // The system has less to look at.
-                [one] => socket.send_with_flags(one, SEND_FLAGS),
-                _ => socket.send_vectored_with_flags(slices, SEND_FLAGS),
-            };
-            match sent {
+            match SockRef::from(&*self).send_vectored_with_flags(slices, SEND_FLAGS) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }

@@ -136,10 +136,16 @@ impl Stream {
 
     /// Reads what is there into `buffer`, of at least [`Stream::LEAST_BUFFER`] bytes. While a handshake
     /// is under way reading goes on with it.
+    #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Received> {
         if self.more.is_none() {
-            return read(&mut self.socket, buffer);
+            return received(self.socket.read(buffer), buffer.len());
         }
+        self.read_through(buffer)
+    }
+
+    #[inline(never)]
+    fn read_through(&mut self, buffer: &mut [u8]) -> Result<Received> {
         let received = self.whole().read(buffer);
         self.more.take_if(|more| more.layers.is_empty() && more.put_back.is_empty());
         received
@@ -159,10 +165,16 @@ impl Stream {
     }
 
     /// Writes as much as is taken now, and before that what the layers themselves have to send.
+    #[inline]
     pub fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
         if self.more.is_none() {
             return write(&mut self.socket, slices);
         }
+        self.write_through(slices)
+    }
+
+    #[inline(never)]
+    fn write_through(&mut self, slices: &[IoSlice<'_>]) -> Result<Sent> {
         self.whole().write(slices)
     }
 
@@ -284,16 +296,7 @@ impl Base<'_> {
     }
 }
 
-fn read(socket: &mut Socket, buffer: &mut [u8]) -> Result<Received> {
-    match socket.read(buffer) {
-        Ok(0) => Ok(Received::End),
-        // A short read has emptied the socket.
-        Ok(count) => Ok(Received::Bytes { count, more: count == buffer.len() }),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-        Err(e) => Err(lost(&e)),
-    }
-}
-
+#[inline(always)] // as the system call itself
 fn write(socket: &mut Socket, slices: &[IoSlice<'_>]) -> Result<Sent> {
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
     if offered == 0 {
@@ -302,11 +305,17 @@ fn write(socket: &mut Socket, slices: &[IoSlice<'_>]) -> Result<Sent> {
     match socket.write(slices) {
         Ok(count) => Ok(Sent { count, full: count < offered }),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Sent { count: 0, full: true }),
-        Err(e) => Err(Error::os(Code::ConnectionLost, "sending failed", &e)),
+        Err(e) => Err(cannot_send(&e)),
     }
 }
 
+#[cold]
+fn cannot_send(cause: &io::Error) -> Error {
+    Error::os(Code::ConnectionLost, "sending failed", cause)
+}
+
 /// Reading failed. Most connections that end without a word end in a reset, so its sentence is ready-made.
+#[cold]
 fn lost(cause: &io::Error) -> Error {
     match cause.kind() {
         io::ErrorKind::ConnectionReset => {
@@ -318,13 +327,14 @@ fn lost(cause: &io::Error) -> Error {
 }
 
 /// What it means that a socket was read into so much room.
+#[inline(always)] // as the system call itself
 fn received(read: io::Result<usize>, room: usize) -> Result<Received> {
     match read {
         Ok(0) => Ok(Received::End),
         // A short read has emptied the socket.
         Ok(count) => Ok(Received::Bytes { count, more: count == room }),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-        Err(e) => Err(Error::os(Code::ConnectionLost, "the connection was lost", &e)),
+        Err(e) => Err(lost(&e)),
     }
 }
 

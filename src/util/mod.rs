@@ -22,6 +22,7 @@ pub mod pool;
 pub mod registry;
 pub mod rng;
 pub mod signals;
+pub mod syscalls;
 pub mod table;
 pub mod text;
 pub mod time;
