@@ -38,6 +38,7 @@ static const struct echo echoes[] = {
     { .name = "echo text 125 B, 16 on the way", .depth = 16, .size = 125, .type = WSOCK_TEXT },
     { .name = "echo binary 1 KiB, 16 on the way", .depth = 16, .size = 1024 },
     { .name = "echo binary 125 B, 16 on the way, batches", .depth = 16, .size = 125, .events = 1 },
+    { .name = "echo binary 125 B, 64 connections, batches", .connections = 64, .depth = 1, .size = 125, .events = 1 },
     { .name = "echo binary 125 B over TLS", .depth = 1, .size = 125, .tls = 1 },
     { .name = "echo binary 1 KiB over TLS", .depth = 1, .size = 1024, .tls = 1 },
     { .name = "echo binary 125 B over TLS, 16 on the way", .depth = 16, .size = 125, .tls = 1 },
@@ -100,6 +101,8 @@ static void end_row(const char *name, int times)
 static void on_accepted(wsock_conn *conn, void *user)
 {
     (void)user;
+    /* As most programs ask for one thing or another: the library keeps the text. */
+    wsock_conn_get_str(conn, WSOCK_CONN_URL, NULL);
     conns[accepted++ % MANY] = conn;
 }
 
