@@ -25,7 +25,7 @@ runtime=$(find "$sysroot/lib/rustlib/$target/lib" -name 'librustc*_rt.tsan.a' | 
 
 out=target/tsan
 build() { # CARGO_ARGUMENT...
-    CARGO_TARGET_DIR=$out RUSTFLAGS="-Zsanitizer=thread" cargo "+$toolchain" "$@"
+    CARGO_TARGET_DIR=$out RUSTFLAGS="-Zsanitizer=thread --cfg tsan" cargo "+$toolchain" "$@"
 }
 options=(-Zbuild-std --target "$target" --no-default-features --features deflate)
 echo "$(rustc "+$toolchain" --version), $("${CC:-cc}" --version | head -1)"
