@@ -22,6 +22,21 @@ def test_the_glue_is_what_the_tests_think_it_is():
     assert code == 0 and out == f"{os.environ.get('WSOCK_PURE') != '1'}\n", out
 
 
+def test_what_nobody_asks_for_is_not_loaded():
+    code, out = script("""
+import sys, wsock, wsock.sync
+print("asyncio" in sys.modules)
+print([name for name in wsock.__all__ if name not in dir(wsock) or getattr(wsock, name) is None])
+print("asyncio" in sys.modules, wsock.connect is wsock.asyncio.connect, wsock.hub.Hub is wsock.Hub)
+try:
+    wsock.conect
+except AttributeError as error:
+    print(error)
+""")
+    assert code == 0, out
+    assert out.splitlines() == ["False", "[]", "True True True", "module 'wsock' has no attribute 'conect'"], out
+
+
 def test_ending_with_open_connections():
     code, out = script(SERVER + """
 async def main():
