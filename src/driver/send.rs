@@ -216,20 +216,19 @@ impl Core {
 
     #[inline]
     fn send_plain(&mut self, id: Id, cell: &Cell, kind: Kind, data: &[u8]) -> Option<Sent> {
-        let serving = self.serving == Some(id);
-        let (session, cx, now) = self.session_and_context(id)?;
+        let Core { entries, cx, now, dirty, serving, .. } = self;
+        let session = entries.session(id)?;
         if session.client().is_some_and(|client| client.retry.is_some()) {
             return None;
         }
         let Phase::Open(conn) = &mut session.phase else { return None };
         let max = session.setup.shared.settings.max_buffered;
-        let buffered = conn.send_plain(cx, now, kind, data, max)?;
+        let buffered = conn.send_plain(cx, *now, kind, data, max)?;
         cell.set_buffered(buffered);
         if buffered >= SEND_EARLY {
             self.dirty(id);
-        } else if !session.is(Mark::InDirty) && !serving {
-            session.mark(Mark::InDirty, true);
-            self.dirty.push(id);
+        } else if *serving != Some(id) {
+            session.enlist(dirty);
         }
         Some(Sent::of(cell))
     }

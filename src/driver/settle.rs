@@ -36,12 +36,11 @@ impl Core {
         let early = self.dispatching || self.is_corked();
         let serving = self.serving == Some(id);
         let enough = if self.is_amid(id) { SEND_EARLY_AMID } else { SEND_EARLY };
-        let Some(session) = self.session(id) else { return };
+        let Some(session) = self.entries.session(id) else { return };
         let large =
             session.buffered() >= enough && session.is(Mark::Writable) && !session.is(Mark::Owes);
-        if !session.is(Mark::InDirty) && !serving {
-            session.mark(Mark::InDirty, true);
-            self.dirty.push(id);
+        if !serving {
+            session.enlist(&mut self.dirty);
         }
         if early && large {
             self.settle(id);
@@ -76,10 +75,7 @@ impl Core {
         }
         let mut list = std::mem::take(&mut self.dirty);
         for id in list.drain(..) {
-            self.settle_with(id, |session| {
-                session.mark(Mark::InDirty, false);
-                if session.is(Mark::Owes) { 0 } else { MOST_SENT }
-            });
+            self.settle_with(id, MOST_SENT, 0, |session| session.mark(Mark::InDirty, false));
         }
         if self.dirty.is_empty() {
             self.dirty = list;
@@ -99,13 +95,15 @@ impl Core {
 
     /// The same with up to so many bytes sent, or so many if the last share was not all.
     pub fn settle_sending(&mut self, id: Id, most: usize, rest: usize) {
-        self.settle_with(id, |session| if session.is(Mark::Owes) { rest } else { most });
+        self.settle_with(id, most, rest, |_| {});
     }
 
+    /// The same after something was done to it.
     #[inline]
-    fn settle_with(&mut self, id: Id, most: impl FnOnce(&mut Session) -> usize) {
+    fn settle_with(&mut self, id: Id, most: usize, rest: usize, first: impl FnOnce(&mut Session)) {
         let written = self.contain(id, |session, cx, now| {
-            let most = most(session);
+            first(session);
+            let most = if session.is(Mark::Owes) { rest } else { most };
             session.write(cx, now, most)
         });
         if !(matches!(written, Ok(true)) && self.is_published(id)) {
@@ -343,6 +341,17 @@ impl Core {
         }
         self.dirty(id);
         error
+    }
+}
+
+impl Session {
+    /// Puts it on the list of those to settle, unless it stands there.
+    #[inline]
+    pub fn enlist(&mut self, dirty: &mut Vec<Id>) {
+        if !self.is(Mark::InDirty) {
+            self.mark(Mark::InDirty, true);
+            dirty.push(self.id);
+        }
     }
 }
 

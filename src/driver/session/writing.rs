@@ -29,15 +29,16 @@ impl Session {
         stream.is_direct()
             && conn.plain_output().is_some_and(<[u8]>::is_empty)
             && self.head().is_none()
-            && self.waiting() == 0
-            && !self.marks.has(Mark::Owes)
-            && !self.marks.has(Mark::Paused)
-            && self.is_armed()
+            && !self.is(Mark::Owes)
+            && self.needs_nothing_else()
     }
 
+    /// Whether there is nothing to do beside writing: its timer is armed, nothing waits until it is open, and it is
+    /// not paused.
     #[inline]
-    fn is_armed(&self) -> bool {
-        self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled))
+    fn needs_nothing_else(&self) -> bool {
+        let armed = self.next_timeout().is_none_or(|due| Timers::is_armed(due, self.scheduled));
+        armed && !self.is(Mark::Paused) && self.waiting() == 0
     }
 
     /// Writes what waits if it is nothing but messages in one piece. True when all of it has left.
@@ -73,7 +74,7 @@ impl Session {
     pub fn write(&mut self, cx: &mut Context, now: Time, most: usize) -> Result<bool, Error> {
         self.mark(Mark::Owes, false);
         if self.write_plain(cx, now, most)? {
-            return Ok(self.is_armed() && !self.is(Mark::Paused) && self.waiting() == 0);
+            return Ok(self.needs_nothing_else());
         }
         self.write_all_kinds(cx, now, most)
     }
